@@ -1,0 +1,144 @@
+"""CollageNet: melody + unrelated accompaniment -> one song (paper 000).
+
+    python -m musicfusion.launch --config=configs/collagenet.py[:VARIANT] [--config.any.key=value ...]
+
+variants
+  quick   minutes on 2 CPU cores, on the embedded chorales: shows that everything works, not how good it gets
+  lite    (default) parallel blocks; about an hour on 2 CPU cores with POP909; see README for its figures
+  paper   the published sizes and schedules (EC2-VAE 82.5 M, chord/texture VAE 120.2 M); accelerators only
+  paper_polydis   the same with the chord/texture VAE at PolyDis' sizes (27.3 M), actor and critic at z_acc 512
+"""
+
+from ml_collections import ConfigDict
+
+VARIANTS = ("quick", "lite", "paper", "paper_polydis")
+
+
+def get_config(variant: str = "lite") -> ConfigDict:
+    """The whole configuration; each group is the keyword arguments of the thing that it configures."""
+    variant = variant or "lite"
+    if variant not in VARIANTS:
+        raise ValueError(f"variant {variant!r} is unknown: use one of {', '.join(VARIANTS)}")
+    config = ConfigDict()
+    config.system = "collagenet"
+    config.preset = variant
+    config.seed = 0
+
+    # Which songs. root: POP909's folder, a cache file made from it, or "" for the embedded chorales.
+    config.data = ConfigDict({
+        "root": "",
+        "songs": 0,  # read at most so many; 0 = all
+        "split": "test",  # what evaluate measures: train, validation, test or all
+        "melody_onsets": 2,  # a segment needs at least so many to be an example
+        "accompaniment_onsets": 8,
+    })
+
+    # The two VAEs. kl: weight of each aspect's KL per nat, against nats per segment.
+    config.melody_vae = ConfigDict({
+        "model": "lite",
+        "size": {"width": 128, "depth": 2, "pitch": 128, "rhythm": 128},
+        "kl": {"pitch": 0.01, "rhythm": 0.01},
+        "kl_midpoint": 0.0,  # fraction of the steps at which a logistic ramp reaches half; 0 = none
+        "steps": 12_000, "batch": 64,
+        "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
+    })
+    config.accompaniment_vae = ConfigDict({
+        "model": "lite",
+        "size": {"width": 128, "depth": 2, "chord": 128, "texture": 256},
+        "kl": {"chord": 0.02, "texture": 0.02},
+        "kl_midpoint": 0.0,
+        "steps": 12_000, "batch": 64,
+        "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
+    })
+
+    # Posterior mean and std of so many training segments, each in so many keys. sbar is floored.
+    config.latents = ConfigDict({
+        "segments": 20_000, "validation": 2000, "transpositions": 12, "batch": 500, "floor": 0.01,
+    })
+
+    # Actor and critic. The critic's weights are those of the public code in expectation.
+    config.fusion = ConfigDict({
+        "actor": {"hidden": 512, "layers": 4, "dropout": 0.1},
+        "critic": {"hidden": 512, "layers": 4, "dropout": 0.1},
+        "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11},
+        "distance": 1.0,  # lambda
+        "critic_updates": 1,  # for each update of the actor
+        "actor_start": 50,  # the actor waits until the critic knows something
+        "steps": 3000, "batch": 512,
+        "optimizer": {"rate": 2e-4, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0,
+                      "beta2": 0.9},
+    })
+
+    # What sampling does where the command line is silent. hop: beats from one window to the next.
+    config.sample = ConfigDict({
+        "hop": 4,
+        "length": "loop",  # the shorter piece is repeated to the longer one's length; or cut
+        "tempo": "melody",  # whose tempo and metre the song has; or accompaniment
+        "noise": 1.0,  # z ~ q(z|x), as in training; 0 takes its mean
+        "audio": True,
+        "examples": 3,  # how many held-out pairs are fused when training ends
+    })
+
+    config.evaluate = ConfigDict({"segments": 5000, "batch": 250})
+
+    # How, not what: nothing here changes what is learned, up to rounding.
+    config.run = ConfigDict({
+        "parallel": "pmap",  # or shard_map
+        "precision": "float32",  # of matrix products; or bfloat16
+        "steps_per_dispatch": 20,
+        "log_every": 100, "evaluate_every": 500, "checkpoint_every": 500, "show_every": 1000,
+        "evaluate_batches": 8,
+        "tensorboard": True,
+    })
+
+    {"quick": _quick, "lite": lambda _: None, "paper": _paper, "paper_polydis": _polydis}[variant](config)
+    return config
+
+
+def _quick(config: ConfigDict) -> None:
+    """Small everything, on a part of the chorales."""
+    config.data.songs = 120
+    for vae in (config.melody_vae, config.accompaniment_vae):
+        vae.size.width = 64
+        vae.steps = 400
+        vae.optimizer.warmup = 50
+    config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
+    config.fusion.actor.hidden = config.fusion.critic.hidden = 256
+    config.fusion.update({"steps": 300, "batch": 256, "actor_start": 20})
+    config.evaluate.segments = 500
+    config.run.update({"log_every": 20, "evaluate_every": 100, "checkpoint_every": 100, "show_every": 300,
+                       "evaluate_batches": 4})
+
+
+def _paper(config: ConfigDict) -> None:
+    """The published sizes and schedules: paper 000, section 3.4, and its public code where the paper is silent."""
+    decay = {"rate": 1e-3, "schedule": "decay", "warmup": 0, "clip": 1.0}  # x 0.9999 a step, floor 1e-5
+    config.melody_vae = ConfigDict({
+        "model": "ec2vae",
+        "size": {"hidden": 2048, "pitch": 128, "rhythm": 128},
+        "kl": {"pitch": 0.2 / 32, "rhythm": 0.2 / 32},
+        "kl_midpoint": 0.0,
+        "steps": 375_000, "batch": 256,  # 200 epochs of 480k segments
+        "optimizer": decay,
+    })
+    config.accompaniment_vae = ConfigDict({
+        "model": "polydis",
+        "size": {"preset": "collagenet"},
+        "kl": {"chord": 0.1 / 512, "texture": 0.1 / 1024},  # means over the dimensions, per-token losses
+        "kl_midpoint": 1 / 6,  # epoch 5 of 30
+        "steps": 80_000, "batch": 180,
+        "optimizer": decay,
+    })
+    config.latents.update({"segments": 40_000, "validation": 5000})
+    config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
+    config.fusion.update({"steps": 8000, "batch": 6000})
+    config.fusion.optimizer.rate = 3e-5
+    config.run.update({"evaluate_every": 1000, "checkpoint_every": 1000})
+
+
+def _polydis(config: ConfigDict) -> None:
+    """As paper, with the chord/texture VAE at the sizes of PolyDis, which the paper's text names."""
+    _paper(config)
+    config.accompaniment_vae.size.preset = "polydis"
+    config.accompaniment_vae.kl = ConfigDict({"chord": 0.1 / 256, "texture": 0.1 / 256})
+    config.accompaniment_vae.update({"steps": 80_000, "batch": 128})

@@ -1,0 +1,136 @@
+"""How fast each stage runs on this machine: one table, or JSON."""
+
+import json
+import resource
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicfusion.core.results import Results
+from musicfusion.core.task import Stage, System
+from musicfusion.evaluate import read_corpus
+from musicfusion.render.tables import markdown
+from musicfusion.train import Programs, train
+
+SECONDS = 10.0  # how long a rate is measured
+HEADER = ("stage", "compile s", "steps/s", "examples/s", "step GFLOP", "TFLOP/s", "share of peak", "decode/s", "peak GiB")
+
+
+def benchmark(system: System, config, workdir: Path, form: str = "text") -> str:
+    """Times every stage with the run's own data and batch; stages that need earlier ones train those first, briefly.
+
+    share of peak: the FLOP rate that a step achieves, by the compiler's own count, over that of a large matrix product
+    in the run's precision on the same devices. peak GiB: of the device where it tells, else of this process.
+    """
+    corpus = read_corpus(system, config) if form == "text" else system.corpus(config)
+    peak = matrix_product_rate(config)
+    rows = []
+    results = Results(workdir)
+    if any(stage.needs for stage in system.stages(config)) and not (Path(workdir) / "config.json").exists():
+        results = _brief(system, config, workdir, corpus)
+    for stage in system.stages(config):
+        rows.append(_stage(stage, config, corpus, results, peak))
+    about = {"device": jax.devices()[0].device_kind, "devices": jax.device_count(), "jax": jax.__version__,
+             "preset": config.preset, "matrix_product_tflops": peak / 1e12, "stages": rows}
+    if form == "json":
+        return json.dumps(about, indent=1)
+    table = markdown(HEADER, [[_digits(row[key]) for key in rows[0]] for row in rows])
+    return (f"{about['device']} x {about['devices']}, jax {about['jax']}, preset {config.preset}, matrix products of"
+            f" 4096: {peak / 1e12:.3g} TFLOP/s\n\n{table}")
+
+
+def _brief(system: System, config, workdir: Path, corpus) -> Results:
+    """Untrained stages to build upon: two steps of each, in a scratch folder."""
+    import tempfile
+
+    scratch = config.copy_and_resolve_references()
+    for group in scratch.values():
+        if hasattr(group, "steps"):
+            group.steps = 2
+    scratch.run.update({"evaluate_every": 0, "show_every": 0, "tensorboard": False})
+    del workdir
+    return train(system, scratch, Path(tempfile.mkdtemp(prefix="musicfusion-benchmark-")), corpus)
+
+
+def _stage(stage: Stage, config, corpus, results, peak: float) -> dict:
+    programs = Programs(stage, config, stage.data(corpus, results))
+    k = config.run.steps_per_dispatch
+    state = programs.devices.replicate(programs.init())
+    index = programs.index(0, k)
+    begun = time.perf_counter()
+    compiled = programs.chunk.lower(state, programs.arrays, index, np.int32(0)).compile()
+    compile_seconds = time.perf_counter() - begun
+    flops = _flops(compiled)
+    state, metrics = programs.chunk(state, programs.arrays, index, np.int32(0))
+    jax.block_until_ready(metrics)
+    steps, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < SECONDS:
+        state, metrics = programs.chunk(state, programs.arrays, index, np.int32(steps))
+        jax.block_until_ready(metrics)
+        steps += k
+    rate = steps / (time.perf_counter() - begun)
+    return {
+        "stage": stage.name,
+        "compile_seconds": compile_seconds,
+        "steps_per_second": rate,
+        "examples_per_second": rate * stage.batch,
+        "step_gflop": flops / 1e9,
+        "tflops": flops * rate / 1e12,
+        "share_of_peak": flops * rate / peak,
+        "decode_per_second": _decode_rate(programs, state),
+        "peak_gib": _peak_memory() / 2**30,
+    }
+
+
+def _flops(compiled) -> float:
+    """Floating-point operations of one step, as the compiler counts them: it counts the body of a loop once."""
+    costs = compiled.cost_analysis()
+    costs = costs[0] if isinstance(costs, (list, tuple)) else costs
+    return float((costs or {}).get("flops", 0.0))
+
+
+def _decode_rate(programs: Programs, state) -> float | None:
+    """Rows a second through the stage's `generate` (encode, act, decode), on one device."""
+    stage = programs.stage
+    if stage.task.generate is None:
+        return None
+    params = programs.devices.get(state["params"])
+    index = jnp.asarray(programs.index(0, 1)[0])
+    keys = programs.row_keys(programs.key, index)
+    batch = stage.examples(programs.resident.arrays, index, keys, False)
+    generate = jax.jit(stage.task.generate)
+    jax.block_until_ready(generate(params, batch, programs.key))
+    count, begun = 0, time.perf_counter()
+    while time.perf_counter() - begun < SECONDS / 2:
+        jax.block_until_ready(generate(params, batch, programs.key))
+        count += stage.batch
+    return count / (time.perf_counter() - begun)
+
+
+def _peak_memory() -> float:
+    stats = jax.local_devices()[0].memory_stats() or {}
+    return stats.get("peak_bytes_in_use", 0) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def matrix_product_rate(config, size: int = 4096) -> float:
+    """FLOP/s of square matrix products in the run's precision on one device, the best of five."""
+    dtype = jnp.dtype(config.run.precision)
+    size = size if jax.default_backend() != "cpu" else 2048
+    a = jnp.ones((size, size), dtype)
+    product = jax.jit(lambda a: a @ a)
+    jax.block_until_ready(product(a))
+    best = float("inf")
+    for _ in range(5):
+        begun = time.perf_counter()
+        jax.block_until_ready(product(a))
+        best = min(best, time.perf_counter() - begun)
+    return 2 * size**3 / best
+
+
+def _digits(value):
+    if not isinstance(value, float):
+        return value
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

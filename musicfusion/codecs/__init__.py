@@ -1,0 +1,1 @@
+"""Notes or audio <-> model arrays; every codec is invertible on the grid."""

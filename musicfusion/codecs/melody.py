@@ -1,0 +1,66 @@
+"""Melody tokens: one symbol per 16th step (EC2-VAE; paper 000, section 3.4; FACTS of its public code).
+
+0..127 is the onset of that pitch, 128 holds the note before, 129 is a rest. Works on NumPy and JAX arrays alike where
+a function takes arrays of tokens; notes are int32 [n, 3]: onset step, duration in steps, pitch.
+"""
+
+import numpy as np
+
+HOLD = 128
+REST = 129
+VOCABULARY = 130
+RHYTHMS = 3  # 0 onset, 1 hold, 2 rest
+
+
+def tokens_from_notes(notes: np.ndarray, steps: int) -> np.ndarray:
+    """Notes of one voice -> tokens uint8 [steps].
+
+    A note sounds until its end or the next onset, whichever comes first; of two notes on one onset the highest stays.
+    A note that reaches beyond the last step is cut there and keeps its full length up to it.
+    """
+    tokens = np.full(steps, REST, np.uint8)
+    for onset, duration, pitch in notes:  # sorted by onset, then pitch: the highest is written last
+        if 0 <= onset < steps:
+            tokens[onset:][tokens[onset:] == HOLD] = REST  # whatever sounded ends here
+            tokens[onset : onset + duration] = HOLD
+            tokens[onset] = pitch
+    return tokens
+
+
+def notes_from_tokens(tokens: np.ndarray) -> np.ndarray:
+    """Tokens [steps] -> notes int32 [n, 3]; a hold without a note before it (or after a rest) is a rest."""
+    tokens = np.asarray(tokens)
+    onsets = np.flatnonzero(tokens < HOLD)
+    ends = np.append(onsets[1:], len(tokens))
+    durations = [
+        1 + int(np.argmax(np.append(tokens[a + 1 : b], REST) != HOLD))
+        for a, b in zip(onsets, ends, strict=True)
+    ]
+    return np.stack([onsets, durations, tokens[onsets]], 1).astype(np.int32).reshape(-1, 3)
+
+
+def transpose(tokens, shift):
+    """Tokens [...] moved by `shift` semitones (an integer, or an array that broadcasts): holds and rests stay.
+
+    Shifting tokens, not one-hot columns: rolling the columns turns holds and rests into onsets for 6 of 12 keys.
+    A pitch that would leave 0..127 is folded back by octaves. int32, whatever came in.
+    """
+    tokens = tokens.astype(np.int32)
+    onset = tokens < HOLD
+    return onset * fold(tokens + shift) + (~onset) * tokens
+
+
+def fold(pitch):
+    """Pitches int32 [...] moved by whole octaves into 0..127."""
+    return pitch + 12 * ((pitch < 0) * ((11 - pitch) // 12)) - 12 * ((pitch > 127) * ((pitch - 116) // 12))
+
+
+def rhythm(tokens):
+    """Tokens [...] -> rhythm symbols [...]: 0 onset, 1 hold, 2 rest."""
+    return (tokens == HOLD) * 1 + (tokens == REST) * 2
+
+
+def without_carry(tokens, xp=np):
+    """Window(s) of tokens [..., T] cut out of a song: holds of a note that began before the window become rests."""
+    started = xp.cumsum(tokens != HOLD, axis=-1) > 0
+    return xp.where(started, tokens, REST)

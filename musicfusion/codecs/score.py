@@ -1,0 +1,242 @@
+"""A piece of music between the file and the arrays: tracks of notes in quarters, tempo map, metres.
+
+Times are in quarters (beats of a quarter note) as floats until `grid` puts them on the grid of
+16ths that the models see: int32 rows (onset step, duration in steps, pitch). NumPy only.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from musicfusion.core.errors import MusicFusionError
+
+STEPS_PER_QUARTER = 4  # the grid: 16ths
+DEFAULT_QPM = 120.0  # what MIDI means by a file without a tempo
+
+# The first pattern that some track answers to wins.
+_MELODY_NAMES = ("melod", r"\bvoc|\bvox\b|\bsing", "soprano", r"\blead\b", r"\bvoice\b")
+_BACKING_NAMES = r"back|\bbg|harmony|harmonies|choir|ooh|aah"
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One instrument's notes.
+
+    Attributes:
+        name: the name in the file, possibly empty.
+        program: General MIDI program, 0..127.
+        is_drum: True for percussion, whose pitches are instruments.
+        notes: float64 [n, 4], columns onset and duration (quarters), pitch, velocity (0..127);
+            sorted here by onset, then pitch.
+
+    Raises:
+        ValueError: for notes of another shape, not finite, before 0, without length, or with
+            a pitch or velocity outside 0..127.
+    """
+
+    name: str
+    program: int
+    is_drum: bool
+    notes: np.ndarray
+
+    def __post_init__(self) -> None:
+        notes = np.asarray(self.notes, np.float64)
+        if notes.size == 0:
+            notes = np.zeros((0, 4))
+        if notes.ndim != 2 or notes.shape[1] != 4 or not np.isfinite(notes).all():
+            raise ValueError(f"notes must be finite numbers of shape [n, 4], not {notes.shape}")
+        if (notes[:, 0] < 0).any() or (notes[:, 1] <= 0).any():
+            raise ValueError("a note must start at 0 or later and have a length")
+        if (notes[:, 2:] < 0).any() or (notes[:, 2:] > 127).any():
+            raise ValueError("pitches and velocities must be in 0..127")
+        if not 0 <= self.program <= 127:
+            raise ValueError(f"program must be in 0..127, not {self.program}")
+        order = np.lexsort((notes[:, 1], notes[:, 2], notes[:, 0]))
+        object.__setattr__(self, "notes", notes[order])
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """Tracks on one time line.
+
+    Attributes:
+        tracks: the tracks, each with notes in quarters.
+        tempos: float64 [m, 2], rows (quarter, quarters per minute), the first at quarter 0.
+        metres: rows (quarter, numerator, denominator); empty means unknown.
+        name: what to call the piece in messages.
+
+    Raises:
+        ValueError: for a tempo map that does not start at 0, does not ascend, or has a tempo
+            that is not positive.
+    """
+
+    tracks: tuple[Track, ...]
+    tempos: np.ndarray
+    metres: tuple[tuple[float, int, int], ...]
+    name: str
+
+    def __post_init__(self) -> None:
+        tempos = np.asarray(self.tempos, np.float64)
+        if tempos.ndim != 2 or tempos.shape[1] != 2 or len(tempos) == 0:
+            raise ValueError(f"tempos must have shape [m, 2] with m >= 1, not {tempos.shape}")
+        if tempos[0, 0] != 0 or (np.diff(tempos[:, 0]) <= 0).any():
+            raise ValueError("the tempo map must start at quarter 0 and ascend")
+        if not (np.isfinite(tempos).all() and (tempos[:, 1] > 0).all()):
+            raise ValueError("every tempo must be positive")
+        object.__setattr__(self, "tempos", tempos)
+
+    @property
+    def length(self) -> float:
+        """The end of the last note, in quarters; 0 without notes."""
+        ends = [(t.notes[:, 0] + t.notes[:, 1]).max() for t in self.tracks if len(t.notes)]
+        return float(max(ends, default=0.0))
+
+    def seconds(self, quarters: np.ndarray | float) -> np.ndarray:
+        """Seconds at the given quarters [...], piecewise linear by the tempo map."""
+        quarters = np.asarray(quarters, np.float64)
+        starts, pace = self.tempos[:, 0], 60.0 / self.tempos[:, 1]
+        row = np.maximum(np.searchsorted(starts, quarters, side="right") - 1, 0)
+        return self._tempo_seconds()[row] + (quarters - starts[row]) * pace[row]
+
+    def quarters(self, seconds: np.ndarray | float) -> np.ndarray:
+        """Quarters at the given seconds [...]: the inverse of `seconds`."""
+        seconds = np.asarray(seconds, np.float64)
+        starts, times = self.tempos[:, 0], self._tempo_seconds()
+        row = np.maximum(np.searchsorted(times, seconds, side="right") - 1, 0)
+        return starts[row] + (seconds - times[row]) * self.tempos[row, 1] / 60.0
+
+    def _tempo_seconds(self) -> np.ndarray:
+        """Seconds at which each row of the tempo map begins [m]."""
+        spans = np.diff(self.tempos[:, 0]) * 60.0 / self.tempos[:-1, 1]
+        return np.concatenate([[0.0], np.cumsum(spans)])
+
+
+def grid(track_or_notes: Track | np.ndarray, offset_quarters: float = 0.0) -> np.ndarray:
+    """Notes on the grid of 16ths: int32 [n, 3], columns onset step, duration in steps, pitch.
+
+    Onsets and ends are rounded to the nearest step (a half goes up) and a note lasts one step at
+    least. Step 0 is at `offset_quarters`; notes that start before it are dropped. Of two notes of
+    one pitch on one step the longer stays. Sorted by onset, then pitch.
+    """
+    notes = track_or_notes.notes if isinstance(track_or_notes, Track) else track_or_notes
+    notes = np.asarray(notes, np.float64).reshape(-1, 4)
+    start = (notes[:, 0] - offset_quarters) * STEPS_PER_QUARTER
+    end = start + notes[:, 1] * STEPS_PER_QUARTER
+    onset = np.floor(start + 0.5).astype(np.int32)
+    duration = np.maximum(np.floor(end + 0.5).astype(np.int32) - onset, 1)
+    rows = np.stack([onset, duration, notes[:, 2].astype(np.int32)], axis=1)
+    rows = rows[onset >= 0]
+    rows = rows[np.lexsort((-rows[:, 1], rows[:, 2], rows[:, 0]))]
+    again = (np.diff(rows[:, [0, 2]], axis=0) == 0).all(axis=1)
+    return rows[np.concatenate([[True], ~again])] if len(rows) else rows
+
+
+def monophonic(notes: np.ndarray) -> np.ndarray:
+    """One voice out of many: the highest note wins, and a note is cut where the next begins.
+
+    Of the notes that start on one step the highest stays. A lower note that starts under a higher
+    one is left out when it also ends under it (an inner voice), and cuts it when it goes on longer
+    (the next note of the line, played legato).
+
+    Args:
+        notes: int [n, 3] on the grid, sorted by onset, then pitch.
+
+    Returns:
+        int32 [m, 3], onsets strictly ascending, no two notes sounding at once.
+    """
+    notes = np.asarray(notes, np.int32).reshape(-1, 3)
+    line: list[list[int]] = []  # rows (onset, end, pitch)
+    for onset, duration, pitch in notes.tolist():
+        end = onset + duration
+        if line and line[-1][0] == onset:
+            line.pop()  # sorted by pitch: what comes later on this step is the higher one
+        if line and pitch < line[-1][2] and end <= line[-1][1]:
+            continue
+        line.append([onset, end, pitch])
+    voice = np.array(line, np.int32).reshape(-1, 3)
+    voice[:-1, 1] = np.minimum(voice[:-1, 1], voice[1:, 0])
+    voice[:, 1] -= voice[:, 0]
+    return voice
+
+
+def from_notes(
+    name: str,
+    program: int,
+    notes: np.ndarray,
+    steps_per_quarter: int = STEPS_PER_QUARTER,
+    velocity: int = 80,
+) -> Track:
+    """A track from notes on the grid, int [n, 3]; every note gets the same velocity."""
+    notes = np.asarray(notes, np.float64).reshape(-1, 3)
+    times = notes[:, :2] / steps_per_quarter
+    loudness = np.full((len(notes), 1), velocity)
+    return Track(name, program, False, np.hstack([times, notes[:, 2:], loudness]))
+
+
+def pitched_tracks(score: Score, where: str | None = None) -> list[Track]:
+    """The tracks that have notes and are not drums.
+
+    Raises:
+        MusicFusionError: when there is none, naming `where`, else the score.
+    """
+    tracks = [t for t in score.tracks if not t.is_drum and len(t.notes)]
+    if not tracks:
+        what = "only drums" if any(len(t.notes) for t in score.tracks) else "no notes"
+        need = "a melody or harmony track is needed"
+        raise MusicFusionError(f"{where or score.name}: {what}: {need}")
+    return tracks
+
+
+def pick_melody(score: Score) -> Track:
+    """The track that carries the melody.
+
+    A track called melody, vocal, soprano, lead or voice (in this order, case ignored, backing
+    voices apart); several of one name are one melody that changes its instrument and are merged.
+    Without such a name: of the tracks that sound for a good part of the piece, are no bass and
+    mostly one voice (all, when none is), the one with the highest mean pitch. The melody may still
+    overlap itself: see `monophonic`.
+
+    Raises:
+        MusicFusionError: when no track but drums has notes.
+    """
+    chosen = _melody_tracks(score)
+    first = chosen[0]
+    return Track(first.name, first.program, False, np.concatenate([t.notes for t in chosen]))
+
+
+def pick_accompaniment(score: Score) -> np.ndarray:
+    """All notes that are neither drums nor the melody (`pick_melody`), merged: float64 [n, 4].
+
+    When that leaves nothing, as in a file with one track, the melody's track is the accompaniment.
+
+    Raises:
+        MusicFusionError: when no track but drums has notes.
+    """
+    melody = _melody_tracks(score)
+    rest = [t for t in pitched_tracks(score) if not any(t is m for m in melody)] or melody
+    return Track("", 0, False, np.concatenate([t.notes for t in rest])).notes
+
+
+def _melody_tracks(score: Score) -> list[Track]:
+    tracks = pitched_tracks(score)
+    for pattern in _MELODY_NAMES:
+        for track in tracks:
+            words = re.sub(r"[\W\d_]+", " ", track.name).lower()
+            if re.search(pattern, words) and not re.search(_BACKING_NAMES, words):
+                return [t for t in tracks if t.name == track.name]
+    # A few high bells are no melody: ask for a quarter of what the busiest track sounds.
+    sounding = [t.notes[:, 1].sum() for t in tracks]
+    tracks = [t for t, s in zip(tracks, sounding, strict=True) if s >= max(sounding) / 4]
+    tracks = [t for t in tracks if _mean_pitch(t) >= 48] or tracks  # a bass is one voice too
+    return [max([t for t in tracks if _one_voice_share(t) >= 0.8] or tracks, key=_mean_pitch)]
+
+
+def _mean_pitch(track: Track) -> float:
+    return float(track.notes[:, 2].mean())
+
+
+def _one_voice_share(track: Track) -> float:
+    """The share of notes that `monophonic` would keep, 0..1."""
+    notes = grid(track)
+    return len(monophonic(notes)) / max(len(notes), 1)

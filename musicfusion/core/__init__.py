@@ -1,0 +1,1 @@
+"""What all systems need and none owns: contracts, devices, checkpoints, reports."""

@@ -1,0 +1,30 @@
+"""Optimisers from a config group: {"rate", "schedule", "warmup", "clip"} and, if given, {"beta1", "beta2"}."""
+
+from collections.abc import Mapping
+
+import optax
+
+from musicfusion.core.errors import MusicFusionError
+
+SCHEDULES = ("constant", "cosine", "decay")
+
+
+def create(settings: Mapping, steps: int) -> optax.GradientTransformation:
+    """Adam with clipping by global norm (0 = none).
+
+    Schedules: constant; cosine (linear warm-up, then down to 1 % at `steps`); decay (x 0.9999 a step, floor 1 % of
+    the rate: what the public code of EC2-VAE, PolyDis and CollageNet does).
+    """
+    rate, kind = settings["rate"], settings["schedule"]
+    if kind == "constant":
+        schedule = optax.constant_schedule(rate)
+    elif kind == "cosine":
+        warmup = min(settings["warmup"], steps // 10)
+        schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warmup, steps, rate / 100)
+    elif kind == "decay":
+        schedule = optax.exponential_decay(rate, 1, 0.9999, end_value=rate / 100)
+    else:
+        raise MusicFusionError(f"schedule {kind!r} is unknown: use {', '.join(SCHEDULES)}")
+    adam = optax.adam(schedule, settings.get("beta1", 0.9), settings.get("beta2", 0.999))
+    clip = settings["clip"]
+    return optax.chain(optax.clip_by_global_norm(clip), adam) if clip else adam

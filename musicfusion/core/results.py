@@ -1,0 +1,46 @@
+"""Where later stages, sampling and evaluation find what earlier stages learned."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from musicfusion.core.checkpoint import Checkpoints
+from musicfusion.core.errors import MusicFusionError
+
+
+class Results:
+    """The trained stages of one run: `results("melody_vae")` -> its parameters, NumPy.
+
+    The best checkpoint of a stage counts where it has one, else the latest. Only the part asked for is read, once.
+    """
+
+    def __init__(self, workdir: Path):
+        self.workdir = Path(workdir)
+        self._read: dict[tuple[str, str], Any] = {}
+
+    def __call__(self, stage: str, subtree: str = "params") -> Any:
+        """One part of a stage's state; MusicFusionError if the stage was never trained or is damaged."""
+        if (stage, subtree) not in self._read:
+            with self.checkpoints(stage) as checkpoints:
+                self._read[stage, subtree] = checkpoints.restore_params("best", subtree)
+        return self._read[stage, subtree][1]
+
+    def step(self, stage: str) -> int:
+        """The step whose parameters `results(stage)` are."""
+        self(stage)
+        return self._read[stage, "params"][0]
+
+    def checkpoints(self, stage: str) -> Checkpoints:
+        """The stage's checkpoints."""
+        return Checkpoints(self.workdir / stage / "checkpoints")
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """The resolved config of a run; MusicFusionError if `workdir` holds none."""
+    path = Path(workdir) / "config.json"
+    try:
+        return json.loads(path.read_text())
+    except OSError:
+        raise MusicFusionError(f"{workdir} is not the workdir of a run: it has no config.json; train first") from None
+    except ValueError:
+        raise MusicFusionError(f"{path} is damaged: it is not JSON; take the copy in a checkpoint") from None

@@ -1,0 +1,117 @@
+"""The contracts: what a Task, a Stage and a System are. Everything else is written against these.
+
+A system is an ordered set of stages; a stage trains one task on arrays that live on the device; a task is pure
+functions over pytrees. train.py can train any stage without knowing which it is.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Tree = Any  # a pytree of arrays
+Metrics = Mapping[str, Any]  # name -> scalar
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One thing to train.
+
+    init(key, batch) -> state: nested dict; state["params"] is what later stages and sampling read,
+        the rest (optimisers, counters) is only for going on.
+    step(state, batch, key) -> (state, metrics): pure; gradients averaged over the axis "data" (core.parallel.mean).
+    evaluate(state, batch, key) -> metrics: pure; means over the batch.
+    generate(params, batch, key) -> arrays: what the trained task makes of a batch, on device; for pictures and timing.
+
+    `batch["row_key"]` holds one key for each row of the global batch; `key` is the step's, the same on all devices.
+    """
+
+    init: Callable[[Tree, Tree], Tree]
+    step: Callable[[Tree, Tree, Tree], tuple[Tree, Metrics]]
+    evaluate: Callable[[Tree, Tree, Tree], Metrics]
+    generate: Callable[[Tree, Tree, Tree], Tree] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Resident:
+    """Arrays that live on the device for a whole stage, and how many examples they hold.
+
+    Examples 0..train-1 are for training, the `validation` that follow are for validation.
+    """
+
+    arrays: Tree
+    train: int
+    validation: int
+    steps: int | None = None  # instead of the stage's own: one pass over what is there
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A task with its batches, its budget, and the stages that it needs.
+
+    data(corpus, results) -> Resident: on the host, once. `results(stage, subtree)` reads an earlier stage's checkpoint.
+    examples(arrays, index [b], keys [b], training) -> batch: pure, inside the compiled step: windowing, transposition.
+    best: the validation metric whose lowest value marks the best checkpoint; "" keeps the latest only.
+    """
+
+    name: str
+    task: Task
+    steps: int
+    batch: int
+    data: Callable[..., Resident]
+    examples: Callable[..., Tree]
+    needs: tuple[str, ...] = ()
+    shuffled: bool = True
+    best: str = ""
+    show: Callable[..., list] | None = None  # (batch, generated) on the host -> [(title, before, after)] as Pieces
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A number that the user sets for sampling."""
+
+    about: str
+    default: float
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """What a system is called, wants and offers; importing it costs nothing (no jax)."""
+
+    name: str
+    title: str
+    paper: str
+    inputs: Mapping[str, str]
+    controls: Mapping[str, Control]
+    load: Callable[[], "System"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """What a system made in a folder: the main file's name, the page's sections, facts for metadata.json."""
+
+    main: str
+    sections: list
+    facts: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """One paper: its corpus, stages, and what it does for a user.
+
+    corpus(config) -> data.corpus.Corpus
+    stages(config) -> the stages in the order in which they are trained
+    modules(config) -> {module: abstract parameters}, nothing allocated
+    evaluate(config, corpus, results, folder) -> (report as JSON would hold it, its text, files written into folder)
+    sample(config, results, inputs, controls, folder, seed) -> Made
+    examples(config, corpus, folder) -> inputs for sample: files made out of a few held-out songs
+    """
+
+    declaration: Declaration
+    corpus: Callable[..., Any]
+    stages: Callable[..., tuple[Stage, ...]]
+    modules: Callable[..., dict[str, Tree]]
+    evaluate: Callable[..., tuple[dict, str, list]]
+    sample: Callable[..., Made]
+    examples: Callable[..., list]

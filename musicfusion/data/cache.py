@@ -1,0 +1,147 @@
+"""Corpora are read once and kept as an npz, keyed by the songs and by the code that reads them.
+
+Such a file may be carried to a machine that has neither the songs nor the libraries to read them,
+and given there as data.root.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from musicfusion.codecs import chords, melody, midi, polyphony, score
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import chorales, corpus, pop909
+from musicfusion.data.corpus import Corpus, Progress, fingerprint
+
+FORMAT = "musicfusion corpus 1"
+_ARRAY = "array/"
+_CODE = (corpus, chords, melody, polyphony, score)  # what every reader uses
+
+
+def load(
+    root: str,
+    limit: int = 0,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+) -> Corpus:
+    """The corpus at `root`, from the cache if it is there.
+
+    Args:
+        root: "" for the embedded chorales, a folder with POP909, or a file that `save` wrote.
+        limit: read only the first so many songs (0: all); not for a file, which is used as it is.
+        progress: called with the songs done and the songs in all while files are read.
+        say: takes one line where a damaged cache is rebuilt, or where it cannot be written.
+
+    Raises:
+        MusicFusionError: nothing there, or nothing that is understood.
+    """
+    path = Path(root).expanduser()
+    if root and path.is_file():
+        return open_file(path)
+    if root and not path.is_dir():
+        raise MusicFusionError(
+            f"{root}: no such folder; accepted is a folder with POP909, a cached corpus (.npz), or "
+            "none"
+        )
+    if root:
+        name, content = "pop909", _digest_of_songs(path, limit)
+        code = _digest(Path(str(module.__file__)) for module in (*_CODE, midi, pop909))
+    else:
+        name, content = "chorales", chorales.version()
+        code = _digest(Path(str(module.__file__)) for module in (*_CODE, chorales))
+    key = hashlib.sha256(json.dumps([FORMAT, name, limit, content, code]).encode()).hexdigest()[:16]
+    cached = folder() / f"{name}-{key}.npz"
+    if cached.is_file():
+        try:
+            return open_file(cached)
+        except MusicFusionError:
+            say(f"{cached}: damaged, so the corpus is read again")
+    read = pop909.read(path, progress, limit) if root else chorales.read(limit, progress)
+    try:
+        save(read, cached)
+    except OSError as error:
+        say(
+            f"{cached}: cannot be written ({error.strerror}), so the next start reads the songs "
+            "again"
+        )
+    return read
+
+
+def folder() -> Path:
+    """The user's cache folder of musicfusion: under $XDG_CACHE_HOME, or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "musicfusion"
+
+
+def save(corpus: Corpus, path: Path) -> None:
+    """Writes a corpus as one npz without pickles, whole or not at all. Raises OSError."""
+    meta = {
+        "format": FORMAT,
+        "songs": corpus.songs,
+        "skipped": dict(corpus.skipped),
+        "source": corpus.source,
+        "fingerprint": corpus.fingerprint,
+    }
+    entries = {_ARRAY + key: array for key, array in corpus.arrays.items()}
+    entries["first_beat"] = corpus.first_beat
+    entries["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".npz")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **entries)
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+
+
+def open_file(path: Path) -> Corpus:
+    """Reads what `save` wrote. Raises MusicFusionError if it did not, or the file is damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as entries:
+            meta = json.loads(entries["meta"].tobytes())
+            if meta["format"] != FORMAT:
+                raise ValueError(f"its format is {meta['format']!r}")
+            arrays = {
+                key.removeprefix(_ARRAY): entries[key]
+                for key in entries.files
+                if key.startswith(_ARRAY)
+            }
+            first_beat, songs = entries["first_beat"], tuple(meta["songs"])
+            if fingerprint(arrays, songs, first_beat) != meta["fingerprint"]:
+                raise ValueError("its arrays are not those that were written")
+            return Corpus(
+                arrays, songs, first_beat, meta["fingerprint"], meta["skipped"], meta["source"]
+            )
+    except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file
+        reason = " ".join(str(error).split())
+        raise MusicFusionError(
+            f"{path}: not a corpus cached by musicfusion ({reason}); accepted is a file from "
+            f"{folder()}"
+        ) from error
+
+
+def _digest_of_songs(root: Path, limit: int) -> str:
+    songs = pop909.song_folders(root)
+    files = [
+        song / name.format(name=song.name)
+        for song in (songs[:limit] if limit else songs)
+        for name in pop909.FILES
+    ]
+    return _digest(file for file in files if file.is_file())
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """sha256 over the files' folders, names and bytes, wherever they lie together."""
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()

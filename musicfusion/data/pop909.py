@@ -1,0 +1,223 @@
+"""POP909 (MIT licence), from the layout of its public repository.
+
+Melody = MELODY, accompaniment = BRIDGE and PIANO together (paper 000, section 4.1). The beats are
+those of beat_midi.txt: a time in seconds, then two flags, the downbeats of the simple and of the
+compound metre. In 790 of 818 songs the first flag comes every 2 beats and the second every 4: these
+are in 4/4. In the others they come every 3 and 6: triple metre, left out.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from musicfusion.codecs import chords, melody, midi, polyphony
+from musicfusion.codecs.score import Score, monophonic
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
+
+URL = "https://github.com/music-x-lab/POP909-Dataset"
+FILES = ("{name}.mid", "beat_midi.txt", "chord_midi.txt")
+BAR = 4  # beats
+TAIL = 4 * BAR  # beats: a note that never ends must not lengthen its song without limit
+LONGEST = 20_000  # beats: nor may a damaged tempo
+
+
+def song_folders(root: Path) -> list[Path]:
+    """The folders NNN that hold NNN.mid, under the POP909 folder or its repository.
+
+    Raises MusicFusionError if there is none.
+    """
+    root = Path(root)
+    for folder in (root, root / "POP909", root / "POP909-Dataset" / "POP909"):
+        if folder.is_dir():
+            songs = sorted(
+                song for song in folder.iterdir() if (song / f"{song.name}.mid").is_file()
+            )
+            if songs:
+                return songs
+    raise MusicFusionError(
+        f"{root}: no songs here; accepted is POP909 as {URL} ships it: that repository, or its "
+        "folder POP909 with NNN/NNN.mid, NNN/beat_midi.txt and NNN/chord_midi.txt"
+    )
+
+
+def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
+    """The 4/4 songs of POP909 as a Corpus, by number; `limit` > 0 reads only the first songs.
+
+    Songs that are unreadable or not in 4/4 are named in `skipped` with the reason. Raises
+    MusicFusionError if the folder holds no song, or none that can be used.
+    """
+    folders = song_folders(root)
+    folders = folders[:limit] if limit else folders
+    songs: list[tuple[str, Arrays]] = []
+    skipped: dict[str, str] = {}
+    for done, (name, result) in enumerate(_read_all(folders), start=1):
+        if isinstance(result, str):
+            skipped[name] = result
+        else:
+            songs.append((name, result))
+        if progress:
+            progress(done, len(folders))
+    return concatenate(songs, skipped, source=f"POP909 ({URL})", place=str(root))
+
+
+def _read_all(folders: list[Path]) -> Iterator[tuple[str, Arrays | str]]:
+    """Yields (name, arrays or why not) in order, from a few processes where that pays."""
+    # a process takes as long to start as 10 songs to read
+    processes = min(os.cpu_count() or 1, len(folders) // 25)
+    done = 0
+    if processes > 1:
+        try:
+            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+                for result in pool.map(_outcome, folders, chunksize=8):
+                    yield result
+                    done += 1
+        except BrokenProcessPool:
+            pass  # a main program that cannot be imported again, or too little memory: go on alone
+    yield from map(_outcome, folders[done:])
+
+
+def _outcome(folder: Path) -> tuple[str, Arrays | str]:
+    try:
+        return folder.name, song(folder)
+    except MusicFusionError as error:
+        # without the folder: a cache travels, and tells nobody's paths
+        return folder.name, str(error).replace(f"{folder}{os.sep}", "")
+
+
+def song(folder: Path) -> Arrays:
+    """One song's arrays (see Corpus), from a bar line on, in whole bars.
+
+    Raises MusicFusionError if the song cannot be used: not in 4/4, a track or a file missing, an
+    unreadable line.
+    """
+    midi_file, beat_file, chord_file = (folder / name.format(name=folder.name) for name in FILES)
+    times, simple, compound = _beats(beat_file)
+    score = midi.read(midi_file)
+    lead = _seconds(score, "MELODY")
+    accompaniment = np.concatenate([_seconds(score, "BRIDGE"), _seconds(score, "PIANO")])
+    if not len(lead) or not len(accompaniment):
+        raise MusicFusionError(f"{midi_file}: needs notes in a track MELODY and in BRIDGE or PIANO")
+
+    grid = _Grid(times, _phase(compound if compound.any() else simple))
+    first, last = grid.span(np.concatenate([lead, accompaniment]))
+    if last - first > LONGEST:
+        raise MusicFusionError(f"{midi_file}: longer than {LONGEST} beats of {beat_file.name}")
+    steps = (last - first) * STEPS_PER_BEAT
+    pitch, duration = polyphony.slots_from_notes(grid.notes(accompaniment, first), steps)
+    return {
+        "melody": melody.tokens_from_notes(monophonic(grid.notes(lead, first)), steps),
+        "pitch": pitch,
+        "duration": duration,
+        "chords": _chords(chord_file, grid.times(np.arange(first, last) + 0.5)),
+    }
+
+
+class _Grid:
+    """Seconds <-> beats: straight lines between the table's beats, beyond it the tempo of its ends.
+
+    Beat 0 is the last bar line at or before the table's first beat.
+    """
+
+    def __init__(self, times: np.ndarray, phase: int):
+        self._times = times
+        self._beats = np.arange(len(times)) + (-phase) % BAR
+        edge = min(len(times) - 1, 2 * BAR)
+        self._before = np.median(np.diff(times[: edge + 1]))
+        self._after = np.median(np.diff(times[-edge - 1 :]))
+
+    def beats(self, times: np.ndarray) -> np.ndarray:
+        inside = np.interp(times, self._times, self._beats)
+        before = np.minimum(times - self._times[0], 0) / self._before
+        after = np.maximum(times - self._times[-1], 0) / self._after
+        return inside + before + after
+
+    def times(self, beats: np.ndarray) -> np.ndarray:
+        inside = np.interp(beats, self._beats, self._times)
+        before = np.minimum(beats - self._beats[0], 0) * self._before
+        after = np.maximum(beats - self._beats[-1], 0) * self._after
+        return inside + before + after
+
+    def notes(self, seconds: np.ndarray, first: int) -> np.ndarray:
+        """Notes (start, end in seconds, pitch) -> notes on the grid that begins at beat `first`."""
+        onset, end = (
+            np.floor((self.beats(seconds[:, column]) - first) * STEPS_PER_BEAT + 0.5)
+            for column in (0, 1)
+        )
+        length = np.maximum(end - onset, 1)
+        notes = np.stack([onset, length, seconds[:, 2]], axis=1).astype(np.int32)
+        return notes[np.lexsort((notes[:, 2], notes[:, 0]))]
+
+    def span(self, seconds: np.ndarray) -> tuple[int, int]:
+        """The whole bars, in beats, that hold every beat and note; no note rings on beyond TAIL."""
+        notes = self.notes(seconds, 0)
+        onset, end = notes[:, 0], notes[:, 0] + notes[:, 1]
+        first = min(0, int(onset.min()) // STEPS_PER_BEAT)
+        latest = max(
+            int(onset.max()) + 1, min(int(end.max()), int(onset.max()) + TAIL * STEPS_PER_BEAT)
+        )
+        last = max(int(self._beats[-1]) + 1, -(-latest // STEPS_PER_BEAT))
+        return first // BAR * BAR, -(-last // BAR) * BAR
+
+
+def _beats(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A beat_midi.txt in 4/4 -> times float64 [n], downbeats of both kinds bool [n]."""
+    numbers, flags = _table(path)
+    times, simple = numbers[:, 0], numbers[:, 1] > 0
+    compound = np.array([flag not in ("0", "0.0") for flag in flags])
+    if len(times) < 2 * BAR or not np.all(np.diff(times) > 0):
+        raise MusicFusionError(
+            f"{path}: needs at least {2 * BAR} beats, each later than the one before"
+        )
+    distances = np.diff(np.flatnonzero(simple))
+    usual = Counter(distances.tolist()).most_common(1)
+    period = usual[0][0] if usual else 0
+    if period not in (2, 4):
+        raise MusicFusionError(f"{path}: not in 4/4 (a downbeat every {period} beats)")
+    return times, simple, compound
+
+
+def _phase(downbeats: np.ndarray) -> int:
+    """Where the bar lines fall, 0..3 beats after the first beat: the place of most downbeats."""
+    return int(np.argmax(np.bincount(np.flatnonzero(downbeats) % BAR, minlength=BAR)))
+
+
+def _seconds(score: Score, name: str) -> np.ndarray:
+    """The notes of the tracks called `name`, float64 [n, 3]: start and end in seconds, pitch."""
+    tracks = [track.notes for track in score.tracks if track.name.strip().upper() == name]
+    notes = np.concatenate([np.zeros((0, 4)), *tracks])
+    start, end = score.seconds(notes[:, 0]), score.seconds(notes[:, 0] + notes[:, 1])
+    return np.stack([start, end, notes[:, 2]], axis=1)
+
+
+def _chords(path: Path, times: np.ndarray) -> np.ndarray:
+    """Rows int16 [n, 3] of the labels that cover the times [n]; no chord outside the table."""
+    numbers, labels = _table(path)
+    starts, ends = numbers.T
+    if not np.all(np.diff(starts) >= 0):
+        raise MusicFusionError(f"{path}: every chord must start after the one before")
+    known = np.array([chords.parse(label) for label in labels], np.int16)
+    index = np.searchsorted(starts, times, side="right") - 1
+    covered = (index >= 0) & (times < ends[index])
+    return chords.fill(known[index] * covered[:, None])
+
+
+def _table(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Lines of two numbers and a word -> float64 [n, 2], the n words."""
+    try:
+        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+        first, second, words = zip(*filter(None, rows), strict=True)
+        numbers = np.array([first, second]).T.astype(np.float64)
+    except OSError as error:
+        raise MusicFusionError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError:
+        numbers, words = np.array([]), ()
+    if not numbers.size or not np.isfinite(numbers).all():
+        raise MusicFusionError(f"{path}: accepted are lines of two numbers and a word")
+    return numbers, list(words)

@@ -1,0 +1,43 @@
+"""What a configured system is made of, without allocating anything."""
+
+import json
+import math
+
+import jax
+
+from musicfusion.core.task import System
+
+
+def description(system: System, config) -> dict:
+    """{"system", "preset", "stages", "parameters", "inputs", "controls"}; parameters counts numbers per module."""
+    declared = system.declaration
+    return {
+        "system": declared.name,
+        "preset": config.preset,
+        "stages": [{"name": stage.name, "needs": list(stage.needs), "steps": stage.steps}
+                   for stage in system.stages(config)],
+        "parameters": {name: sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
+                       for name, tree in system.modules(config).items()},
+        "inputs": dict(declared.inputs),
+        "controls": {name: {"about": c.about, "low": c.low, "high": c.high, "default": c.default}
+                     for name, c in declared.controls.items()},
+    }
+
+
+def describe(system: System, config, form: str = "text") -> str:
+    """The description as text for people, or as JSON."""
+    about = description(system, config)
+    if form == "json":
+        return json.dumps(about, indent=1)
+    data = config.data.root or "the embedded Bach chorales"
+    lines = [f"{system.declaration.title}", f"preset {about['preset']}, data: {data}", "", "stages"]
+    for stage in about["stages"]:
+        needs = f"  needs {', '.join(stage['needs'])}" if stage["needs"] else ""
+        lines.append(f"  {stage['name']:<20}{stage['steps']:>10,} steps{needs}")
+    lines += ["", "modules"]
+    lines += [f"  {name:<20}{count:>14,} parameters" for name, count in about["parameters"].items()]
+    lines += ["", "inputs"] + [f"  {name:<20}{text}" for name, text in about["inputs"].items()]
+    lines += ["", "controls"]
+    lines += [f"  {name:<20}{c['low']:g}..{c['high']:g}, default {c['default']:g}: {c['about']}"
+              for name, c in about["controls"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""Runs a system's evaluation; prints its tables and writes report.json, report.md and figures into the workdir."""
+
+import json
+from pathlib import Path
+
+from musicfusion.core.files import atomic_write
+from musicfusion.core.results import Results
+from musicfusion.core.task import System
+
+
+def evaluate(system: System, config, workdir: Path, corpus=None) -> list[Path]:
+    """Measures a trained run on songs that it never saw (config.data.split); returns the files to open."""
+    if corpus is None:
+        corpus = read_corpus(system, config)
+    workdir = Path(workdir)
+    report, text, figures = system.evaluate(config, corpus, Results(workdir), workdir)
+    print(text)
+    atomic_write(workdir / "report.json", json.dumps(report, indent=1) + "\n")
+    atomic_write(workdir / "report.md", text + "\n")
+    return [workdir / "report.md", *figures]
+
+
+def read_corpus(system: System, config):
+    """The corpus, with a line on what it is and on every song that was left out."""
+    corpus = system.corpus(config)
+    if not config.data.root:
+        print(
+            "data: the embedded Bach chorales (for POP909: git clone"
+            " https://github.com/music-x-lab/POP909-Dataset, then --config.data.root=POP909-Dataset)"
+        )
+    print(f"data: {len(corpus.songs)} songs, {corpus.beats} beats from {corpus.source}", flush=True)
+    if corpus.skipped:
+        named = ", ".join(list(corpus.skipped)[:5])
+        more = f" and {len(corpus.skipped) - 5} more" if len(corpus.skipped) > 5 else ""
+        print(f"data: {len(corpus.skipped)} songs left out: {named}{more}; each with its reason in corpus.skipped")
+    return corpus

@@ -1,0 +1,343 @@
+"""Command line: flags -> config -> mode. Imports late, so that --help answers at once.
+
+    python -m musicfusion.launch --config=configs/NAME.py[:VARIANT] [--mode=...] [--config.any.key=value ...]
+"""
+
+import difflib
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from musicfusion.core.errors import MusicFusionError
+
+MODES = ("train", "evaluate", "sample", "benchmark", "describe")
+FLAGS = flags.FlagValues()
+
+flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "workdir", "", "Folder of the run; runs/SYSTEM-PRESET if not given.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "inputs", "", "sample: the user's files, NAME=FILE,NAME=FILE.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "controls", "", "sample: NAME=NUMBER,NAME=NUMBER.", flag_values=FLAGS)
+flags.DEFINE_string("out", "", "sample: folder for the new files; WORKDIR/samples if not given.",
+                    flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=FLAGS)
+flags.DEFINE_enum("format", "text", ("text", "json"), "describe, benchmark: how to print.",
+                  flag_values=FLAGS)
+flags.DEFINE_bool("print_config", False, "Print the resolved config and stop.", flag_values=FLAGS)
+flags.DEFINE_string("coordinator", "", "Several processes: host:port of process 0, or auto.",
+                    flag_values=FLAGS)
+flags.DEFINE_integer("processes", 1, "Several processes: how many.", flag_values=FLAGS)
+flags.DEFINE_integer("process", 0, "Several processes: which one this is.", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=FLAGS)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns the exit code: 0 done, 2 bad input (one line on stderr), 130 interrupted."""
+    try:
+        return _main(list(sys.argv if argv is None else argv))
+    except MusicFusionError as error:
+        print(f"musicfusion: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("musicfusion: interrupted; the same command goes on from the last checkpoint",
+              file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _main(argv: list[str]) -> int:
+    path, overrides, rest = _split(argv[1:])
+    try:
+        positional = FLAGS([argv[0], *rest])[1:]
+    except flags.Error as error:
+        raise MusicFusionError(f"{_line(error)}; --help lists the flags") from None
+    if FLAGS.help:
+        print(_help())
+        return 0
+    if positional:
+        raise MusicFusionError(f"{positional[0]!r} is not a flag: give --mode, --config, ...; --help lists them")
+    config = _config(path, overrides)
+    workdir = Path(FLAGS.workdir or f"runs/{config.system}-{config.preset}")
+    if FLAGS.print_config:
+        print(config)
+        return 0
+    return _run(config, workdir)
+
+
+def _run(config, workdir: Path) -> int:
+    from musicfusion import systems
+
+    declaration = systems.declarations()[config.system]
+    mode = FLAGS.mode
+    if mode == "sample":  # what can be refused without jax is refused at once
+        inputs = _pairs(FLAGS.inputs, "inputs", declaration.inputs)
+        controls = _controls(FLAGS.controls, declaration)
+        _check_inputs(inputs)
+    if mode == "train":
+        _check_same_run(config, workdir)
+    _prepare_jax()
+    system = declaration.load()
+    if mode == "describe":
+        from musicfusion import describe
+
+        print(describe.describe(system, config, FLAGS.format))
+    elif mode == "benchmark":
+        from musicfusion import benchmark
+
+        print(benchmark.benchmark(system, config, workdir, FLAGS.format))
+    elif mode == "sample":
+        from musicfusion import sample
+
+        out = Path(FLAGS.out or workdir / "samples")
+        _name_files(sample.sample(system, config, workdir, inputs, controls, out, FLAGS.seed))
+    elif mode == "evaluate":
+        from musicfusion import evaluate
+
+        _name_files(evaluate.evaluate(system, config, workdir))
+    else:
+        from musicfusion import evaluate, sample, train
+        from musicfusion.core import parallel
+
+        corpus = evaluate.read_corpus(system, config)
+        if parallel.is_main():
+            _write_config(config, workdir)
+        train.train(system, config, workdir, corpus)
+        if parallel.is_main():
+            files = evaluate.evaluate(system, config, workdir, corpus)
+            files += sample.examples(system, config, workdir, corpus)
+            _name_files(files)
+    return 0
+
+
+# Configuration ------------------------------------------------------------------------------------------------------
+
+
+def _split(args: list[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
+    """argv -> the config's path, overrides [(key, value)], everything else."""
+    path, overrides, rest = "", [], []
+    args = list(args)
+    while args:
+        arg = args.pop(0)
+        name, equals, value = arg.partition("=")
+        name = name.lstrip("-") if arg.startswith("-") else ""
+        if name != "config" and not name.startswith("config."):
+            rest.append(arg)
+            continue
+        if not equals:
+            if not args:
+                raise MusicFusionError(f"--{name} needs a value: --{name}=...")
+            value = args.pop(0)
+        if name == "config":
+            path = value
+        else:
+            overrides.append((name[len("config."):], value))
+    return path, overrides, rest
+
+
+def _config(path: str, overrides: list[tuple[str, str]]):
+    """From --config, else from the workdir's own copy; then the overrides."""
+    from ml_collections import ConfigDict, config_flags
+
+    if path:
+        config = _load(path)
+    elif FLAGS.workdir:
+        from musicfusion.core.results import read_config
+
+        config = ConfigDict(read_config(Path(FLAGS.workdir)))
+    else:
+        known = ", ".join(f"configs/{name}.py" for name in _systems())
+        raise MusicFusionError(f"give --config ({known}) or the --workdir of a run; --help tells more")
+    if config.get("system") not in _systems():
+        raise MusicFusionError(
+            f"{path}: system = {config.get('system')!r} is unknown: there are {', '.join(_systems())}")
+    keys = _flat(config)
+    for key, _ in overrides:
+        if key not in keys:
+            near = difflib.get_close_matches(key, keys, 3, 0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else "--print_config lists the keys"
+            raise MusicFusionError(f"the config has no key {key!r}: {hint}")
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_dict("config", config, flag_values=values)
+    try:
+        values(["", *(f"--config.{key}={value}" for key, value in overrides)])
+    except (flags.Error, ValueError, TypeError) as error:
+        raise MusicFusionError(f"{_line(error)}; --print_config shows the keys and their kinds") from None
+    return config
+
+
+def _load(path: str):
+    """configs/NAME.py[:VARIANT] -> ConfigDict; also looked for beside the installed package."""
+    name, _, variant = path.partition(":")
+    places = [Path(name), Path(__file__).parent.parent / name]
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        have = ", ".join(f"configs/{system}.py" for system in _systems())
+        raise MusicFusionError(f"{name}: no such config file; there are {have}")
+    spec = importlib.util.spec_from_file_location("musicfusion_config", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        return module.get_config(variant) if variant else module.get_config()
+    except Exception as error:
+        raise MusicFusionError(f"{path}: {_line(error)}") from None
+
+
+def _systems() -> list[str]:
+    from musicfusion import systems
+
+    return sorted(systems.declarations())
+
+
+def _flat(config, prefix: str = "") -> dict:
+    found: dict = {}
+    for key, value in config.items():
+        if hasattr(value, "items"):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def _check_same_run(config, workdir: Path) -> None:
+    """A workdir belongs to one config; only how it runs (config.run) and samples may change."""
+    if not (workdir / "config.json").exists():
+        if workdir.exists() and not workdir.is_dir():
+            raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
+        return
+    from ml_collections import ConfigDict
+
+    from musicfusion.core.results import read_config
+
+    def fixed(flat):
+        return {k: v for k, v in flat.items()
+                if not k.startswith(("run.", "sample.")) and k not in ("data.root", "data.split")}
+
+    old = fixed(_flat(ConfigDict(read_config(workdir))))
+    new = fixed(_flat(ConfigDict(json.loads(json.dumps(config.to_dict())))))
+    changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
+    if changed:
+        shown = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed[:3])
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise MusicFusionError(
+            f"{workdir} is the workdir of another config ({shown}{more}): give another --workdir")
+
+
+def _write_config(config, workdir: Path) -> None:
+    from musicfusion.core.files import atomic_write
+
+    atomic_write(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
+
+
+# Flags --------------------------------------------------------------------------------------------------------------
+
+
+def _pairs(text: str, flag: str, known) -> dict[str, str]:
+    """NAME=VALUE,NAME=VALUE -> dict, each name one of `known`."""
+    found: dict[str, str] = {}
+    for item in filter(None, text.split(",")):
+        name, equals, value = item.partition("=")
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise MusicFusionError(f"--{flag}: {name!r} is unknown: {hint}there are {', '.join(known)}")
+        if not equals or not value:
+            raise MusicFusionError(f"--{flag}: {name} needs a value: {name}=...")
+        found[name] = value
+    return found
+
+
+def _controls(text: str, declaration) -> dict[str, float]:
+    """The user's controls over the defaults, each a number in its range."""
+    controls = {name: control.default for name, control in declaration.controls.items()}
+    for name, value in _pairs(text, "controls", declaration.controls).items():
+        control = declaration.controls[name]
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not control.low <= number <= control.high:
+            raise MusicFusionError(
+                f"--controls: {name}={value} is out of range: accepted is a number from"
+                f" {control.low:g} to {control.high:g}")
+        controls[name] = number
+    return controls
+
+
+def _check_inputs(inputs: dict[str, str]) -> None:
+    for name, path in inputs.items():
+        if not Path(path).is_file():
+            raise MusicFusionError(f"--inputs: {name}={path}: there is no such file")
+
+
+def _help() -> str:
+    """What musicfusion can do, from the systems' own declarations."""
+    from musicfusion import systems
+
+    lines = [
+        "musicfusion makes one piece of music out of two.",
+        "",
+        "  python -m musicfusion.launch --config=configs/NAME.py[:VARIANT] [--mode=MODE] [--workdir=DIR]",
+        "                               [--config.any.key=value ...]",
+        "",
+        "variants  quick (minutes), lite (the default), paper (published sizes)",
+        f"modes     {', '.join(MODES)}",
+        "",
+        "systems",
+    ]
+    for name, declaration in systems.declarations().items():
+        lines += [f"  {name}: {declaration.title}", f"    paper    {declaration.paper}"]
+        lines += [f"    input    {key}: {about}" for key, about in declaration.inputs.items()]
+        lines += [f"    control  {key} in {c.low:g}..{c.high:g}, default {c.default:g}: {c.about}"
+                  for key, c in declaration.controls.items()]
+    lines += ["", "flags"]
+    for name in sorted(FLAGS):
+        flag = FLAGS[name]
+        default = f" (default {flag.default})" if flag.default not in ("", False) else ""
+        choices = f" One of {', '.join(flag.parser.enum_values)}." if hasattr(flag.parser, "enum_values") else ""
+        if name != "h":
+            lines.append(f"  --{name}: {flag.help}{choices}{default}")
+    return "\n".join(lines)
+
+
+# Surroundings -------------------------------------------------------------------------------------------------------
+
+
+def _prepare_jax() -> None:
+    """Joins the other processes, and keeps compiled programs in the user's cache folder."""
+    import jax
+
+    from musicfusion.core import parallel
+    from musicfusion.data.cache import folder
+
+    jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    parallel.initialise(FLAGS.coordinator, FLAGS.processes, FLAGS.process)
+
+
+def _name_files(files) -> None:
+    if files:
+        print("open:")
+        for path in files:
+            print(f"  {path}")
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).partition("\n")[0]
+
+
+def run() -> None:
+    """The console script `musicfusion`."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Numbers about music: pure functions on arrays."""

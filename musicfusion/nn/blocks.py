@@ -1,0 +1,79 @@
+"""Parallel blocks over a short, fixed number of steps: what the lite presets are built of (DESIGN: presets).
+
+Attention sees all steps at once, so a batch decodes in one pass; on a CPU these blocks learn in minutes what
+autoregressive recurrent cells do not learn in hours.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class Block(nn.Module):
+    """Pre-LayerNorm transformer block: attention over the steps, then a two-layer MLP. [B, T, width] -> the same."""
+
+    width: int
+    heads: int = 4
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        batch, steps, _ = x.shape
+        small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
+        h = nn.LayerNorm()(x)
+        qkv = nn.Dense(3 * self.width, dtype=self.dtype, name="qkv")(h)
+        q, k, v = jnp.moveaxis(qkv.reshape(batch, steps, 3, self.heads, -1), 2, 0)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / jnp.sqrt(q.shape[-1]).astype(q.dtype)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores), v)
+        mixed = mixed.reshape(batch, steps, self.width)
+        x = x + nn.Dense(self.width, dtype=self.dtype, kernel_init=small, name="mix")(mixed)
+        h = nn.LayerNorm()(x)
+        h = nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype, name="wide")(h))
+        return x + nn.Dense(self.width, dtype=self.dtype, kernel_init=small, name="narrow")(h)
+
+
+class Blocks(nn.Module):
+    """Learned positions, then `depth` blocks and a LayerNorm. [B, T, any] -> [B, T, width]."""
+
+    width: int
+    depth: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = nn.Dense(self.width, dtype=self.dtype, name="enter")(x)
+        x = x + self.param("positions", nn.initializers.normal(0.02), (x.shape[1], self.width))
+        for layer in range(self.depth):
+            x = Block(self.width, dtype=self.dtype, name=f"block_{layer}")(x)
+        return nn.LayerNorm(name="leave")(x)
+
+
+class Summary(nn.Module):
+    """Steps -> posterior: each step is narrowed, all are joined. [B, T, W] -> (mean [B, z], std [B, z])."""
+
+    size: int
+    narrow: int = 32
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = nn.Dense(self.narrow, dtype=self.dtype, name="narrow")(x)
+        x = x.reshape(x.shape[0], -1)
+        mean = nn.Dense(self.size, name="mean")(x)
+        small = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
+        log_variance = nn.Dense(self.size, kernel_init=small, name="log_variance",
+                                bias_init=nn.initializers.constant(-4.0))(x)
+        return mean, jnp.exp(0.5 * jnp.clip(log_variance, -14.0, 4.0))
+
+
+class Expansion(nn.Module):
+    """Latent -> steps, the reverse of Summary. [B, z] -> [B, T, narrow]."""
+
+    steps: int
+    narrow: int = 32
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: jax.Array) -> jax.Array:
+        x = nn.Dense(self.steps * self.narrow, dtype=self.dtype, name="steps")(z)
+        return x.reshape(z.shape[0], self.steps, self.narrow)

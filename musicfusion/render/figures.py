@@ -1,0 +1,132 @@
+"""Figures of results as PNG files: curves, alone and side by side.
+
+matplotlib is imported inside, and pyplot never: no global state, so any thread may draw.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from musicfusion.core.files import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, which the colour-blind can tell apart; the strongest contrast first.
+PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
+MARKERS = "osD^vPX"
+INK, FAINT = "#222222", "#D9D9D9"
+
+Lines = Mapping[str, Sequence[float] | np.ndarray]
+
+
+def curves(
+    path: str | Path,
+    x: Sequence[float] | np.ndarray,
+    lines: Lines,
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+) -> Path:
+    """Draw `lines`, {label: y [n]} over one x [n], as a PNG. NaN leaves a gap."""
+    return lines_grid(path, [(title, x, lines)], xlabel, ylabel)
+
+
+def lines_grid(
+    path: str | Path,
+    panels: Sequence[tuple[str, Sequence[float] | np.ndarray, Lines]],
+    xlabel: str = "",
+    ylabel: str = "",
+    title: str = "",
+    share_y: bool = False,
+) -> Path:
+    """Draw panels (title, x [n], {label: y [n]}) side by side, three in a row, as a PNG.
+
+    A label has one colour in all panels, and stands in one legend.
+    """
+    labels = list(dict.fromkeys(label for _, _, lines in panels for label in lines))
+    columns = min(3, len(panels)) or 1
+    rows = -(-len(panels) // columns) or 1
+    width, height = (6.4, 4.2) if len(panels) == 1 else (4.2 * columns, 3.2 * rows + 0.4)
+    figure = new_figure(width, height)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
+    handles = {}
+    for panel, (axis, (name, x, lines)) in enumerate(zip(axes, panels, strict=False)):
+        for label, y in lines.items():
+            place = labels.index(label)
+            few = len(x) <= 25  # markers show where the measurements are, until they cover the line
+            (handles[label],) = axis.plot(
+                np.asarray(x, float),
+                np.asarray(y, float),
+                color=PALETTE[place % len(PALETTE)],
+                linestyle=("-", "--", ":")[place // len(PALETTE) % 3],
+                marker=MARKERS[place % len(MARKERS)] if few else "",
+                markersize=5,
+                markeredgecolor="white",
+                linewidth=1.8,
+            )
+        axis.set_title(drawable(name), fontsize=11, color=INK, parse_math=False)
+        axis.grid(color=FAINT, linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+        if panel >= len(panels) - columns:
+            axis.set_xlabel(drawable(xlabel), fontsize=10, color=INK, parse_math=False)
+        if panel % columns == 0:
+            axis.set_ylabel(drawable(ylabel), fontsize=10, color=INK, parse_math=False)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    if title:
+        figure.suptitle(drawable(title), fontsize=13, color=INK, parse_math=False)
+    if len(labels) > 1 or (labels and labels[0]):
+        legend = figure.legend(
+            [handles[label] for label in labels],
+            [drawable(label) for label in labels],
+            loc="outside lower center",
+            ncols=min(len(labels), 2 * columns if columns > 1 else 3),
+            frameon=False,
+            fontsize=9,
+        )
+        for text in legend.get_texts():
+            text.set_parse_math(False)
+    return save(figure, path)
+
+
+def new_figure(width: float, height: float, automatic: bool = True) -> "Figure":
+    """An empty matplotlib figure in inches, on an Agg canvas of its own; laid out automatically?"""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(width, height), layout="constrained" if automatic else None, facecolor="white"
+    )
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: "Figure", path: str | Path, dpi: int = 130) -> Path:
+    """Write a figure as a PNG that appears whole; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return atomic_write(path, buffer.getvalue())
+
+
+def drawable(text: str) -> str:
+    """`text` with "?" for what the figures' font lacks: song names come in every script.
+
+    matplotlib would draw an empty box and warn on each.
+    """
+    known = _known()
+    return "".join(c if ord(c) in known or c == "\n" else "?" for c in str(text))
+
+
+@cache
+def _known() -> frozenset[int]:
+    """The code points that the figures' font can draw."""
+    from matplotlib import font_manager
+
+    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
+    return frozenset(font.get_charmap())

@@ -1,0 +1,224 @@
+"""A page that shows results: one index.html with sound and pictures inside, fit to mail."""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.files import atomic_write
+
+EMBED = 12 * 2**20  # bytes; a larger file is linked, or the page becomes too heavy to mail
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
+  color: light-dark(#222, #e4e4e4); background: light-dark(#fff, #17181a); }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+p { max-width: 46rem; white-space: pre-line; }
+a { color: light-dark(#0060a0, #7cc4f5); }
+figure { margin: 1rem 0; } figcaption { margin-bottom: .3rem; }
+audio { width: 100%; max-width: 34rem; }
+img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid light-dark(#ddd, #3a3c40); }
+td.number, th.number { text-align: right; }
+.small { font-size: .85rem; color: light-dark(#666, #a0a0a0); }
+"""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; line breaks are kept."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Audio:
+    """A player for a WAV, MP3, OGG or FLAC file."""
+
+    title: str
+    path: str | Path
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG, JPEG or SVG file."""
+
+    title: str
+    path: str | Path
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a header (empty: none); floats are shown with four digits."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Metadata: a nested mapping, shown as two columns with dotted names."""
+
+    title: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Links to files, each with a word on what it is: (path, word)."""
+
+    files: Sequence[tuple[str | Path, str]]
+    title: str = "Files"
+
+
+Section = Text | Audio | Picture | Table | Facts | Files
+
+
+def write(folder: str | Path, title: str, sections: Sequence[Section]) -> Path:
+    """Write `folder`/index.html from sections, in their order; it makes no request to anywhere.
+
+    Sound and pictures up to `EMBED` bytes are embedded, and linked too; larger ones only linked.
+    Links are relative: files that lie in `folder` are found wherever the folder goes. All text is
+    escaped.
+
+    Raises MusicFusionError for a file that is missing, or of a kind that a page cannot show.
+    """
+    folder = Path(folder)
+    body = "\n".join(_section(section, folder) for section in sections)
+    return atomic_write(
+        folder / "index.html",
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n",
+    )
+
+
+def _section(section: Section, folder: Path) -> str:
+    match section:
+        case Text(text):
+            return f"<p>{escape(text)}</p>"
+        case Audio(title, path):
+            source = escape(_source(path, folder))
+            player = f'<audio controls preload="metadata" src="{source}"></audio>'
+            return _figure(title, player, path, folder)
+        case Picture(title, path):
+            source = escape(_source(path, folder))
+            return _figure(title, f'<img alt="{escape(title)}" src="{source}">', path, folder)
+        case Table(title, header, rows):
+            return _heading(title) + _table(header, rows)
+        case Facts(title, values):
+            return _heading(title) + _table((), _flat(values))
+        case Files(files, title):
+            items = "\n".join(
+                f"<li>{_link(path, folder)} <span>{escape(word)}</span></li>"
+                for path, word in files
+            )
+            return f"{_heading(title)}<ul>\n{items}\n</ul>"
+    raise TypeError(f"not a section of a page: {section!r}")
+
+
+def _heading(title: str) -> str:
+    return f"<h2>{escape(title)}</h2>\n" if title else ""
+
+
+def _figure(title: str, inside: str, path: str | Path, folder: Path) -> str:
+    link = f'<span class="small">{_link(path, folder)}</span>'
+    return f"<figure>\n<figcaption>{escape(title)} {link}</figcaption>\n{inside}\n</figure>"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table; a column in which every cell is a number is set to the right."""
+    width = max([len(header), *(len(row) for row in rows)], default=0)
+    numeric = [
+        any(len(row) > k for row in rows)
+        and all(_is_number(row[k]) for row in rows if len(row) > k and row[k] is not None)
+        for k in range(width)
+    ]
+
+    def line(tag: str, cells: Sequence[object]) -> str:
+        marks = (' class="number"' if right else "" for right in numeric)
+        filled = [*cells, *[None] * (width - len(cells))]
+        return "".join(
+            f"<{tag}{mark}>{escape(_cell(cell))}</{tag}>"
+            for mark, cell in zip(marks, filled, strict=True)
+        )
+
+    head = f"<thead><tr>{line('th', header)}</tr></thead>\n" if header else ""
+    lines = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
+    return f'<div class="wide"><table>\n{head}<tbody>\n{lines}\n</tbody>\n</table></div>'
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, (int, float, np.number))
+
+
+def _cell(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, (float, np.floating)):
+        return f"{cell:.4g}"
+    return str(cell)
+
+
+def _flat(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    """{"a": {"b": 1}} as [("a.b", 1)]; lists become comma-separated text."""
+    rows: list[tuple[str, object]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            rows += _flat(value, f"{name}.")
+        elif isinstance(value, (list, tuple)):
+            rows.append((name, ", ".join(_cell(item) for item in value)))
+        else:
+            rows.append((name, _cell(value)))
+    return rows
+
+
+KINDS = {
+    ".wav": "audio/wav",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".flac": "audio/flac",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".svg": "image/svg+xml",
+}
+
+
+def _source(path: str | Path, folder: Path) -> str:
+    """What a player or picture loads: the file itself as a data URI, or its address if too big."""
+    path = Path(path)
+    kind = KINDS.get(path.suffix.lower())
+    if kind is None:
+        accepted = ", ".join(KINDS)
+        raise MusicFusionError(f"{path}: a page cannot show this kind of file; it can {accepted}")
+    try:
+        if path.stat().st_size > EMBED:
+            return _address(path, folder)
+        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    except OSError as error:
+        reason = error.strerror or error
+        raise MusicFusionError(f"cannot put {path} into a page: {reason}") from error
+
+
+def _link(path: str | Path, folder: Path) -> str:
+    address = escape(_address(Path(path), folder))
+    return f'<a href="{address}">{escape(Path(path).name)}</a>'
+
+
+def _address(path: Path, folder: Path) -> str:
+    """The path from the page's folder, as a URL."""
+    return quote(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())

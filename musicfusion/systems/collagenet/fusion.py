@@ -1,0 +1,160 @@
+"""Training actor and critic against each other on latents (paper 000, sections 3.2 and 3.3)."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from musicfusion import losses
+from musicfusion.core import optimizers, parallel
+from musicfusion.core.task import Resident, Task
+from musicfusion.systems.collagenet import latents
+from musicfusion.systems.collagenet.actor_critic import (
+    ASPECTS,
+    Actor,
+    Critic,
+    control_loss,
+    critic_loss,
+    distances,
+    melody_size,
+)
+
+
+def resident(corpus, config, results) -> Resident:
+    """The latents of all rows, which rows share a song, sbar, and the VAEs (to decode for pictures)."""
+    table, train = latents.rows(corpus, config)
+    stored = results("latents", "latents")
+    arrays = {
+        "mean": stored["mean"], "std": stored["std"],
+        "low": table["low"], "high": table["high"],
+        "bounds": np.array([0, train, len(table["low"])], np.int32),
+        "sbar": results("latents")["sbar"],
+        "vaes": {name: results(f"{name}_vae") for name in ("melody", "accompaniment")},
+    }
+    return Resident(arrays, train, len(table["low"]) - train)
+
+
+def examples(arrays, index, keys, training: bool, aspects: Mapping[str, int]) -> dict:
+    """Real pairs (Omega_h), unrelated pairs (Omega_dh) and prior pairs, [b, d] each, with controls for both negatives.
+
+    In training z is sampled from q(z|x); in validation it is the posterior mean.
+    """
+    cut = melody_size(aspects)
+    draw = jax.vmap(lambda key: [jax.random.fold_in(key, i) for i in range(2, 7)])
+    noise_key, other_key, other_noise_key, prior_key, control_key = draw(keys)
+
+    def latent(index, keys):
+        mean = arrays["mean"][index].astype(jnp.float32)
+        noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
+        return mean + training * arrays["std"][index].astype(jnp.float32) * noise
+
+    part = 0 if training else 1
+    first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
+    low, high = arrays["low"][index], arrays["high"][index]
+    elsewhere = jnp.maximum(end - first - (high - low), 1)
+    u = jax.vmap(lambda key, n: jax.random.randint(key, (), 0, n))(other_key, elsewhere) + first
+    other = jnp.where(u < low, u, jnp.minimum(u + high - low, end - 1))
+    real = latent(index, noise_key)
+    unrelated = jnp.concatenate([real[:, :cut], latent(other, other_noise_key)[:, cut:]], -1)
+    prior = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(prior_key)
+    controls = jax.vmap(lambda key: jax.random.uniform(key, (2, len(ASPECTS))))(control_key)
+    return {"real": real, "unrelated": unrelated, "prior": prior, "controls": controls,
+            "sbar": arrays["sbar"], "vaes": arrays["vaes"], "row_key": keys}
+
+
+def task(actor: Actor, critic: Critic, decode, group) -> Task:
+    """Alternating updates of D (equation 2) and G (equations 3, 5, 6).
+
+    state: {"params": {"actor", "critic"}, "optimizer": the same, "step"}. The actor's outputs are computed once a step
+    and serve both updates: the critic's as they are, the actor's through the critic that has just learned from them.
+    decode(vae parameters, z) -> arrays is for pictures.
+    """
+    optimizer = optimizers.create(group.optimizer, group.steps)
+    aspects = actor.aspects
+
+    def negatives(batch):
+        """Raw inputs [2b, d] and their controls [2b, 4]: unrelated pairs, then prior pairs."""
+        controls = jnp.moveaxis(batch["controls"], 1, 0).reshape(-1, len(ASPECTS))
+        return jnp.concatenate([batch["unrelated"], batch["prior"]]), controls
+
+    def row_keys(batch, salt, copies):
+        fold = jax.vmap(jax.random.fold_in, (0, None))
+        return jnp.concatenate([fold(batch["row_key"], salt + i) for i in range(copies)])
+
+    def act(params, z, controls, keys=None):
+        return actor.apply({"params": params}, z, controls, keys)
+
+    def judge(params, z, keys=None):
+        return critic.apply({"params": params}, z, keys)
+
+    def init(key, batch):
+        z, controls = negatives(batch)
+        actor_key, critic_key = jax.random.split(key)
+        params = {"actor": actor.init(actor_key, z, controls)["params"],
+                  "critic": critic.init(critic_key, z)["params"]}
+        return {"params": params, "step": jnp.zeros((), jnp.int32),
+                "optimizer": {name: optimizer.init(p) for name, p in params.items()}}
+
+    def update(name, state, gradients):
+        gradients = parallel.mean(gradients)
+        updates, inner = optimizer.update(gradients, state["optimizer"][name])
+        params = optax.apply_updates(state["params"][name], updates)
+        return state | {"params": state["params"] | {name: params},
+                        "optimizer": state["optimizer"] | {name: inner}}
+
+    def step(state, batch, key):
+        del key
+        z, controls = negatives(batch)
+        b = batch["real"].shape[0]
+        moved, pull = jax.vjp(
+            lambda p: act(p, z, controls, row_keys(batch, 10, 2)), state["params"]["actor"])
+        judged = jnp.concatenate([batch["real"], z, moved])
+        keys = row_keys(batch, 20, 5)
+
+        def discriminate(params):
+            real, raw, fake = jnp.split(judge(params, judged, keys), [b, 3 * b])
+            accuracy = {"critic_real": jnp.mean(real > 0), "critic_unrelated": jnp.mean(raw[:b] > 0),
+                        "critic_prior": jnp.mean(raw[b:] > 0), "critic_moved": jnp.mean(fake > 0)}
+            return critic_loss(real, raw, fake, group.weights), accuracy
+
+        (loss, accuracy), gradients = jax.value_and_grad(discriminate, has_aux=True)(
+            state["params"]["critic"])
+        state = update("critic", state, gradients)
+
+        def please(moved):
+            logits = judge(state["params"]["critic"], moved, row_keys(batch, 30, 2))
+            adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
+            rho = distances(moved, z, batch["sbar"], aspects)
+            total = adversarial + group.distance * control_loss(rho, controls)
+            return total, {"adversarial": adversarial,
+                           **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
+
+        (actor_loss, terms), towards = jax.value_and_grad(please, has_aux=True)(moved)
+        due = (state["step"] >= group.actor_start) & (state["step"] % group.critic_updates == 0)
+        state = lax.cond(due, lambda s: update("actor", s, pull(towards)[0]), lambda s: s, state)
+        metrics = {"loss": actor_loss, "critic": loss, **accuracy, **terms}
+        return state | {"step": state["step"] + 1}, metrics
+
+    def evaluate(state, batch, key):
+        del key
+        z, controls = negatives(batch)
+        b = batch["real"].shape[0]
+        moved = act(state["params"]["actor"], z, controls)
+        logits = judge(state["params"]["critic"], jnp.concatenate([batch["real"], z, moved]))
+        passed = jnp.split(logits > 0, [b, 2 * b, 3 * b, 4 * b])
+        names = ("real", "unrelated", "prior", "moved_unrelated", "moved_prior")
+        rho = distances(moved, z, batch["sbar"], aspects)
+        return {**{f"passes_{name}": jnp.mean(x) for name, x in zip(names, passed, strict=True)},
+                **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
+
+    def generate(params, batch, key):
+        """Unrelated pairs and what the actor makes of them, decoded: {"before", "after"}."""
+        del key
+        z, controls = batch["unrelated"], batch["controls"][:, 0]
+        return {"before": decode(batch["vaes"], z),
+                "after": decode(batch["vaes"], act(params["actor"], z, controls))}
+
+    return Task(init, step, evaluate, generate)

@@ -1,0 +1,188 @@
+"""The lite VAEs: the paper's latents and factorisation (paper 000, section 3.1) from parallel blocks.
+
+Same contract as the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode` and `aspects`.
+Losses are nats per segment, one number a row.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from musicfusion import losses
+from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.nn.blocks import Blocks, Expansion, Summary
+
+STEPS, BEATS, PER_BEAT = 32, 8, 4
+
+
+class MelodyVAE(nn.Module):
+    """z_p + z_r: the rhythm is decoded from z_r alone, the melody from z_p and the decoded rhythm (as EC2-VAE)."""
+
+    width: int = 128
+    depth: int = 2
+    pitch: int = 128
+    rhythm: int = 128
+    dtype: jnp.dtype = jnp.float32
+
+    @property
+    def aspects(self) -> dict[str, int]:
+        """Latent sizes in the order in which z holds them."""
+        return {"pitch": self.pitch, "rhythm": self.rhythm}
+
+    def teacher(self, fraction):
+        """How much of the truth is fed while training: nothing is fed back here."""
+        return 1.0
+
+    def setup(self):
+        self.encoder = Blocks(self.width, self.depth, self.dtype)
+        self.summary = Summary(self.pitch + self.rhythm, dtype=self.dtype)
+        self.rhythm_steps = Expansion(STEPS, dtype=self.dtype)
+        self.rhythm_decoder = Blocks(self.width, self.depth, self.dtype)
+        self.rhythm_head = nn.Dense(melody.RHYTHMS)
+        self.pitch_steps = Expansion(STEPS, dtype=self.dtype)
+        self.melody_decoder = Blocks(self.width, self.depth, self.dtype)
+        self.melody_head = nn.Dense(melody.VOCABULARY)
+
+    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+        """batch["melody"] int [B, 32] -> posterior (mean, std), each [B, pitch + rhythm]."""
+        tokens = batch["melody"]
+        x = jnp.concatenate(
+            [jax.nn.one_hot(tokens, melody.VOCABULARY),
+             jax.nn.one_hot(melody.rhythm(tokens), melody.RHYTHMS)], -1)
+        return self.summary(self.encoder(x))
+
+    def logits(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """z [B, pitch + rhythm] -> rhythm log-probabilities [B, 32, 3], melody log-probabilities [B, 32, 130]."""
+        z_p, z_r = jnp.split(z, [self.pitch], -1)
+        rhythm = self.rhythm_head(self.rhythm_decoder(self.rhythm_steps(z_r)))
+        rhythm = jax.nn.log_softmax(rhythm.astype(jnp.float32))
+        x = jnp.concatenate([self.pitch_steps(z_p), jnp.exp(rhythm)], -1)
+        notes = self.melody_head(self.melody_decoder(x))
+        return rhythm, jax.nn.log_softmax(notes.astype(jnp.float32))
+
+    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+        """Negative log-likelihood of rhythm and melody, nats per segment [B]; nothing feeds back, so no teacher."""
+        del key, teacher
+        rhythm, notes = self.logits(z)
+        return {"rhythm": _nll(rhythm, melody.rhythm(batch["melody"])),
+                "melody": _nll(notes, batch["melody"])}
+
+    def decode(self, z) -> dict[str, jax.Array]:
+        """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
+        rhythm, notes = self.logits(z)
+        return {"tokens": jnp.argmax(notes, -1), "rhythm": jnp.argmax(rhythm, -1)}
+
+
+class AccompanimentVAE(nn.Module):
+    """z_c + z_t: the chords are decoded from z_c alone, the notes from both (as PolyDis).
+
+    The texture is seen and written in the frame of its chord: pitches are counted from the root of the chord that
+    sounds at their onset. So z_t need not know the key, and moving a root in z_c moves the notes along with it.
+    """
+
+    width: int = 128
+    depth: int = 2
+    chord: int = 128
+    texture: int = 256
+    dtype: jnp.dtype = jnp.float32
+
+    @property
+    def aspects(self) -> dict[str, int]:
+        """Latent sizes in the order in which z holds them."""
+        return {"chord": self.chord, "texture": self.texture}
+
+    def teacher(self, fraction):
+        """How much of the truth is fed while training: nothing is fed back here."""
+        return 1.0
+
+    def setup(self):
+        half = self.width // 2
+        self.chord_encoder = Blocks(half, 1, self.dtype)
+        self.chord_summary = Summary(self.chord, dtype=self.dtype)
+        self.chord_steps = Expansion(BEATS, dtype=self.dtype)
+        self.chord_decoder = Blocks(half, 1, self.dtype)
+        self.chord_head = nn.Dense(36)
+        self.texture_encoder = Blocks(self.width, self.depth, self.dtype)
+        self.texture_summary = Summary(self.texture, dtype=self.dtype)
+        self.texture_steps = Expansion(STEPS, dtype=self.dtype)
+        self.note_chords = Expansion(BEATS, dtype=self.dtype)
+        self.note_decoder = Blocks(self.width, self.depth, self.dtype)
+        rare = nn.initializers.constant(-4.0)  # about one cell in 128 holds an onset
+        self.onset_head = nn.Dense(polyphony.PITCHES, bias_init=rare)
+        self.duration_head = nn.Dense(2 * polyphony.PITCHES, dtype=self.dtype)
+
+    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+        """batch: "pitch", "duration" [B, 32, 14], "chords" int [B, 8, 3] -> (mean, std), each [B, chord + texture]."""
+        mean_c, std_c = self.chord_summary(self.chord_encoder(chords.vectors(batch["chords"], jnp)))
+        matrix = _relative_matrix(batch)
+        x = jnp.concatenate([matrix > 0, jnp.log2(1 + matrix)], -1)
+        mean_t, std_t = self.texture_summary(self.texture_encoder(x))
+        return jnp.concatenate([mean_c, mean_t], -1), jnp.concatenate([std_c, std_t], -1)
+
+    def logits(self, z) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
+        """z -> chord logits [B, 8, 36], and in the frame of the root [B, 32, 128] each: onset logits, and location and
+        log-scale of the logistic over log2 of the duration.
+        """
+        z_c, z_t = jnp.split(z, [self.chord], -1)
+        chord = self.chord_head(self.chord_decoder(self.chord_steps(z_c))).astype(jnp.float32)
+        here = jnp.repeat(self.note_chords(z_c), PER_BEAT, axis=1)
+        x = self.note_decoder(jnp.concatenate([self.texture_steps(z_t), here], -1))
+        onsets = self.onset_head(x).astype(jnp.float32)
+        location, log_scale = jnp.split(self.duration_head(x).astype(jnp.float32), 2, -1)
+        return chord, onsets, (location + 1.0, jnp.clip(log_scale - 1.0, -4.0, 2.0))
+
+    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+        """Negative log-likelihoods, nats per segment [B]: root, bass, chroma, onsets, durations (at real onsets).
+
+        A duration that reaches the segment's end stands for every longer one.
+        """
+        del key, teacher
+        chord, onsets, logistic = self.logits(z)
+        rows = batch["chords"]
+        root, bass, chroma = jnp.split(chord, 3, -1)
+        tones = chords.vectors(rows, jnp)[..., 24:]
+        matrix = _relative_matrix(batch)
+        there = matrix > 0
+        length = jnp.maximum(matrix, 1.0)
+        above = jnp.where(length >= jnp.arange(STEPS, 0, -1)[:, None], jnp.inf, jnp.log2(length + 0.5))
+        below = jnp.where(length <= 1.0, -jnp.inf, jnp.log2(length - 0.5))
+        return {
+            "root": _nll(jax.nn.log_softmax(root), rows[..., 0]),
+            "bass": _nll(jax.nn.log_softmax(bass), rows[..., 1]),
+            "chroma": jnp.sum(_bernoulli(chroma, tones), (1, 2)),
+            "onsets": jnp.sum(_bernoulli(onsets, there), (1, 2)),
+            "durations": jnp.sum(there * losses.interval_nll(*logistic, below, above), (1, 2)),
+        }
+
+    def decode(self, z) -> dict[str, jax.Array]:
+        """Greedy: slots "pitch", "duration" int32 [B, 32, 14] and "chords" int32 [B, 8, 3]."""
+        chord, onsets, (location, _) = self.logits(z)
+        rows = chords.rows(chord, jnp)
+        length = jnp.clip(jnp.round(2.0**location), 1, STEPS).astype(jnp.int32)
+        pitch, duration = polyphony.slots_from_matrix((onsets > 0) * length, jnp)
+        pitch = polyphony.transpose(pitch, duration, _frame(rows))
+        return {"pitch": pitch, "duration": polyphony.cut(duration, jnp), "chords": rows}
+
+
+def _frame(rows) -> jax.Array:
+    """Chord rows [B, 8, 3] -> root in -5..6, for every step and slot: [B, 32, 1]."""
+    root = rows[..., 0]
+    return jnp.repeat(jnp.where(root > 6, root - 12, root), PER_BEAT, axis=1)[..., None]
+
+
+def _relative_matrix(batch) -> jax.Array:
+    """Duration matrix [B, 32, 128] with pitches counted from the root of the chord at their onset."""
+    pitch, duration = batch["pitch"].astype(jnp.int32), batch["duration"].astype(jnp.int32)
+    pitch = polyphony.transpose(pitch, duration, -_frame(batch["chords"]))
+    return polyphony.duration_matrix(pitch, duration, jnp)
+
+
+def _nll(log_probabilities, targets) -> jax.Array:
+    """[B, T, C], int [B, T] -> [B]."""
+    one_hot = jax.nn.one_hot(targets, log_probabilities.shape[-1])
+    return -jnp.sum(log_probabilities * one_hot, (1, 2))
+
+
+def _bernoulli(logits, targets) -> jax.Array:
+    """Binary cross-entropy from logits, elementwise."""
+    return jax.nn.softplus(logits) - logits * targets

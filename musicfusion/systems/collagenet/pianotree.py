@@ -1,0 +1,184 @@
+"""The PianoTree decoder of PolyDis: a latent to the notes of 32 steps.
+
+A GRU goes over the steps, fed a summary of the notes of the step before; from its state a second
+GRU goes over the notes of the step, fed the note before, and says a pitch; a third one says the
+five bits of that note's duration. The grid of tokens is that of codecs/pianotree.py. Source: the
+public code of PolyDis and of CollageNet, which differ in the sizes only.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from musicfusion.codecs import pianotree
+from musicfusion.nn.recurrent import Affine, Cell, GRUCell, Linear, bidirectional, uniform_token
+
+PITCHES = pianotree.EOS + 1  # what a note's head can say: 128 pitches, SOS, EOS
+FEATURES = PITCHES + pianotree.BITS
+SOS_TOKEN = [pianotree.SOS] + [pianotree.NO_BIT] * pianotree.BITS
+
+
+class PianoTreeDecoder(nn.Module):
+    """The decoder's parameters, at the sizes of PolyDis; calling it returns a `PianoTree`."""
+
+    latent: int
+    embedding: int = 128
+    z_input: int = 256
+    time: int = 1024
+    note: int = 512
+    duration: int = 64
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self) -> "PianoTree":
+        """The arrays with their functions, ready to be used inside a scan."""
+        summary = 2 * self.embedding
+
+        def linear(name, inputs, features):
+            return Linear(inputs, features, self.dtype, name=name)()
+
+        def gru(name, inputs, features, directions=1):
+            return GRUCell(inputs, features, directions, self.dtype, name=name)()
+
+        return PianoTree(
+            embed=linear("embed", FEATURES, self.embedding),
+            summary=gru("summary", (self.embedding,), self.embedding, 2),
+            first_summary=self.param("first_summary", uniform_token, (summary,)),
+            time_start=linear("time_start", self.latent, self.time),
+            time_input=linear("time_input", self.latent, self.z_input),
+            time=gru("time", (summary, self.z_input), self.time),
+            note_start=linear("note_start", self.time, self.note),
+            note=gru("note", (self.time, self.embedding), self.note),
+            pitch=linear("pitch", self.note, PITCHES),
+            bit_start=linear("bit_start", self.note + PITCHES, self.duration),
+            first_bit=self.param("first_bit", uniform_token, (pianotree.BITS,)),
+            bits=gru("bits", (pianotree.BITS,), self.duration),
+            bit=linear("bit", self.duration, 2),
+        )
+
+
+@struct.dataclass
+class PianoTree:
+    """The PianoTree decoder as pure functions of its arrays, in two passes.
+
+    `choose` goes through 32 x 15 x 5 decisions one after the other, without gradients, and settles
+    what is fed: true or decoded tokens. `logits` then takes what was fed as given, so that its only
+    sequences are 32 steps, 15 notes of all steps at once, 5 bits of all notes at once: gradients
+    need no more, since none flow through an argmax. Both use the same parts; `logits` of what a
+    greedy `choose` fed has that choice as its argmax.
+    """
+
+    embed: Affine
+    summary: Cell
+    first_summary: jax.Array
+    time_start: Affine
+    time_input: Affine
+    time: Cell
+    note_start: Affine
+    note: Cell
+    pitch: Affine
+    bit_start: Affine
+    first_bit: jax.Array
+    bits: Cell
+    bit: Affine
+
+    def choose(self, z, truth, coins) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Greedy decoding, with the truth fed instead where a coin is True.
+
+        Args:
+            z: [B, latent]
+            truth: grid int [B, 32, 16, 6]
+            coins: bool, "summary" [32]: the next step hears of the true notes of this one;
+                "note" [32, 15]: the next note of the same step hears of the true note before.
+
+        Returns:
+            (decoded grid [B, 32, 16, 6],
+            fed tokens: "notes" [32, B, 15, 6], "steps" [32, B, 16, 6])
+        """
+        decoder, z = jax.lax.stop_gradient((self, z))
+        return decoder._choose(z, truth, coins)
+
+    def _choose(self, z, truth, coins):
+        fixed = self.time.project(self.time_input(z), 1) + self.time.bi
+
+        def step(carry, x):
+            h, summary = carry
+            truth, coins = x
+            h = self.time.step(h, self.time.project(summary) + fixed)
+            decoded, fed = self._choose_notes(h, truth, coins["note"])
+            heard = jnp.where(coins["summary"], truth, decoded)
+            return (h, self.summarise(heard)), (decoded, fed, heard)
+
+        begin = (self.time_start(z), self._first_summary(z.shape[:1]))
+        _, (decoded, notes, steps) = jax.lax.scan(step, begin, (truth.swapaxes(0, 1), coins))
+        return decoded.swapaxes(0, 1), {"notes": notes, "steps": steps}
+
+    def _choose_notes(self, h, truth, coins) -> tuple[jax.Array, jax.Array]:
+        """h [B, time], truth [B, 16, 6], coins [15] -> decoded [B, 16, 6], fed [B, 15, 6]."""
+        fixed = self.note.project(h) + self.note.bi
+
+        def step(carry, x):
+            state, token = carry
+            truth, coin = x
+            state = self.note.step(state, self.note.project(self._embed(token), 1) + fixed)
+            pitch = self.pitch(state)
+            guess = _token(pitch, self._bits(state, pitch))
+            return (state, jnp.where(coin, truth, guess)), (guess, token)
+
+        sos = jnp.broadcast_to(jnp.array(SOS_TOKEN, jnp.int32), truth[:, 0].shape)
+        begin = (self.note_start(h), sos)
+        _, (decoded, fed) = jax.lax.scan(step, begin, (truth[:, 1:].swapaxes(0, 1), coins))
+        decoded = jnp.concatenate([sos[None], decoded])
+        return decoded.swapaxes(0, 1), fed.swapaxes(0, 1)
+
+    def logits(self, z, fed) -> tuple[jax.Array, jax.Array]:
+        """Scores of every decision given the tokens that were fed (the form of `choose`).
+
+        Returns:
+            (pitch logits [32, B, 15, 130], bit logits [32, B, 15, 5, 2])
+        """
+        summaries = self.summarise(fed["steps"][:-1])  # [31, B, 2E]
+        first = self._first_summary((1, z.shape[0]))
+        projected = self.time.project(jnp.concatenate([first, summaries]))
+        projected += self.time.project(self.time_input(z), 1) + self.time.bi
+        h, _ = self.time.run(projected, self.time_start(z))  # [32, B, time]
+        tokens = jnp.moveaxis(fed["notes"], 2, 0)  # [15, 32, B, 6]
+        projected = self.note.project(self._embed(tokens), 1)
+        projected += self.note.project(h) + self.note.bi
+        states, _ = self.note.run(projected, self.note_start(h))  # [15, 32, B, note]
+        states = jnp.moveaxis(states, 0, 2)
+        pitch = self.pitch(states)
+        return pitch, self._bits(states, pitch)
+
+    def summarise(self, tokens) -> jax.Array:
+        """What a step's notes sound like to the next: tokens [..., 16, 6] -> [..., 2E]."""
+        x = self._embed(jnp.moveaxis(tokens, -2, 0))
+        return bidirectional(self.summary, x, pianotree.lengths(tokens, jnp))[1]
+
+    def _first_summary(self, rows: tuple[int, ...]) -> jax.Array:
+        return jnp.broadcast_to(self.first_summary, (*rows, *self.first_summary.shape))
+
+    def _embed(self, tokens) -> jax.Array:
+        """Tokens [..., 6] -> [..., E]; PAD has no pitch, and the bits enter as numbers."""
+        pitch = jax.nn.one_hot(tokens[..., 0], PITCHES)
+        return self.embed(jnp.concatenate([pitch, tokens[..., 1:].astype(jnp.float32)], -1))
+
+    def _bits(self, state, pitch) -> jax.Array:
+        """Note states [..., note], pitch logits [..., 130] -> duration's logits [..., 5, 2]."""
+        h = self.bit_start(jnp.concatenate([state, pitch], -1))
+        token, logits = self.first_bit, []
+        for _ in range(pianotree.BITS):  # five small steps, cheaper unrolled than as a loop
+            h = self.bits.step(h, self.bits.project(token) + self.bits.bi)
+            logits.append(self.bit(h))
+            token = jax.nn.one_hot(jnp.argmax(logits[-1], -1), pianotree.BITS)
+        return jnp.stack(logits, -2)
+
+
+def _token(pitch, bits) -> jax.Array:
+    """Logits [..., 130] and [..., 5, 2] -> the greedy token [..., 6], in the form of a true one."""
+    pitch = jnp.argmax(pitch, -1, keepdims=True)
+    bits = jnp.where(pitch < pianotree.SOS, jnp.argmax(bits, -1), pianotree.NO_BIT)
+    return jnp.concatenate([pitch, bits], -1).astype(jnp.int32)

@@ -1,0 +1,262 @@
+"""A user's two files -> one song: windows, latents, actor, decoders, and the windows joined again."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicfusion.codecs import chords, melody, midi, polyphony, windows
+from musicfusion.codecs.score import Score, from_notes, grid, monophonic, pick_accompaniment, pick_melody
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.task import Made
+from musicfusion.systems.collagenet import actor_critic, nets, segments
+
+VIOLIN, PIANO = 40, 0
+BATCH = 64  # windows that are fused at once; the last batch is filled up, so that one program serves every length
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A melody and an accompaniment on one grid.
+
+    melody, accompaniment: notes int32 [n, 3]; chords int [beats, 3], estimated; score: whose tempo and metre to keep,
+    and `offset` the quarter of it at which the grid begins.
+    """
+
+    melody: np.ndarray
+    accompaniment: np.ndarray
+    chords: np.ndarray
+    score: Score
+    offset: float
+
+    @property
+    def steps(self) -> int:
+        """Length in 16ths."""
+        return len(self.chords) * segments.PER_BEAT
+
+
+def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: int) -> Made:
+    """--inputs=melody=...,accompaniment=... -> fused.mid, before.mid, piano rolls, sound."""
+    missing = [name for name in ("melody", "accompaniment") if name not in inputs]
+    if missing:
+        raise MusicFusionError(f"--inputs: {' and '.join(missing)} missing: give melody=FILE,accompaniment=FILE")
+    pair = read_pair(inputs["melody"], inputs["accompaniment"], config)
+    fused, about = fuse(pair, config, results, controls, seed)
+    return made(pair, fused, about, config, folder)
+
+
+def read_pair(melody_file, accompaniment_file, config) -> Pair:
+    """Two MIDI files on one grid of 16ths; each begins with the first bar in which it has a note."""
+    leads, backs = (midi.read(path) for path in (melody_file, accompaniment_file))
+    midi.require_pitched(leads, melody_file)
+    midi.require_pitched(backs, accompaniment_file)
+    lead, lead_at = _from_first_bar(pick_melody(leads).notes, leads)
+    back, back_at = _from_first_bar(_accompaniment(backs), backs)
+    lead, lead_beats = monophonic(lead), _beats(lead)
+    back_beats = _beats(back)
+    kind = config.sample.length
+    if kind not in ("loop", "cut"):
+        raise MusicFusionError(f"sample.length = {kind!r} is unknown: use loop or cut")
+    beats = max(lead_beats, back_beats) if kind == "loop" else min(lead_beats, back_beats)
+    beats = max(beats, segments.BEATS)
+    lead, back = _fit(lead, lead_beats, beats), _fit(back, back_beats, beats)
+    owners = {"melody": (leads, lead_at), "accompaniment": (backs, back_at)}
+    if config.sample.tempo not in owners:
+        raise MusicFusionError(f"sample.tempo = {config.sample.tempo!r} is unknown: use melody or accompaniment")
+    return Pair(lead, back, chords.estimate(back, beats), *owners[config.sample.tempo])
+
+
+def _accompaniment(score: Score) -> np.ndarray:
+    """Everything but drums and a track that calls itself the melody."""
+    notes = pick_accompaniment(score)
+    return notes if len(notes) else pick_melody(score).notes
+
+
+def _from_first_bar(notes: np.ndarray, score: Score) -> tuple[np.ndarray, float]:
+    """Notes [n, 4] in quarters -> notes on the grid from the bar of the first note, and the quarter of that bar."""
+    first = notes[:, 0].min()
+    begin, bar = 0.0, 4.0
+    for quarter, numerator, denominator in score.metres:
+        if quarter <= first:
+            begin, bar = quarter, 4.0 * numerator / denominator
+    offset = begin + np.floor((first - begin) / bar) * bar
+    return grid(notes, offset), float(offset)
+
+
+def _beats(notes: np.ndarray) -> int:
+    """Length in whole bars of four beats."""
+    bar = 4 * segments.PER_BEAT
+    return int(-(-(notes[:, 0] + notes[:, 1]).max() // bar)) * 4
+
+
+def _fit(notes: np.ndarray, beats: int, wanted: int) -> np.ndarray:
+    """Repeats notes of so many beats until `wanted` beats are full, or cuts them."""
+    copies = -(-wanted // beats)
+    shift = np.arange(copies)[:, None] * beats * segments.PER_BEAT
+    looped = np.tile(notes, (copies, 1))
+    looped[:, 0] += np.broadcast_to(shift, (copies, len(notes))).reshape(-1)
+    steps = wanted * segments.PER_BEAT
+    looped = looped[looped[:, 0] < steps]
+    looped[:, 1] = np.minimum(looped[:, 1], steps - looped[:, 0])
+    return looped
+
+
+def fuse(pair: Pair, config, results, controls: dict, seed: int) -> tuple[dict, dict]:
+    """The pair fused -> ({"melody", "accompaniment", "chords"}, {"rho": per aspect, "windows", "left_alone"}).
+
+    z is drawn from q(z|x) with the seed (sample.noise 0 takes its mean). A window in which either part has hardly a
+    note stays as it is: there is nothing to fuse.
+    """
+    hop = config.sample.hop
+    if not 1 <= hop <= segments.BEATS:
+        raise MusicFusionError(f"sample.hop = {hop} is out of range: accepted are 1 to {segments.BEATS} beats")
+    begins = windows.starts(pair.steps, segments.STEPS, hop * segments.PER_BEAT)
+    batch = cut(pair, begins)
+    knobs = np.array([controls[name] for name in actor_critic.ASPECTS], np.float32)
+    run = program(config)
+    params = nets.parameters(config, results)
+    out = []
+    for first in range(0, len(begins), BATCH):
+        rows = np.minimum(np.arange(first, first + BATCH), len(begins) - 1)
+        part = {name: x[rows] for name, x in batch.items()}
+        made = jax.device_get(run(params, part, knobs, config.sample.noise, seed, first))
+        full = len(begins) - first
+        out.append(jax.tree.map(lambda x, full=full: x[:full], made))
+    made = jax.tree.map(lambda *x: np.concatenate(x), *out)
+
+    enough = (
+        (np.sum(batch["melody"] < melody.HOLD, 1) >= config.data.melody_onsets)
+        & (np.sum(batch["duration"] > 0, (1, 2)) >= config.data.accompaniment_onsets)
+    )
+    lead, back = [], []
+    rows = pair.chords.copy()
+    ends = np.append(begins[1:], pair.steps)
+    for i in range(len(begins)):
+        source = made if enough[i] else {**batch, "tokens": batch["melody"]}
+        lead.append(melody.notes_from_tokens(source["tokens"][i]))
+        back.append(polyphony.notes_from_slots(source["pitch"][i], source["duration"][i]))
+        here, there = begins[i] // segments.PER_BEAT, ends[i] // segments.PER_BEAT
+        rows[here:there] = source["chords"][i, : there - here]
+    fused = {
+        "melody": monophonic(windows.join(lead, begins, pair.steps)),
+        "accompaniment": windows.join(back, begins, pair.steps),
+        "chords": rows,
+    }
+    rho = {name: float(np.mean(x[enough])) if enough.any() else 0.0 for name, x in made["rho"].items()}
+    return fused, {"rho": rho, "windows": len(begins), "left_alone": int(np.sum(~enough))}
+
+
+def cut(pair: Pair, begins: np.ndarray) -> dict[str, np.ndarray]:
+    """The pair's windows as model input (see segments.cut), NumPy."""
+    tokens = melody.tokens_from_notes(pair.melody, pair.steps)
+    pitch, duration = polyphony.slots_from_notes(pair.accompaniment, pair.steps)
+    steps = begins[:, None] + np.arange(segments.STEPS)
+    beats = begins[:, None] // segments.PER_BEAT + np.arange(segments.BEATS)
+    return {
+        "melody": melody.without_carry(tokens[steps]).astype(np.int32),
+        "pitch": pitch[steps].astype(np.int32),
+        "duration": polyphony.cut(duration[steps]).astype(np.int32),
+        "chords": pair.chords[beats].astype(np.int32),
+    }
+
+
+def program(config):
+    """The compiled way from windows to fused windows: encode, act, decode."""
+    sides = nets.models(config)
+    actor, _ = nets.actor_and_critic(config, sides)
+
+    @jax.jit
+    def run(params, batch, knobs, noise, seed, first):
+        size = batch["melody"].shape[0]
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), first + jnp.arange(size))
+        mean, std = nets.encode(sides, params, batch)
+        z = mean + noise * std * jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
+        controls = jnp.broadcast_to(knobs, (size, len(knobs)))
+        moved = jnp.asarray(actor.apply({"params": params["actor"]}, z, controls))
+        rho = actor_critic.distances(moved, z, params["sbar"], actor.aspects)
+        return nets.decode(sides, params, moved) | {"rho": rho}
+
+    return run
+
+
+def made(pair: Pair, fused: dict, about: dict, config, folder: Path) -> Made:
+    """Writes fused.mid, before.mid, the piano roll and the sound; returns what the page shows."""
+    from musicfusion.render import audio, page, pianoroll
+
+    before = {"melody": pair.melody, "accompaniment": pair.accompaniment}
+    after = {name: fused[name] for name in before}
+    midi.write(folder / "fused.mid", _score(pair, after))
+    midi.write(folder / "before.mid", _score(pair, before))
+    names = [[chords.name(row) for row in rows] for rows in (pair.chords, fused["chords"])]
+    picture = pianoroll.compare(
+        folder / "fused.png", before, after, title="Before and after the fusion",
+        chords_before=names[0], chords_after=names[1])
+    kept = {f"{name}_notes_kept": float(np.mean(pianoroll.changed(before[name], after[name])[0]))
+            for name in before if len(before[name])}
+    sections: list = []
+    if config.sample.audio:
+        for name, notes in (("fused", after), ("before", before)):
+            sound = audio.synthesise(_score(pair, notes), 22050)
+            audio.write_wav(folder / f"{name}.wav", sound.samples, sound.rate)
+            title = {"fused": "The fused song", "before": "The two pieces as they were, one over the other"}[name]
+            sections.append(page.Audio(title, folder / f"{name}.wav"))
+        if sound.notice:
+            about = about | {"sound": sound.notice}
+    sections.append(page.Picture("Notes that changed are marked", picture))
+    table = [[name, about["rho"][name]] for name in actor_critic.ASPECTS]
+    sections.append(page.Table("How far each aspect moved in latent space (rho)", ["aspect", "distance"], table))
+    about = about | kept | {
+        "beats": pair.steps // segments.PER_BEAT,
+        "note": "the melody was made one voice by its highest notes; both parts are quantised to 16ths",
+    }
+    return Made("fused.mid", sections, about)
+
+
+def _score(pair: Pair, parts: dict) -> Score:
+    """Two named tracks in the tempo and metre of the piece that the pair keeps, from where its grid begins."""
+    tempos = pair.score.tempos.copy()
+    tempos[:, 0] -= pair.offset
+    now = int(np.sum(tempos[:, 0] <= 0)) - 1
+    tempos = tempos[now:]
+    tempos[0, 0] = 0.0
+    metres = [(max(quarter - pair.offset, 0.0), n, d) for quarter, n, d in pair.score.metres]
+    metres = [m for i, m in enumerate(metres) if i + 1 == len(metres) or metres[i + 1][0] > 0]
+    tracks = (
+        from_notes("MELODY", VIOLIN, parts["melody"], velocity=100),
+        from_notes("ACCOMPANIMENT", PIANO, parts["accompaniment"], velocity=70),
+    )
+    return Score(tracks, tempos, tuple(metres), "fused")
+
+
+def examples(config, corpus, folder: Path) -> list[dict[str, str]]:
+    """A few unrelated pairs out of held-out songs, as files that `sample` takes: [{"melody", "accompaniment"}].
+
+    The melody of one test song, the accompaniment of the next, 16 bars of each.
+    """
+    begins, songs = segments.windows(corpus, config, "test", ("melody", "accompaniment"))
+    chosen = np.unique(songs)
+    firsts = [int(begins[songs == song][0]) // 4 * 4 for song in chosen]
+    count = min(config.sample.examples, len(chosen) - 1)
+    written = []
+    for i in range(count):
+        files = {}
+        for side, k in (("melody", i), ("accompaniment", i + 1)):
+            end = min(firsts[k] + 64, int(corpus.first_beat[chosen[k] + 1]))
+            notes = _song_part(corpus, side, firsts[k], end)
+            name = corpus.songs[chosen[k]].replace("/", "_")
+            path = folder / f"{i + 1}-{side}-{name}.mid"
+            tracks = (from_notes(side.upper(), VIOLIN if side == "melody" else PIANO, notes),)
+            midi.write(path, Score(tracks, np.array([[0.0, 90.0]]), ((0.0, 4, 4),), name))
+            files[side] = str(path)
+        written.append(files)
+    return written
+
+
+def _song_part(corpus, side: str, begin: int, end: int) -> np.ndarray:
+    """Notes of one part of the corpus between two beats."""
+    steps = slice(begin * segments.PER_BEAT, end * segments.PER_BEAT)
+    if side == "melody":
+        return melody.notes_from_tokens(melody.without_carry(corpus.arrays["melody"][steps]))
+    return polyphony.notes_from_slots(corpus.arrays["pitch"][steps], corpus.arrays["duration"][steps])

@@ -1,0 +1,170 @@
+"""Corpora are read once, kept without pickles, and may be carried to another machine."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import cache, chorales, pop909
+
+LIMIT = 4
+
+
+@pytest.fixture(autouse=True)
+def cache_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def cached_files(cache_home):
+    return sorted((cache_home / "musicfusion").iterdir())
+
+
+def equal(corpus, other):
+    assert corpus.songs == other.songs
+    assert dict(corpus.skipped) == dict(other.skipped)
+    assert (corpus.fingerprint, corpus.source) == (other.fingerprint, other.source)
+    np.testing.assert_array_equal(corpus.first_beat, other.first_beat)
+    assert corpus.arrays.keys() == other.arrays.keys()
+    for key, array in corpus.arrays.items():
+        np.testing.assert_array_equal(array, other.arrays[key])
+        assert array.dtype == other.arrays[key].dtype
+    return True
+
+
+def refuse(*args, **kwargs):
+    raise AssertionError("the songs were read again")
+
+
+def test_the_second_start_reads_no_song(cache_home, monkeypatch):
+    first = cache.load("", limit=LIMIT)
+    assert len(cached_files(cache_home)) == 1
+    monkeypatch.setattr(chorales, "read", refuse)
+    assert equal(first, cache.load("", limit=LIMIT))
+
+
+def test_another_limit_another_music21_or_another_code_is_read_anew(cache_home, monkeypatch):
+    cache.load("", limit=LIMIT)
+    cache.load("", limit=LIMIT + 1)
+    assert len(cached_files(cache_home)) == 2
+    monkeypatch.setattr(chorales, "version", lambda: "99.0")
+    cache.load("", limit=LIMIT)
+    assert len(cached_files(cache_home)) == 3
+    monkeypatch.setattr(cache, "_CODE", cache._CODE[1:])
+    cache.load("", limit=LIMIT)
+    assert len(cached_files(cache_home)) == 4
+
+
+def test_a_song_that_changes_is_noticed_and_a_folder_that_moves_is_not(
+    tmp_path, cache_home, pop909_root
+):
+    root = tmp_path / "a" / "POP909"
+    for song in pop909.song_folders(pop909_root)[:2]:
+        (root / song.name).mkdir(parents=True)
+        for file in song.iterdir():
+            (root / song.name / file.name).write_bytes(file.read_bytes())
+    before = cache.load(str(root))
+    (tmp_path / "a").rename(tmp_path / "b")
+    root = tmp_path / "b"
+    assert equal(before, cache.load(str(root)))
+    assert len(cached_files(cache_home)) == 1
+    table = root / "POP909" / before.songs[0] / "chord_midi.txt"
+    table.write_text(table.read_text().replace(":maj", ":min"))
+    assert cache.load(str(root)).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", *range(0, 100, 7)])
+def test_a_damaged_cache_is_rebuilt_with_one_line(cache_home, damage):
+    first = cache.load("", limit=LIMIT)
+    (file,) = cached_files(cache_home)
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        content = content[: len(content) // 2]
+    elif damage == "empty":
+        content = bytearray()
+    elif damage == "text":
+        content = bytearray(b"not a zip at all")
+    else:
+        content[len(content) * damage // 100] ^= 0x41
+    file.write_bytes(content)
+    lines = []
+    assert equal(first, cache.load("", limit=LIMIT, say=lines.append))
+    assert len(lines) <= 1  # some bytes of a zip mean nothing
+    if lines:
+        assert "damaged, so the corpus is read again" in lines[0]
+    assert equal(first, cache.load("", limit=LIMIT, say=refuse))
+    assert cached_files(cache_home) == [file]
+
+
+def test_a_cache_file_can_be_carried_to_a_machine_without_the_libraries(tmp_path, cache_home):
+    first = cache.load("", limit=LIMIT)
+    carried = tmp_path / "carried.npz"
+    cached_files(cache_home)[0].rename(carried)
+    code = (
+        "import sys\n"
+        "for name in ('music21', 'mido', 'note_seq', 'pretty_midi'): sys.modules[name] = None\n"
+        "from musicfusion.data import cache\n"
+        f"print(cache.load({str(carried)!r}).fingerprint)\n"
+        "assert 'jax' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == first.fingerprint
+    assert cached_files(cache_home) == []
+
+
+def write_text(path):
+    path.write_text("hello")
+
+
+def write_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.arange(3))
+
+
+def write_other_arrays(path):
+    np.savez(path, melody=np.arange(3))
+
+
+def write_pickle(path):
+    np.savez(path, meta=np.array([{"format": cache.FORMAT}], object))
+
+
+def write_other_songs(path):
+    corpus = chorales.read(limit=2)
+    corpus.arrays["melody"][5] += 1
+    cache.save(corpus, path)
+
+
+@pytest.mark.parametrize(
+    "write", [write_text, write_array, write_other_arrays, write_pickle, write_other_songs]
+)
+def test_a_file_that_is_not_ours_is_refused(tmp_path, write):
+    path = tmp_path / "corpus.npz"
+    write(path)
+    with pytest.raises(MusicFusionError, match=r"corpus\.npz: not a corpus cached by musicfusion"):
+        cache.load(str(path))
+
+
+def test_a_folder_that_is_not_there_says_what_is_accepted(tmp_path):
+    with pytest.raises(MusicFusionError, match="nowhere: no such folder; accepted is"):
+        cache.load(str(tmp_path / "nowhere"))
+    with pytest.raises(MusicFusionError, match="no songs here; accepted is POP909"):
+        cache.load(str(tmp_path))
+
+
+def test_a_cache_that_cannot_be_written_costs_one_line_only(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    lines = []
+    assert len(cache.load("", limit=LIMIT, say=lines.append).songs) == LIMIT
+    assert len(lines) == 1 and "cannot be written" in lines[0]
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    corpus = chorales.read(limit=2)
+    monkeypatch.setattr(np, "savez_compressed", refuse)
+    with pytest.raises(AssertionError):
+        cache.save(corpus, tmp_path / "new" / "corpus.npz")
+    assert list((tmp_path / "new").iterdir()) == []

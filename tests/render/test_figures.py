@@ -1,0 +1,47 @@
+"""Figures of results."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from musicfusion.render.figures import curves, drawable, lines_grid
+
+
+def image(path):
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+def test_a_figure_shows_each_line_in_its_own_colour(tmp_path):
+    x = np.arange(10)
+    path = curves(tmp_path / "a.png", x, {"ours": x, "theirs": 9 - x}, "step", "loss", "Loss")
+    colours = {tuple(c) for c in image(path).reshape(-1, 3)}
+    assert {(0xD5, 0x5E, 0x00), (0x00, 0x72, 0xB2)} <= colours
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_any_number_of_panels_fits_on_a_grid(tmp_path, count):
+    panels = [
+        (f"panel {k}", [0, 1, 2], {"a": [k, 1, 2], "b": [0, np.nan, 1]}) for k in range(count)
+    ]
+    assert image(lines_grid(tmp_path / "a.png", panels, "x", "y", "title")).std() > 0
+
+
+def test_dollars_and_foreign_scripts_in_names_do_no_harm(tmp_path):
+    curves(tmp_path / "a.png", [0, 1], {"$x_$ 晴天": [0, 1], "_b": [1, 0]}, "$", "晴", "50 % $")
+    assert drawable("晴天 ♭é") == "?? ♭é"
+
+
+def test_the_same_figure_gives_the_same_bytes_from_any_thread(tmp_path):
+    def draw(k):
+        curves(tmp_path / f"{k}.png", range(50), {"a": np.sin(np.arange(50))}, "x", "y")
+
+    threads = [threading.Thread(target=draw, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({(tmp_path / f"{k}.png").read_bytes() for k in range(4)}) == 1

@@ -1,0 +1,141 @@
+"""The notebook does what it says: its cells are run, one after the other, in a process of their own."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musicfusion.codecs import midi
+from musicfusion.codecs.score import Score, from_notes
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "colab" / "collagenet.ipynb"
+CELLS = {cell["id"]: cell for cell in json.loads(NOTEBOOK.read_text())["cells"]}
+CODE = {name: "".join(cell["source"]) for name, cell in CELLS.items() if cell["cell_type"] == "code"}
+
+# A training that learns nothing, in seconds.
+TINY = {
+    "data.songs": 30,
+    "melody_vae.size.width": 16, "melody_vae.size.depth": 1, "melody_vae.steps": 2, "melody_vae.batch": 8,
+    "accompaniment_vae.size.width": 16, "accompaniment_vae.size.depth": 1, "accompaniment_vae.steps": 2,
+    "accompaniment_vae.batch": 8,
+    "latents.segments": 64, "latents.validation": 16, "latents.keys": 1, "latents.batch": 16,
+    "fusion.actor.hidden": 16, "fusion.critic.hidden": 16, "fusion.actor.layers": 1, "fusion.critic.layers": 1,
+    "fusion.steps": 2, "fusion.batch": 16, "fusion.actor_start": 0,
+    "evaluate.segments": 32, "evaluate.batch": 16,
+    "sample.examples": 1,
+    "run.steps_per_dispatch": 2, "run.log_every": 2, "run.evaluate_every": 2, "run.checkpoint_every": 2,
+    "run.show_every": 0, "run.evaluate_batches": 1, "run.tensorboard": False,
+}  # fmt: skip
+
+# Runs the cells that come as JSON on stdin in one namespace, as a kernel does; its last line tells what they displayed.
+KERNEL = """
+import json, sys
+import IPython.display
+shown = []
+IPython.display.display = lambda *objects: shown.extend(objects)
+namespace = {"__name__": "__main__"}
+for name, cell in json.load(sys.stdin).items():
+    exec(compile(cell, f"cell {name}", "exec"), namespace)
+print(json.dumps([[type(it).__name__, it.data if isinstance(it.data, str) else len(it.data)] for it in shown]))
+"""
+
+
+def test_the_notebook_is_well_formed_and_carries_no_outputs():
+    notebook = json.loads(NOTEBOOK.read_text())
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert len(CELLS) == len(notebook["cells"])
+    for cell in notebook["cells"]:
+        assert cell["cell_type"] in ("code", "markdown")
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+
+
+def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
+    flags = " ".join(f"--config.{key}={value}" for key, value in TINY.items())
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", KERNEL],
+        input=json.dumps(CODE),
+        cwd=tmp_path,
+        env=os.environ | {"MUSICFUSION_FLAGS": flags, "PYTHONPATH": path, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    *lines, last = done.stdout.splitlines()
+    shown = json.loads(last)
+    assert not any(line.startswith("installing") for line in lines)
+
+    assert [kind for kind, _ in shown].count("Audio") == 4  # both inputs, before, after
+    pictures = [size for kind, size in shown if kind == "Image"]
+    assert len(pictures) == 2
+    assert all(pictures)
+    table = next(text for kind, text in shown if kind == "Markdown" and text.startswith("| aspect"))
+    assert [row.split()[1] for row in table.splitlines()[2:]] == ["pitch", "rhythm", "chord", "texture"]
+
+    fused = tmp_path / "runs" / "collagenet-quick" / "fused"
+    about = json.loads((fused / "metadata.json").read_text())
+    assert about["controls"] == {"pitch": 0.5, "rhythm": 0.5, "chord": 0.5, "texture": 0.5}
+    assert about["seed"] == 1
+    assert (fused / "fused.mid").stat().st_size > 0
+    assert fused.with_suffix(".zip").is_file()
+
+
+def test_uploaded_files_are_taken_whatever_they_are_called(tmp_path, monkeypatch):
+    import IPython.display
+
+    track = from_notes("MELODY", 40, np.array([[0, 4, 60], [4, 4, 64]]))
+    midi.write(tmp_path / "tune.mid", Score((track,), np.array([[0.0, 90.0]]), ((0.0, 4, 4),), "tune"))
+    content = (tmp_path / "tune.mid").read_bytes()
+
+    files = types.ModuleType("google.colab.files")
+    files.upload = lambda: {"Hello, Goodbye=1.mid": content}
+    colab = types.ModuleType("google.colab")
+    colab.files = files
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda *objects: shown.extend(objects))
+
+    namespace = {"Path": Path, "WORKDIR": str(tmp_path / "run")}
+    exec(CODE["files"].replace("UPLOAD = False", "UPLOAD = True"), namespace)
+    for part, path in namespace["inputs"].items():
+        assert Path(path) == tmp_path / "run" / "inputs" / f"{part}.mid"
+        assert Path(path).read_bytes() == content
+    assert len(shown) == 4
+
+
+def _install(monkeypatch, folder: Path, repository: str = "") -> list[list[str]]:
+    """Runs the first cell where nothing is installed; returns the commands that it would have given."""
+    commands: list[list[str]] = []
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("subprocess.run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    exec(CODE["install"].replace('REPOSITORY = ""', f'REPOSITORY = "{repository}"'), {})
+    return commands
+
+
+def test_a_notebook_opened_in_a_clone_installs_the_clone(monkeypatch):
+    (command,) = _install(monkeypatch, ROOT / "colab")
+    assert command[1:5] == ["-m", "pip", "install", "-q"]
+    assert command[5:7] == ["-e", str(ROOT)]
+
+
+def test_a_notebook_alone_asks_for_the_repository_and_clones_it(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit, match="REPOSITORY"):
+        _install(monkeypatch, tmp_path)
+    address = "https://example.org/musicfusion"
+    clone, install = _install(monkeypatch, tmp_path, address)
+    assert clone[:2] == ["git", "clone"]
+    assert clone[-2:] == [address, str(tmp_path / "musicfusion-repository")]
+    assert install[5:7] == ["-e", clone[-1]]

@@ -39,7 +39,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "size": {"width": 128, "depth": 2, "pitch": 128, "rhythm": 128},
         "kl": {"pitch": 0.01, "rhythm": 0.01},
         "kl_midpoint": 0.0,  # fraction of the steps at which a logistic ramp reaches half; 0 = none
-        "steps": 12_000, "batch": 64,
+        "steps": 8000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
     config.accompaniment_vae = ConfigDict({

@@ -16,7 +16,9 @@ from musicfusion.render.tables import markdown
 from musicfusion.train import Programs, train
 
 SECONDS = 10.0  # how long a rate is measured
-HEADER = ("stage", "compile s", "steps/s", "examples/s", "step GFLOP", "TFLOP/s", "share of peak", "decode/s", "peak GiB")
+HEADER = (
+    "stage", "compile s", "steps/s", "examples/s", "step GFLOP", "TFLOP/s", "share of peak", "decode/s", "peak GiB"
+)
 
 
 def benchmark(system: System, config, workdir: Path, form: str = "text") -> str:

@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _main(argv: list[str]) -> int:
     path, overrides, rest = _split(argv[1:])
+    FLAGS.unparse_flags()  # main may be called again in one process
     try:
         positional = FLAGS([argv[0], *rest])[1:]
     except flags.Error as error:
@@ -165,9 +166,10 @@ def _config(path: str, overrides: list[tuple[str, str]]):
             hint = f"did you mean {' or '.join(near)}?" if near else "--print_config lists the keys"
             raise MusicFusionError(f"the config has no key {key!r}: {hint}")
     values = flags.FlagValues()
-    config_flags.DEFINE_config_dict("config", config, flag_values=values)
+    argv = ["", *(f"--config.{key}={value}" for key, value in overrides)]
     try:
-        values(["", *(f"--config.{key}={value}" for key, value in overrides)])
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
+        values(argv)
     except (flags.Error, ValueError, TypeError) as error:
         raise MusicFusionError(f"{_line(error)}; --print_config shows the keys and their kinds") from None
     return config

@@ -115,7 +115,7 @@ def train_stage(stage: Stage, config, workdir: Path, corpus, results: Results) -
 def _loop(programs, state, step, checkpoints, log, config) -> None:
     stage, run = programs.stage, config.run
     k = run.steps_per_dispatch
-    progress = report.Progress(stage.name, programs.steps, stage.batch)
+    progress = report.Progress(stage.name, programs.steps, stage.batch, active=parallel.is_main())
     waiting: list = []
     begun, first = time.perf_counter(), step
     loss = float("nan")

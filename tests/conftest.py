@@ -1,28 +1,10 @@
 """What all tests share: the real corpora where they are at hand, and one small trained run."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "configs" / "collagenet.py"
-
-# The quick variant shrunk until all four stages train in about a minute.
-MICRO = {
-    "data.songs": 40,
-    "melody_vae.steps": 40, "melody_vae.size.width": 32,
-    "accompaniment_vae.steps": 40, "accompaniment_vae.size.width": 32,
-    "latents.segments": 200, "latents.validation": 50, "latents.transpositions": 3, "latents.batch": 100,
-    "fusion.steps": 40, "fusion.batch": 64, "fusion.actor.hidden": 64, "fusion.critic.hidden": 64,
-    "fusion.actor_start": 5,
-    "evaluate.segments": 100, "evaluate.batch": 50,
-    "sample.examples": 1,
-    "run.steps_per_dispatch": 5, "run.log_every": 10, "run.evaluate_every": 20, "run.checkpoint_every": 20,
-    "run.show_every": 40, "run.evaluate_batches": 1,
-}
+from micro import ROOT, launch, micro_flags
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +14,6 @@ def pop909_root() -> Path:
     if not root.is_dir():
         pytest.skip("POP909 is not at ../shared/data/POP909-Dataset; set POP909 to its folder to run this test")
     return root
-
-
-def micro_flags(**overrides) -> list[str]:
-    """Flags of the micro variant; overrides by key with dots written as __."""
-    values = MICRO | {key.replace("__", "."): value for key, value in overrides.items()}
-    return [f"--config={CONFIG}:quick", *(f"--config.{key}={value}" for key, value in values.items())]
-
-
-def launch(*flags: str, **settings) -> subprocess.CompletedProcess:
-    """Runs the command line in a process of its own, as a user does."""
-    command = [sys.executable, "-m", "musicfusion.launch", *flags]
-    return subprocess.run(command, capture_output=True, text=True, **settings)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ TINY = {
     "melody_vae.size.width": 16, "melody_vae.size.depth": 1, "melody_vae.steps": 2, "melody_vae.batch": 8,
     "accompaniment_vae.size.width": 16, "accompaniment_vae.size.depth": 1, "accompaniment_vae.steps": 2,
     "accompaniment_vae.batch": 8,
-    "latents.segments": 64, "latents.validation": 16, "latents.keys": 1, "latents.batch": 16,
+    "latents.segments": 64, "latents.validation": 16, "latents.batch": 16,
     "fusion.actor.hidden": 16, "fusion.critic.hidden": 16, "fusion.actor.layers": 1, "fusion.critic.layers": 1,
     "fusion.steps": 2, "fusion.batch": 16, "fusion.actor_start": 0,
     "evaluate.segments": 32, "evaluate.batch": 16,
@@ -60,15 +60,20 @@ def test_the_notebook_is_well_formed_and_carries_no_outputs():
 
 def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
     flags = " ".join(f"--config.{key}={value}" for key, value in TINY.items())
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    surroundings = {
+        "MUSICFUSION_FLAGS": flags,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "MPLBACKEND": "agg",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # nearly all of the time is compilation
+    }
     done = subprocess.run(
         [sys.executable, "-c", KERNEL],
         input=json.dumps(CODE),
         cwd=tmp_path,
-        env=os.environ | {"MUSICFUSION_FLAGS": flags, "PYTHONPATH": path, "MPLBACKEND": "agg"},
+        env=os.environ | surroundings,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
@@ -92,6 +97,7 @@ def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
 
 def test_uploaded_files_are_taken_whatever_they_are_called(tmp_path, monkeypatch):
     import IPython.display
+    import jax  # noqa: F401 - before our google.colab is there, of which it would want more
 
     track = from_notes("MELODY", 40, np.array([[0, 4, 60], [4, 4, 64]]))
     midi.write(tmp_path / "tune.mid", Score((track,), np.array([[0.0, 90.0]]), ((0.0, 4, 4),), "tune"))

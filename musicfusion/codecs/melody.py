@@ -31,7 +31,7 @@ def notes_from_tokens(tokens: np.ndarray) -> np.ndarray:
     """Tokens [steps] -> notes int32 [n, 3]; a hold without a note before it (or after a rest) is a rest."""
     tokens = np.asarray(tokens)
     onsets = np.flatnonzero(tokens < HOLD)
-    ends = np.append(onsets[1:], len(tokens))
+    ends = np.append(onsets, len(tokens))[1:]
     durations = [
         1 + int(np.argmax(np.append(tokens[a + 1 : b], REST) != HOLD))
         for a, b in zip(onsets, ends, strict=True)

@@ -69,9 +69,12 @@ def transpose(pitch, duration, shift):
 
 
 def duration_matrix(pitch, duration, xp=np):
-    """Slots [..., T, 14] x 2 -> duration matrix float32 [..., T, 128]: a note's length at its onset, else 0."""
-    cells = (pitch[..., None] == xp.arange(PITCHES)) & (duration[..., None] > 0)
-    return xp.sum(cells * duration[..., None], axis=-2).astype(np.float32)
+    """Slots [..., T, 14] x 2 -> duration matrix float32 [..., T, 128]: a note's length at its onset, else 0.
+
+    Of notes that folding has put on one pitch the longest stays.
+    """
+    cells = pitch[..., None] == xp.arange(PITCHES)
+    return xp.max(cells * duration[..., None], axis=-2).astype(np.float32)
 
 
 def slots_from_matrix(matrix, xp=np):

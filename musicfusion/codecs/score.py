@@ -206,30 +206,39 @@ def pick_melody(score: Score) -> Track:
 
 
 def pick_accompaniment(score: Score) -> np.ndarray:
-    """All notes that are neither drums nor the melody (`pick_melody`), merged: float64 [n, 4].
+    """All notes but drums and a track that is called the melody, merged: float64 [n, 4].
 
-    When that leaves nothing, as in a file with one track, the melody's track is the accompaniment.
+    A melody that has no such name stays in: who gives a file as an accompaniment wants all of it, both hands of a piano
+    say. When nothing else is left, the melody's track is the accompaniment.
 
     Raises:
         MusicFusionError: when no track but drums has notes.
     """
-    melody = _melody_tracks(score)
+    melody = _called_melody(pitched_tracks(score))
     rest = [t for t in pitched_tracks(score) if not any(t is m for m in melody)] or melody
     return Track("", 0, False, np.concatenate([t.notes for t in rest])).notes
 
 
 def _melody_tracks(score: Score) -> list[Track]:
     tracks = pitched_tracks(score)
-    for pattern in _MELODY_NAMES:
-        for track in tracks:
-            words = re.sub(r"[\W\d_]+", " ", track.name).lower()
-            if re.search(pattern, words) and not re.search(_BACKING_NAMES, words):
-                return [t for t in tracks if t.name == track.name]
+    called = _called_melody(tracks)
+    if called:
+        return called
     # A few high bells are no melody: ask for a quarter of what the busiest track sounds.
     sounding = [t.notes[:, 1].sum() for t in tracks]
     tracks = [t for t, s in zip(tracks, sounding, strict=True) if s >= max(sounding) / 4]
     tracks = [t for t in tracks if _mean_pitch(t) >= 48] or tracks  # a bass is one voice too
     return [max([t for t in tracks if _one_voice_share(t) >= 0.8] or tracks, key=_mean_pitch)]
+
+
+def _called_melody(tracks: list[Track]) -> list[Track]:
+    """The tracks whose name says that they are the melody; [] if none says so."""
+    for pattern in _MELODY_NAMES:
+        for track in tracks:
+            words = re.sub(r"[\W\d_]+", " ", track.name).lower()
+            if re.search(pattern, words) and not re.search(_BACKING_NAMES, words):
+                return [t for t in tracks if t.name == track.name]
+    return []
 
 
 def _mean_pitch(track: Track) -> float:

@@ -169,6 +169,22 @@ def create(mode: str = "pmap", devices: Sequence[jax.Device] | None = None) -> "
 
 
 @dataclasses.dataclass(frozen=True)
+class Program:
+    """A function that runs on every device at once; see `Parallel.compile`."""
+
+    compiled: Any
+    prepare: Callable[[tuple], tuple]
+
+    def __call__(self, *args: Tree) -> Tree:
+        """Runs it."""
+        return self.compiled(*self.prepare(args))
+
+    def lower(self, *args: Tree) -> jax.stages.Lowered:
+        """Traces it for these arguments without running it."""
+        return self.compiled.lower(*self.prepare(args))
+
+
+@dataclasses.dataclass(frozen=True)
 class Parallel:
     """Where and how compiled functions run; see `create`."""
 
@@ -201,7 +217,7 @@ class Parallel:
         fn: Callable[..., Tree],
         sharded: Sequence[int | None],
         donate: Sequence[int] = (),
-    ) -> Callable[..., Tree]:
+    ) -> "Program":
         """Wraps `fn` to run on every device at once; compiled on the first call for each shape.
 
         Args:
@@ -220,13 +236,7 @@ class Parallel:
           MusicFusionError: on a call with a batch that does not divide over the devices.
         """
         wrap = self._pmap if self.mode == "pmap" else self._shard_map
-        compiled, prepare = wrap(fn, tuple(sharded), tuple(donate))
-
-        def call(*args: Tree) -> Tree:
-            return compiled(*prepare(args))
-
-        call.lower = lambda *args: compiled.lower(*prepare(args))  # type: ignore[attr-defined]
-        return call
+        return Program(*wrap(fn, tuple(sharded), tuple(donate)))
 
     def _pmap(self, fn: _Fn, sharded: _Axes, donate: tuple[int, ...]) -> tuple[Any, _Fn]:
         here = jax.process_index()

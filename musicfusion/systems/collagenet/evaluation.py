@@ -66,8 +66,11 @@ def _reconstruct(sides, params, arrays, starts) -> tuple[dict[str, float], list[
 
 
 def _rates(counts) -> dict[str, float]:
-    summed = {name: np.sum([part[name] for part in counts], axis=0, dtype=np.float64) for name in counts[0]}
-    return {name: float(total[0] / max(total[1], 1)) for name, total in summed.items()}
+    rates = {}
+    for name in counts[0]:
+        right, whole = (sum(float(part[name][i]) for part in counts) for i in range(2))
+        rates[name] = right / max(whole, 1.0)
+    return rates
 
 
 def majority(corpus, config) -> dict[str, float]:

@@ -53,7 +53,7 @@ def read_pair(melody_file, accompaniment_file, config) -> Pair:
     midi.require_pitched(leads, melody_file)
     midi.require_pitched(backs, accompaniment_file)
     lead, lead_at = _from_first_bar(pick_melody(leads).notes, leads)
-    back, back_at = _from_first_bar(_accompaniment(backs), backs)
+    back, back_at = _from_first_bar(pick_accompaniment(backs), backs)
     lead, lead_beats = monophonic(lead), _beats(lead)
     back_beats = _beats(back)
     kind = config.sample.length
@@ -66,12 +66,6 @@ def read_pair(melody_file, accompaniment_file, config) -> Pair:
     if config.sample.tempo not in owners:
         raise MusicFusionError(f"sample.tempo = {config.sample.tempo!r} is unknown: use melody or accompaniment")
     return Pair(lead, back, chords.estimate(back, beats), *owners[config.sample.tempo])
-
-
-def _accompaniment(score: Score) -> np.ndarray:
-    """Everything but drums and a track that calls itself the melody."""
-    notes = pick_accompaniment(score)
-    return notes if len(notes) else pick_melody(score).notes
 
 
 def _from_first_bar(notes: np.ndarray, score: Score) -> tuple[np.ndarray, float]:

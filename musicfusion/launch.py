@@ -7,6 +7,7 @@ import difflib
 import importlib.util
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -245,7 +246,7 @@ def _write_config(config, workdir: Path) -> None:
 def _pairs(text: str, flag: str, known) -> dict[str, str]:
     """NAME=VALUE,NAME=VALUE -> dict, each name one of `known`."""
     found: dict[str, str] = {}
-    for item in filter(None, text.split(",")):
+    for item in filter(None, re.split(r",(?=\w+=)|,$", text)):  # a path may hold commas
         name, equals, value = item.partition("=")
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)

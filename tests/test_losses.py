@@ -57,7 +57,7 @@ def test_cross_entropy_from_logits_is_exact_far_out(logit):
     np.testing.assert_allclose(real, np.log1p(np.exp(-logit)), rtol=1e-5, atol=1e-6)  # -log D
     np.testing.assert_allclose(fake, np.log1p(np.exp(logit)), rtol=1e-5, atol=1e-6)  # -log(1 - D)
     slope = jax.grad(lambda x: losses.binary_cross_entropy(x, 1.0))(logit)
-    np.testing.assert_allclose(slope, -1 / (1 + np.exp(logit)), rtol=1e-5)
+    np.testing.assert_allclose(slope, -1 / (1 + np.exp(logit)), rtol=1e-5, atol=1e-6)
 
 
 def borders(steps_left):

@@ -103,7 +103,7 @@ class System:
     corpus(config) -> data.corpus.Corpus
     stages(config) -> the stages in the order in which they are trained
     modules(config) -> {module: abstract parameters}, nothing allocated
-    evaluate(config, corpus, results, folder) -> (report as JSON would hold it, its text, files written into folder)
+    evaluate(config, corpus, results) -> (report as JSON would hold it, its text, draw(folder) -> figures written there)
     sample(config, results, inputs, controls, folder, seed) -> Made
     examples(config, corpus, folder) -> inputs for sample: files made out of a few held-out songs
     """
@@ -112,6 +112,6 @@ class System:
     corpus: Callable[..., Any]
     stages: Callable[..., tuple[Stage, ...]]
     modules: Callable[..., dict[str, Tree]]
-    evaluate: Callable[..., tuple[dict, str, list]]
+    evaluate: Callable[..., tuple[dict, str, Callable[[Any], list]]]
     sample: Callable[..., Made]
     examples: Callable[..., list]

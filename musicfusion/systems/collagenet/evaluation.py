@@ -1,5 +1,6 @@
 """What a trained CollageNet does on songs that it never saw: reconstruction, and the response to the four controls."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -24,8 +25,8 @@ MEASURES = {
 }
 
 
-def evaluate(config, corpus, results, folder: Path) -> tuple[dict, str, list[Path]]:
-    """Reconstruction and control response on the songs of config.data.split -> (report, its text, figures)."""
+def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[Path]]]:
+    """Reconstruction and control response on the songs of config.data.split -> (report, its text, draw)."""
     sides = nets.models(config)
     params = nets.parameters(config, results)
     starts, songs = segments.windows(corpus, config, config.data.split, ("melody", "accompaniment"))
@@ -38,8 +39,6 @@ def evaluate(config, corpus, results, folder: Path) -> tuple[dict, str, list[Pat
     rates, z = _reconstruct(sides, params, arrays, starts.reshape(-1, size))
     baseline = majority(corpus, config)
     response = control_response(config, params, np.concatenate(z), unrelated(songs, config.seed), size)
-    picture = _draw(response, folder / "controls.png")
-
     report = {
         "system": "collagenet",
         "preset": config.preset,
@@ -49,7 +48,7 @@ def evaluate(config, corpus, results, folder: Path) -> tuple[dict, str, list[Pat
         "reconstruction": {"ours": rates, "majority": baseline},
         "controls": {"values": list(CONTROLS), "rho": response},
     }
-    return report, _text(report), [picture]
+    return report, _text(report), lambda folder: [_draw(response, folder / "controls.png")]
 
 
 def _reconstruct(sides, params, arrays, starts) -> tuple[dict[str, float], list[np.ndarray]]:

@@ -41,10 +41,10 @@ def rows(corpus, config) -> tuple[dict[str, np.ndarray], int]:
 
 def resident(corpus, config, results) -> Resident:
     """The corpus, the rows to encode, and the two trained VAEs."""
-    table, _ = rows(corpus, config)
+    table, train = rows(corpus, config)
     vaes = {name: results(f"{name}_vae") for name in ("melody", "accompaniment")}
     total = len(table["start"])
-    arrays = {"corpus": dict(corpus.arrays), "rows": table, "vaes": vaes}
+    arrays = {"corpus": dict(corpus.arrays), "rows": table, "train": np.int32(train), "vaes": vaes}
     return Resident(arrays, total, 0, steps=-(-total // config.latents.batch))
 
 
@@ -53,7 +53,8 @@ def examples(arrays, index, keys, training) -> dict:
     del keys, training
     table = arrays["rows"]
     batch = segments.cut(arrays["corpus"], table["start"][index], table["shift"][index])
-    return batch | {"index": index, "vaes": arrays["vaes"], "total": table["start"]}
+    return batch | {"index": index, "vaes": arrays["vaes"], "train": arrays["train"],
+                    "total": table["start"]}
 
 
 def task(sides: dict, config) -> Task:
@@ -75,7 +76,9 @@ def task(sides: dict, config) -> Task:
         del key
         encoded = nets.encode(sides, batch["vaes"], batch)
         mean, std, index = parallel.gather((*encoded, batch["index"]))
-        new = (~state["seen"][index]).astype(jnp.float32)[:, None]
+        copies = jnp.zeros(len(state["seen"])).at[index].add(1.0)[index]  # a batch may hold a row twice
+        new = (~state["seen"][index] & (index < batch["train"])) / copies
+        new = new[:, None]
         old = state["sums"]
         sums = {
             "count": old["count"] + jnp.sum(new),

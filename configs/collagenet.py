@@ -58,14 +58,15 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
     # Actor and critic. The critic's weights are those of the public code in expectation.
     config.fusion = ConfigDict({
-        "actor": {"hidden": 512, "layers": 4, "dropout": 0.1},
+        "actor": {"hidden": 512, "layers": 4, "dropout": 0.0},
         "critic": {"hidden": 512, "layers": 4, "dropout": 0.1},
         "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11},
+        "prior": 0.1,  # weight of prior pairs beside unrelated pairs; the paper's is 1
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor
         "actor_start": 50,  # the actor waits until the critic knows something
-        "steps": 3000, "batch": 512,
-        "optimizer": {"rate": 2e-4, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0,
+        "steps": 3000, "batch": 256,
+        "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 50, "clip": 0.0, "beta1": 0.0,
                       "beta2": 0.9},
     })
 
@@ -104,7 +105,7 @@ def _quick(config: ConfigDict) -> None:
         vae.optimizer.warmup = 50
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
     config.fusion.actor.hidden = config.fusion.critic.hidden = 256
-    config.fusion.update({"steps": 300, "batch": 256, "actor_start": 20})
+    config.fusion.update({"steps": 600, "batch": 128})
     config.evaluate.segments = 500
     config.run.update({"log_every": 20, "evaluate_every": 100, "checkpoint_every": 100, "show_every": 300,
                        "evaluate_batches": 4})
@@ -131,8 +132,8 @@ def _paper(config: ConfigDict) -> None:
     })
     config.latents.update({"segments": 40_000, "validation": 5000})
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
-    config.fusion.update({"steps": 8000, "batch": 6000})
-    config.fusion.optimizer.rate = 3e-5
+    config.fusion.update({"prior": 1.0, "steps": 8000, "batch": 6000})
+    config.fusion.optimizer.update({"rate": 3e-5, "schedule": "constant"})
     config.run.update({"evaluate_every": 1000, "checkpoint_every": 1000})
 
 

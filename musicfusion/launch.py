@@ -16,6 +16,7 @@ from absl import flags
 from musicfusion.core.errors import MusicFusionError
 
 MODES = ("train", "evaluate", "sample", "benchmark", "describe")
+SIZES = ("batch", "steps", "steps_per_dispatch", "evaluate_batches", "segments", "width", "depth", "hidden", "layers")
 FLAGS = flags.FlagValues()
 
 flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=FLAGS)
@@ -82,8 +83,8 @@ def _run(config, workdir: Path) -> int:
     if mode == "sample":  # what can be refused without jax is refused at once
         inputs = _pairs(FLAGS.inputs, "inputs", declaration.inputs)
         controls = _controls(FLAGS.controls, declaration)
-        _check_inputs(inputs)
-    if mode == "train":
+        inputs = _files(inputs)
+    if mode in ("train", "sample", "evaluate"):
         _check_same_run(config, workdir)
     _prepare_jax()
     system = declaration.load()
@@ -109,13 +110,13 @@ def _run(config, workdir: Path) -> int:
         from musicfusion.core import parallel
 
         corpus = evaluate.read_corpus(system, config)
-        if parallel.is_main():
-            _write_config(config, workdir)
         train.train(system, config, workdir, corpus)
         if parallel.is_main():
-            files = evaluate.evaluate(system, config, workdir, corpus)
-            files += sample.examples(system, config, workdir, corpus)
-            _name_files(files)
+            with parallel.alone():
+                files = evaluate.evaluate(system, config, workdir, corpus)
+                files += sample.examples(system, config, workdir, corpus)
+                _name_files(files)
+        parallel.wait_for_all("end")  # a process that leaves is missed after five minutes
     return 0
 
 
@@ -159,7 +160,7 @@ def _config(path: str, overrides: list[tuple[str, str]]):
         raise MusicFusionError(f"give --config ({known}) or the --workdir of a run; --help tells more")
     if config.get("system") not in _systems():
         raise MusicFusionError(
-            f"{path}: system = {config.get('system')!r} is unknown: there are {', '.join(_systems())}")
+            f"{path or FLAGS.workdir}: system = {config.get('system')!r} is unknown: there are {', '.join(_systems())}")
     keys = _flat(config)
     for key, _ in overrides:
         if key not in keys:
@@ -173,14 +174,24 @@ def _config(path: str, overrides: list[tuple[str, str]]):
         values(argv)
     except (flags.Error, ValueError, TypeError) as error:
         raise MusicFusionError(f"{_line(error)}; --print_config shows the keys and their kinds") from None
+    for key, _ in overrides:
+        _check_number(key, _flat(config)[key])
     return config
+
+
+def _check_number(key: str, value: object) -> None:
+    """No number of a config is negative or infinite; those that size something are not 0 either."""
+    if isinstance(value, (int, float)):
+        least = 1 if key.rpartition(".")[2] in SIZES else 0
+        if not least <= value < 2**31:
+            raise MusicFusionError(f"config.{key} = {value} is out of range: accepted is a number from {least}")
 
 
 def _load(path: str):
     """configs/NAME.py[:VARIANT] -> ConfigDict; also looked for beside the installed package."""
     name, _, variant = path.partition(":")
     places = [Path(name), Path(__file__).parent.parent / name]
-    file = next((place for place in places if place.is_file()), None)
+    file = next((place for place in places if place.is_file() and place.suffix == ".py"), None)
     if file is None:
         have = ", ".join(f"configs/{system}.py" for system in _systems())
         raise MusicFusionError(f"{name}: no such config file; there are {have}")
@@ -211,10 +222,10 @@ def _flat(config, prefix: str = "") -> dict:
 
 
 def _check_same_run(config, workdir: Path) -> None:
-    """A workdir belongs to one config; only how it runs (config.run) and samples may change."""
-    if not (workdir / "config.json").exists():
-        if workdir.exists() and not workdir.is_dir():
-            raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
+    """A trained workdir belongs to one config; only how it runs, is evaluated and samples may change."""
+    if workdir.exists() and not workdir.is_dir():
+        raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
+    if not any(workdir.glob("*/checkpoints/*")):
         return
     from ml_collections import ConfigDict
 
@@ -222,7 +233,7 @@ def _check_same_run(config, workdir: Path) -> None:
 
     def fixed(flat):
         return {k: v for k, v in flat.items()
-                if not k.startswith(("run.", "sample.")) and k not in ("data.root", "data.split")}
+                if not k.startswith(("run.", "sample.", "evaluate.")) and k not in ("data.root", "data.split")}
 
     old = fixed(_flat(ConfigDict(read_config(workdir))))
     new = fixed(_flat(ConfigDict(json.loads(json.dumps(config.to_dict())))))
@@ -232,12 +243,6 @@ def _check_same_run(config, workdir: Path) -> None:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         raise MusicFusionError(
             f"{workdir} is the workdir of another config ({shown}{more}): give another --workdir")
-
-
-def _write_config(config, workdir: Path) -> None:
-    from musicfusion.core.files import atomic_write
-
-    atomic_write(workdir / "config.json", json.dumps(config.to_dict(), indent=1) + "\n")
 
 
 # Flags --------------------------------------------------------------------------------------------------------------
@@ -275,10 +280,13 @@ def _controls(text: str, declaration) -> dict[str, float]:
     return controls
 
 
-def _check_inputs(inputs: dict[str, str]) -> None:
-    for name, path in inputs.items():
+def _files(inputs: dict[str, str]) -> dict[str, str]:
+    """The user's files, each of which is there; ~ is the home folder, which no shell fills in behind a comma."""
+    files = {name: str(Path(path).expanduser()) for name, path in inputs.items()}
+    for name, path in files.items():
         if not Path(path).is_file():
             raise MusicFusionError(f"--inputs: {name}={path}: there is no such file")
+    return files
 
 
 def _help() -> str:
@@ -304,10 +312,9 @@ def _help() -> str:
     lines += ["", "flags"]
     for name in sorted(FLAGS):
         flag = FLAGS[name]
-        default = f" (default {flag.default})" if flag.default not in ("", False) else ""
-        choices = f" One of {', '.join(flag.parser.enum_values)}." if hasattr(flag.parser, "enum_values") else ""
+        default = "" if flag.default == "" or flag.default is False else f" (default {flag.default})"
         if name != "h":
-            lines.append(f"  --{name}: {flag.help}{choices}{default}")
+            lines.append(f"  --{name}: {flag.help}{default}")
     return "\n".join(lines)
 
 

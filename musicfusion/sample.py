@@ -1,6 +1,7 @@
 """A trained system and a user's files -> new files, with everything that explains them."""
 
 import datetime
+import functools
 import json
 import subprocess
 from pathlib import Path
@@ -18,8 +19,8 @@ def sample(
     """Makes music into the folder `out`, whole or not at all; returns the files to open, the page first."""
     from musicfusion.render import page
 
-    if seed < 0:
-        raise MusicFusionError(f"--seed={seed} is out of range: accepted is a number from 0")
+    if not 0 <= seed < 2**31:
+        raise MusicFusionError(f"--seed={seed} is out of range: accepted is a number from 0 to {2**31 - 1}")
     results = Results(workdir)
     out = Path(out)
     with atomic_folder(out) as work:
@@ -41,7 +42,16 @@ def sample(
         files = [(path, "") for path in sorted(work.iterdir()) if path.suffix in (".mid", ".json")]
         sections = [*made.sections, page.Facts("About", about), page.Files(files)]
         page.write(work, system.declaration.title, sections)
+    for key in ("note", "sound"):
+        if key in made.facts:
+            _say(made.facts[key])
     return [out / "index.html", out / made.main]
+
+
+@functools.cache
+def _say(line: str) -> None:
+    """Tells the user something, once."""
+    print(line)
 
 
 def examples(system: System, config, workdir: Path, corpus) -> list[Path]:

@@ -16,7 +16,7 @@ from jax import lax
 
 from musicfusion.core import parallel, report
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.results import Results
+from musicfusion.core.results import Results, write_config
 from musicfusion.core.task import Resident, Stage, System
 from musicfusion.data import batches
 
@@ -27,7 +27,14 @@ SHOWN_STEPS = 32
 def train(system: System, config, workdir: Path, corpus) -> Results:
     """Trains the system's stages in order, resumes what is unfinished, skips what is finished."""
     results = Results(workdir)
-    for stage in system.stages(config):
+    stages = system.stages(config)
+    devices = parallel.create(config.run.parallel)
+    for stage in stages:  # all of them now: the last one begins in hours
+        try:
+            parallel.check_batch(stage.batch, devices.count)
+        except MusicFusionError as error:
+            raise MusicFusionError(f"{stage.name}: {error}") from None
+    for stage in stages:
         train_stage(stage, config, workdir, corpus, results)
     return results
 
@@ -103,6 +110,8 @@ def train_stage(stage: Stage, config, workdir: Path, corpus, results: Results) -
         if restored is not None:
             step, state = restored
         state = programs.devices.replicate(state)
+        if parallel.is_main():
+            write_config(config.to_dict(), workdir)  # not before: what cannot begin leaves nothing behind
         begun = f" from step {step}" if step else ""
         _say(f"{stage.name}: {programs.steps} steps of {stage.batch}{begun},"
              f" {programs.resident.train} examples, {programs.devices.count} device(s)")

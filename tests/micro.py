@@ -3,6 +3,7 @@
 A module of its own: several folders have a conftest, so that name does not say which of them.
 """
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,17 @@ def micro_flags(**overrides) -> list[str]:
     """Flags of the micro variant; overrides by key with dots written as __."""
     values = MICRO | {key.replace("__", "."): value for key, value in overrides.items()}
     return [f"--config={CONFIG}:quick", *(f"--config.{key}={value}" for key, value in values.items())]
+
+
+def micro_config(**overrides):
+    """The same as a config."""
+    spec = importlib.util.spec_from_file_location("collagenet_config", CONFIG)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config("quick")
+    config.update_from_flattened_dict(MICRO | {key.replace("__", "."): value for key, value in overrides.items()})
+    return config
 
 
 def launch(*flags: str, **settings) -> subprocess.CompletedProcess:

@@ -19,10 +19,12 @@ def tokens_from_notes(notes: np.ndarray, steps: int) -> np.ndarray:
     A note that reaches beyond the last step is cut there and keeps its full length up to it.
     """
     tokens = np.full(steps, REST, np.uint8)
+    end = 0
     for onset, duration, pitch in notes:  # sorted by onset, then pitch: the highest is written last
         if 0 <= onset < steps:
-            tokens[onset:][tokens[onset:] == HOLD] = REST  # whatever sounded ends here
-            tokens[onset : onset + duration] = HOLD
+            tokens[onset:end] = REST  # whatever sounded ends here
+            end = onset + duration
+            tokens[onset:end] = HOLD
             tokens[onset] = pitch
     return tokens
 

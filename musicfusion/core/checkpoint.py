@@ -233,19 +233,21 @@ class Checkpoints:
     def _first_whole(self, steps: list[int], subtree: str | None) -> tuple[int, Leaves, dict[str, Any]] | None:
         """The first of `steps` that is whole: its number, leaves (of one part) and meta data."""
         self._agree(str(steps))
-        line, found = "", None
+        damaged: list[str] = []
+        found = None
         for step in steps:
-            if line and parallel.is_main():
-                print(f"{line}: falling back to step {step}", file=sys.stderr)
             try:
                 record = self._record(step)
                 found = step, self._read(step, record["leaves"], subtree), record["meta"]
                 break
             except _Damage as damage:
-                line = f"checkpoint step {step} of {self.stage} is damaged ({damage})"
+                damaged.append(f"checkpoint step {step} of {self.stage} is damaged ({damage})")
         self._agree(str(found and found[0]))
         if steps and found is None:
-            raise MusicFusionError(f"{line}, and no other is left in {self.folder}: remove it and train again")
+            raise MusicFusionError(f"{damaged[-1]}, and no other is left in {self.folder}: remove it and train again")
+        if found and parallel.is_main():
+            for line in damaged:
+                print(f"{line}: falling back to step {found[0]}", file=sys.stderr)
         return found
 
     def _agree(self, seen: str) -> None:
@@ -325,6 +327,9 @@ def _orbax() -> tuple[Any, Any]:
     context.checkpointables.registry = registry
     context.memory.deepcopy_host_arrays = False  # save made a copy already
     context.array.saving.use_compression = False  # weights do not compress
+    if jax.process_count() > 1 and not parallel.in_company():
+        context.multiprocessing.primary_host = jax.process_index()
+        context.multiprocessing.active_processes = {jax.process_index()}
     return v1, context
 
 

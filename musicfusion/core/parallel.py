@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -27,6 +28,7 @@ MODES = ("pmap", "shard_map")
 Tree = Any
 _Fn = Callable[..., Any]
 _Axes = tuple[int | None, ...]
+_alone = False
 
 
 # Processes ----------------------------------------------------------------------------------------
@@ -69,9 +71,25 @@ def is_main() -> bool:
     return jax.process_index() == 0
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """What one process does while the others do not: nothing in it waits for them."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
+def in_company() -> bool:
+    """Whether there are other processes, and they do what this one does."""
+    return jax.process_count() > 1 and not _alone
+
+
 def agree(text: str) -> bool:
     """Whether all processes call this with the same text; the same answer in every process."""
-    if jax.process_count() == 1:
+    if not in_company():
         return True
     digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
     digests = multihost_utils.process_allgather(digest)  # [process, 32]
@@ -80,7 +98,7 @@ def agree(text: str) -> bool:
 
 def wait_for_all(name: str) -> None:
     """Returns when every process has come here; `name` must be the same in all of them."""
-    if jax.process_count() > 1:
+    if in_company():
         multihost_utils.sync_global_devices(name)
 
 

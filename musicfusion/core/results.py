@@ -1,11 +1,13 @@
 """Where later stages, sampling and evaluation find what earlier stages learned."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from musicfusion.core.checkpoint import Checkpoints
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.files import atomic_write
 
 
 class Results:
@@ -35,12 +37,23 @@ class Results:
         return Checkpoints(self.workdir / stage / "checkpoints")
 
 
+def write_config(config: dict[str, Any], workdir: Path) -> None:
+    """Keeps the resolved config of a run in its workdir."""
+    atomic_write(Path(workdir) / "config.json", json.dumps(config, indent=1) + "\n")
+
+
 def read_config(workdir: Path) -> dict[str, Any]:
-    """The resolved config of a run; MusicFusionError if `workdir` holds none."""
-    path = Path(workdir) / "config.json"
-    try:
-        return json.loads(path.read_text())
-    except OSError:
-        raise MusicFusionError(f"{workdir} is not the workdir of a run: it has no config.json; train first") from None
-    except ValueError:
-        raise MusicFusionError(f"{path} is damaged: it is not JSON; take the copy in a checkpoint") from None
+    """The resolved config of a run: its config.json, else the copy in a checkpoint.
+
+    MusicFusionError if `workdir` holds neither.
+    """
+    with suppress(OSError, ValueError):
+        config = json.loads((Path(workdir) / "config.json").read_text())
+        if isinstance(config, dict):
+            return config
+    for folder in sorted(Path(workdir).glob("*/checkpoints")):
+        with Checkpoints(folder) as checkpoints:
+            for step in checkpoints.steps()[::-1]:
+                if config := checkpoints.meta(step).get("config"):
+                    return config
+    raise MusicFusionError(f"{workdir} is not the workdir of a run: it has no config.json; train first")

@@ -76,15 +76,24 @@ def _sides(z, aspects, hidden, dtype) -> list[jax.Array]:
             nn.Dense(hidden, dtype=dtype, name="accompaniment")(z[:, size:])]
 
 
-def critic_loss(real, raw, fake, weights: Mapping[str, float]) -> jax.Array:
+def over_negatives(x: jax.Array, prior: float) -> jax.Array:
+    """The expectation over N_z of equation (2): unrelated pairs, then as many prior pairs. [2n] -> scalar.
+
+    The paper draws both alike (prior 1); a smaller weight spends the actor on what users give it.
+    """
+    unrelated, drawn = jnp.split(x, 2)
+    return (jnp.mean(unrelated) + prior * jnp.mean(drawn)) / (1.0 + prior)
+
+
+def critic_loss(real, raw, fake, weights: Mapping[str, float], prior: float = 1.0) -> jax.Array:
     """Equation (2) from logits: real pairs [n]; raw negatives and the actor's outputs of them [2n] each -> scalar.
 
     weights: the paper's are 1, 1, 1; the public code's .5, 1/11, 10/11 (it draws one kind of negative a step).
     """
     bce = losses.binary_cross_entropy
     return (weights["real"] * jnp.mean(bce(real, 1.0))
-            + weights["raw"] * jnp.mean(bce(raw, 0.0))
-            + weights["fake"] * jnp.mean(bce(fake, 0.0)))
+            + weights["raw"] * over_negatives(bce(raw, 0.0), prior)
+            + weights["fake"] * over_negatives(bce(fake, 0.0), prior))
 
 
 def distances(moved, z, sbar, aspects) -> dict[str, jax.Array]:
@@ -94,5 +103,5 @@ def distances(moved, z, sbar, aspects) -> dict[str, jax.Array]:
 
 
 def control_loss(rho: Mapping[str, jax.Array], controls: jax.Array) -> jax.Array:
-    """L'_Gd, equation (6): each aspect's distance weighted by its control, mean over the rows -> scalar."""
-    return jnp.mean(sum(controls[:, i] * rho[name] for i, name in enumerate(ASPECTS)))
+    """L'_Gd, equation (6): each aspect's distance weighted by its control. [B] each, [B, 4] -> [B]."""
+    return sum((controls[:, i] * rho[name] for i, name in enumerate(ASPECTS)), jnp.zeros(len(controls)))

@@ -20,6 +20,7 @@ from musicfusion.systems.collagenet.actor_critic import (
     critic_loss,
     distances,
     melody_size,
+    over_negatives,
 )
 
 
@@ -118,7 +119,7 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
             real, raw, fake = jnp.split(judge(params, judged, keys), [b, 3 * b])
             accuracy = {"critic_real": jnp.mean(real > 0), "critic_unrelated": jnp.mean(raw[:b] > 0),
                         "critic_prior": jnp.mean(raw[b:] > 0), "critic_moved": jnp.mean(fake > 0)}
-            return critic_loss(real, raw, fake, group.weights), accuracy
+            return critic_loss(real, raw, fake, group.weights, group.prior), accuracy
 
         (loss, accuracy), gradients = jax.value_and_grad(discriminate, has_aux=True)(
             state["params"]["critic"])
@@ -126,9 +127,9 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
 
         def please(moved):
             logits = judge(state["params"]["critic"], moved, row_keys(batch, 30, 2))
-            adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
+            adversarial = over_negatives(losses.binary_cross_entropy(logits, 1.0), group.prior)
             rho = distances(moved, z, batch["sbar"], aspects)
-            total = adversarial + group.distance * control_loss(rho, controls)
+            total = adversarial + group.distance * over_negatives(control_loss(rho, controls), group.prior)
             return total, {"adversarial": adversarial,
                            **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
 

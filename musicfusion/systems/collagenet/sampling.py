@@ -2,12 +2,14 @@
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import chords, melody, midi, polyphony, windows
+from musicfusion.codecs.beats import phase as beat_phase
 from musicfusion.codecs.score import Score, from_notes, grid, monophonic, pick_accompaniment, pick_melody
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Made
@@ -21,15 +23,14 @@ BATCH = 64  # windows that are fused at once; the last batch is filled up, so th
 class Pair:
     """A melody and an accompaniment on one grid.
 
-    melody, accompaniment: notes int32 [n, 3]; chords int [beats, 3], estimated; score: whose tempo and metre to keep,
-    and `offset` the quarter of it at which the grid begins.
+    melody, accompaniment: notes int32 [n, 3]; chords int [beats, 3], estimated; tempos and metres as in a Score.
     """
 
     melody: np.ndarray
     accompaniment: np.ndarray
     chords: np.ndarray
-    score: Score
-    offset: float
+    tempos: list
+    metres: list
 
     @property
     def steps(self) -> int:
@@ -52,46 +53,78 @@ def read_pair(melody_file, accompaniment_file, config) -> Pair:
     leads, backs = (midi.read(path) for path in (melody_file, accompaniment_file))
     midi.require_pitched(leads, melody_file)
     midi.require_pitched(backs, accompaniment_file)
-    lead, lead_at = _from_first_bar(pick_melody(leads).notes, leads)
-    back, back_at = _from_first_bar(pick_accompaniment(backs), backs)
-    lead, lead_beats = monophonic(lead), _beats(lead)
-    back_beats = _beats(back)
+    parts = {"melody": _in_bars(pick_melody(leads).notes, leads),
+             "accompaniment": _in_bars(pick_accompaniment(backs), backs)}
     kind = config.sample.length
     if kind not in ("loop", "cut"):
         raise MusicFusionError(f"sample.length = {kind!r} is unknown: use loop or cut")
-    beats = max(lead_beats, back_beats) if kind == "loop" else min(lead_beats, back_beats)
-    beats = max(beats, segments.BEATS)
-    lead, back = _fit(lead, lead_beats, beats), _fit(back, back_beats, beats)
-    owners = {"melody": (leads, lead_at), "accompaniment": (backs, back_at)}
-    if config.sample.tempo not in owners:
+    if config.sample.tempo not in parts:
         raise MusicFusionError(f"sample.tempo = {config.sample.tempo!r} is unknown: use melody or accompaniment")
-    return Pair(lead, back, chords.estimate(back, beats), *owners[config.sample.tempo])
+    steps = (max if kind == "loop" else min)(part.steps for part in parts.values())
+    beats = max(-(-steps // segments.PER_BEAT), segments.BEATS)
+    lead, back = (_fit(part.notes, part.steps, beats * segments.PER_BEAT) for part in parts.values())
+    kept = parts[config.sample.tempo]
+    length = kept.steps / segments.PER_BEAT
+    tempos = _repeated(kept.score.tempos.tolist(), kept.begin + kept.phase, length, beats)
+    metres = _repeated(kept.score.metres, kept.begin, length, beats)
+    return Pair(monophonic(lead), back, chords.estimate(back, beats), tempos, metres)
 
 
-def _from_first_bar(notes: np.ndarray, score: Score) -> tuple[np.ndarray, float]:
-    """Notes [n, 4] in quarters -> notes on the grid from the bar of the first note, and the quarter of that bar."""
-    first = notes[:, 0].min()
-    begin, bar = 0.0, 4.0
-    for quarter, numerator, denominator in score.metres:
-        if quarter <= first:
-            begin, bar = quarter, 4.0 * numerator / denominator
+class _Part(NamedTuple):
+    """Notes on the grid that begins at the quarter `begin` of a score moved by `phase`, and lasts whole bars."""
+
+    notes: np.ndarray
+    steps: int
+    score: Score
+    begin: float
+    phase: float
+
+
+def _in_bars(notes: np.ndarray, score: Score) -> _Part:
+    """Notes [n, 4] in quarters -> the same on the grid, from their first bar line to their last.
+
+    Bars are the score's own, beats those that its notes mean; a note played a little early is not in the bar before.
+    """
+    phase = beat_phase(score)
+    notes = notes - np.array([phase, 0, 0, 0])
+    first = np.floor(notes[:, 0].min() * segments.PER_BEAT + 0.5) / segments.PER_BEAT
+    begin, bar = _metre(score, first)
     offset = begin + np.floor((first - begin) / bar) * bar
-    return grid(notes, offset), float(offset)
+    notes = grid(notes, offset)
+    last = offset + (notes[:, 0] + notes[:, 1]).max() / segments.PER_BEAT
+    begin, bar = _metre(score, last)
+    end = begin + np.ceil((last - begin) / bar) * bar
+    return _Part(notes, int(np.ceil((end - offset) * segments.PER_BEAT)), score, float(offset), phase)
 
 
-def _beats(notes: np.ndarray) -> int:
-    """Length in whole bars of four beats."""
-    bar = 4 * segments.PER_BEAT
-    return int(-(-(notes[:, 0] + notes[:, 1]).max() // bar)) * 4
+def _metre(score: Score, quarter: float) -> tuple[float, float]:
+    """The metre in force at a quarter: since when, and its bar's length in quarters."""
+    begin, bar = 0.0, 4.0
+    for at, numerator, denominator in score.metres:
+        if at <= quarter:
+            begin, bar = at, 4.0 * numerator / denominator
+    return begin, bar
 
 
-def _fit(notes: np.ndarray, beats: int, wanted: int) -> np.ndarray:
-    """Repeats notes of so many beats until `wanted` beats are full, or cuts them."""
-    copies = -(-wanted // beats)
-    shift = np.arange(copies)[:, None] * beats * segments.PER_BEAT
+def _repeated(rows, begin: float, length: float, end: float) -> list[tuple]:
+    """Rows (quarter, what holds from there) of the quarters begin .. begin + length, moved to 0, again until `end`."""
+    before = [row for row in rows if row[0] <= max(begin, 0.0)][-1:]
+    inside = [(0.0, *row[1:]) for row in before]
+    inside += [(row[0] - begin, *row[1:]) for row in rows if begin < row[0] < begin + length]
+    found: list[tuple] = []
+    for k in range(int(np.ceil(end / length))):
+        for quarter, *what in inside:
+            if k * length + quarter < end and (not found or found[-1][1:] != tuple(what)):
+                found.append((k * length + quarter, *what))
+    return found
+
+
+def _fit(notes: np.ndarray, length: int, steps: int) -> np.ndarray:
+    """Repeats notes that last `length` steps until so many steps are full, or cuts them."""
+    copies = -(-steps // length)
+    shift = np.arange(copies)[:, None] * length
     looped = np.tile(notes, (copies, 1))
     looped[:, 0] += np.broadcast_to(shift, (copies, len(notes))).reshape(-1)
-    steps = wanted * segments.PER_BEAT
     looped = looped[looped[:, 0] < steps]
     looped[:, 1] = np.minimum(looped[:, 1], steps - looped[:, 0])
     return looped
@@ -100,8 +133,8 @@ def _fit(notes: np.ndarray, beats: int, wanted: int) -> np.ndarray:
 def fuse(pair: Pair, config, results, controls: dict, seed: int) -> tuple[dict, dict]:
     """The pair fused -> ({"melody", "accompaniment", "chords"}, {"rho": per aspect, "windows", "left_alone"}).
 
-    z is drawn from q(z|x) with the seed (sample.noise 0 takes its mean). A window in which either part has hardly a
-    note stays as it is: there is nothing to fuse.
+    z is drawn from q(z|x) with the seed (sample.noise 0 takes its mean). A window in which a part begins no note stays
+    as it is: there is nothing to fuse.
     """
     hop = config.sample.hop
     if not 1 <= hop <= segments.BEATS:
@@ -120,26 +153,39 @@ def fuse(pair: Pair, config, results, controls: dict, seed: int) -> tuple[dict, 
         out.append(jax.tree.map(lambda x, full=full: x[:full], made))
     made = jax.tree.map(lambda *x: np.concatenate(x), *out)
 
-    enough = (
-        (np.sum(batch["melody"] < melody.HOLD, 1) >= config.data.melody_onsets)
-        & (np.sum(batch["duration"] > 0, (1, 2)) >= config.data.accompaniment_onsets)
-    )
+    both = np.any(batch["melody"] < melody.HOLD, 1) & np.any(batch["duration"] > 0, (1, 2))
     lead, back = [], []
     rows = pair.chords.copy()
     ends = np.append(begins[1:], pair.steps)
-    for i in range(len(begins)):
-        source = made if enough[i] else {**batch, "tokens": batch["melody"]}
-        lead.append(melody.notes_from_tokens(source["tokens"][i]))
-        back.append(polyphony.notes_from_slots(source["pitch"][i], source["duration"][i]))
-        here, there = begins[i] // segments.PER_BEAT, ends[i] // segments.PER_BEAT
-        rows[here:there] = source["chords"][i, : there - here]
-    fused = {
-        "melody": monophonic(windows.join(lead, begins, pair.steps)),
-        "accompaniment": windows.join(back, begins, pair.steps),
-        "chords": rows,
-    }
-    rho = {name: float(np.mean(x[enough])) if enough.any() else 0.0 for name, x in made["rho"].items()}
-    return fused, {"rho": rho, "windows": len(begins), "left_alone": int(np.sum(~enough))}
+    for i, begin in enumerate(begins):
+        before = [_from(pair.melody, begin), _from(pair.accompaniment, begin)]
+        if not both[i]:
+            lead.append(before[0])
+            back.append(before[1])
+            continue
+        lead.append(_lengthened(melody.notes_from_tokens(made["tokens"][i]), before[0]))
+        back.append(_lengthened(polyphony.notes_from_slots(made["pitch"][i], made["duration"][i]), before[1]))
+        here, there = begin // segments.PER_BEAT, ends[i] // segments.PER_BEAT
+        rows[here:there] = made["chords"][i, : there - here]
+    voice = windows.join(lead, begins, pair.steps)
+    voice[:-1, 1] = np.minimum(voice[:-1, 1], np.diff(voice[:, 0]))  # the next window's notes end the last one's
+    fused = {"melody": voice, "accompaniment": windows.join(back, begins, pair.steps), "chords": rows}
+    rho = {name: float(np.mean(x[both])) if both.any() else 0.0 for name, x in made["rho"].items()}
+    return fused, {"rho": rho, "windows": len(begins), "left_alone": int(np.sum(~both))}
+
+
+def _from(notes: np.ndarray, begin: int) -> np.ndarray:
+    """The notes that begin in the window at step `begin`, at their full length, counted from there."""
+    first, last = np.searchsorted(notes[:, 0], (begin, begin + segments.STEPS))
+    return notes[first:last] - np.array([begin, 0, 0], np.int32)
+
+
+def _lengthened(notes: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """A window's new notes; one that sounds to its end and was there before, lasts as long as it did."""
+    full = {(onset, pitch): duration for onset, duration, pitch in before.tolist()}
+    rows = [(onset, full.get((onset, pitch), 0) if onset + duration == segments.STEPS else 0, 0)
+            for onset, duration, pitch in notes.tolist()]
+    return np.maximum(notes, np.array(rows, np.int32).reshape(-1, 3))
 
 
 def cut(pair: Pair, begins: np.ndarray) -> dict[str, np.ndarray]:
@@ -191,13 +237,17 @@ def made(pair: Pair, fused: dict, about: dict, config, folder: Path) -> Made:
             for name in before if len(before[name])}
     sections: list = []
     if config.sample.audio:
+        titles = {"fused": "The fused song", "before": "The two pieces as they were, one over the other"}
         for name, notes in (("fused", after), ("before", before)):
-            sound = audio.synthesise(_score(pair, notes), 22050)
+            try:
+                sound = audio.synthesise(_score(pair, notes), 22050)
+            except MusicFusionError as error:  # too long to be played: the notes are there
+                about = about | {"sound": f"no sound: {error}"}
+                break
             audio.write_wav(folder / f"{name}.wav", sound.samples, sound.rate)
-            title = {"fused": "The fused song", "before": "The two pieces as they were, one over the other"}[name]
-            sections.append(page.Audio(title, folder / f"{name}.wav"))
-        if sound.notice:
-            about = about | {"sound": sound.notice}
+            sections.append(page.Audio(titles[name], folder / f"{name}.wav"))
+            if sound.notice:
+                about = about | {"sound": sound.notice}
     sections.append(page.Picture("Notes that changed are marked", picture))
     table = [[name, about["rho"][name]] for name in actor_critic.ASPECTS]
     sections.append(page.Table("How far each aspect moved in latent space (rho)", ["aspect", "distance"], table))
@@ -209,19 +259,12 @@ def made(pair: Pair, fused: dict, about: dict, config, folder: Path) -> Made:
 
 
 def _score(pair: Pair, parts: dict) -> Score:
-    """Two named tracks in the tempo and metre of the piece that the pair keeps, from where its grid begins."""
-    tempos = pair.score.tempos.copy()
-    tempos[:, 0] -= pair.offset
-    now = int(np.sum(tempos[:, 0] <= 0)) - 1
-    tempos = tempos[now:]
-    tempos[0, 0] = 0.0
-    metres = [(max(quarter - pair.offset, 0.0), n, d) for quarter, n, d in pair.score.metres]
-    metres = [m for i, m in enumerate(metres) if i + 1 == len(metres) or metres[i + 1][0] > 0]
+    """Two named tracks in the tempo and metre of the piece that the pair keeps."""
     tracks = (
         from_notes("MELODY", VIOLIN, parts["melody"], velocity=100),
         from_notes("ACCOMPANIMENT", PIANO, parts["accompaniment"], velocity=70),
     )
-    return Score(tracks, tempos, tuple(metres), "fused")
+    return Score(tracks, np.array(pair.tempos), tuple(pair.metres), "fused")
 
 
 def examples(config, corpus, folder: Path) -> list[dict[str, str]]:

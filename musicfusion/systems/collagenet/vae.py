@@ -51,7 +51,7 @@ def task(model, group) -> Task:
         gradients = parallel.mean(gradients)
         updates, optimizer_state = optimizer.update(gradients, state["optimizer"], state["params"])
         params = optax.apply_updates(state["params"], updates)
-        metrics["gradient_norm"] = optax.global_norm(gradients)
+        metrics["gradient_norm"] = optax.tree.norm(gradients)
         return {"params": params, "optimizer": optimizer_state, "step": state["step"] + 1}, metrics
 
     def evaluate(state, batch, key):

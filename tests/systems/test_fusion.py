@@ -1,0 +1,234 @@
+from functools import partial
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from micro import micro_config
+from ml_collections import ConfigDict
+
+from musicfusion import losses
+from musicfusion.systems.collagenet import fusion, latents
+from musicfusion.systems.collagenet.actor_critic import ASPECTS, Actor, Critic, control_loss, distances
+
+ASPECT_SIZES = {"pitch": 3, "rhythm": 3, "chord": 4, "texture": 6}
+SIZE, MELODY_SIZE = 16, 6
+KEY = jax.random.key(0)
+RATE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def table(corpus):
+    """The rows of a few hundred latents, how many are for training, and the song of each."""
+    rows, train = latents.rows(corpus, micro_config(latents__segments=100, latents__validation=40))
+    return rows, train, np.searchsorted(corpus.first_beat, rows["start"], "right") - 1
+
+
+@pytest.fixture(scope="module")
+def numbered(table):
+    """Arrays in which every latent is its own row's number, without any spread."""
+    rows, train, _ = table
+    total = len(rows["start"])
+    number = np.repeat(np.arange(total, dtype=np.float32)[:, None], SIZE, 1)
+    return {"mean": number, "std": np.zeros_like(number), "low": rows["low"], "high": rows["high"],
+            "bounds": np.array([0, train, total], np.int32), "sbar": np.ones(SIZE, np.float32), "vaes": {}}
+
+
+@pytest.fixture(scope="module")
+def examples():
+    return jax.jit(partial(fusion.examples, aspects=ASPECT_SIZES), static_argnums=3)
+
+
+def test_an_unrelated_partner_is_of_another_song_and_of_the_same_split(table, numbered, examples):
+    _, train, song = table
+    total = len(song)
+    for training, index in ((True, np.arange(train)), (False, np.arange(train, total))):
+        partners = []
+        for seed in range(10):
+            batch = examples(numbered, index, jax.random.split(jax.random.key(seed), len(index)), training)
+            np.testing.assert_array_equal(batch["real"], numbered["mean"][index])
+            lead, partner = np.split(np.asarray(batch["unrelated"]), [MELODY_SIZE], 1)
+            np.testing.assert_array_equal(lead, numbered["mean"][index, :MELODY_SIZE])
+            assert (partner == partner[:, :1]).all()
+            partners.append(partner[:, 0].astype(int))
+            assert not (song[partners[-1]] == song[index]).any()
+        partners = np.concatenate(partners)
+        assert partners.min() >= index[0] and partners.max() <= index[-1]
+        assert len(set(partners.tolist())) > 0.95 * len(index)  # everybody's turn comes
+
+
+def test_training_draws_from_the_posterior_and_validation_takes_its_mean(numbered, examples):
+    arrays = numbered | {"mean": np.full_like(numbered["mean"], 2.0), "std": np.full_like(numbered["mean"], 0.5)}
+    index = np.arange(300)
+    keys = jax.random.split(KEY, 300)
+    batch = examples(arrays, index, keys, True)
+    for name in ("real", "unrelated"):
+        np.testing.assert_allclose(np.mean(batch[name]), 2.0, atol=0.03)
+        np.testing.assert_allclose(np.std(batch[name]), 0.5, atol=0.03)
+    # The partner's noise is its own; the melody of a pair is one and the same in both pairs.
+    np.testing.assert_array_equal(batch["real"][:, :MELODY_SIZE], batch["unrelated"][:, :MELODY_SIZE])
+    assert (batch["real"] != batch["unrelated"])[:, MELODY_SIZE:].all()
+    np.testing.assert_allclose([np.mean(batch["prior"]), np.std(batch["prior"])], [0, 1], atol=0.06)
+    controls = np.asarray(batch["controls"])
+    assert controls.shape == (300, 2, 4) and controls.min() >= 0 and controls.max() <= 1
+    np.testing.assert_allclose(controls.mean((0, 1)), 0.5, atol=0.06)
+    still = examples(arrays, index, keys, False)
+    assert (still["real"] == 2).all() and (still["unrelated"] == 2).all()
+
+
+def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corpus, examples, table):
+    rows, train, _ = table
+    total = len(rows["start"])
+    sbar = np.full(SIZE, 0.0123, np.float32)
+    stored = {"mean": np.ones((total, SIZE), np.float16), "std": np.zeros((total, SIZE), np.float16)}
+
+    def results(stage, subtree="params"):
+        return {"latents": {"params": {"sbar": sbar}, "latents": stored}}.get(stage, {}).get(subtree, {})
+
+    config = micro_config(latents__segments=100, latents__validation=40)
+    resident = fusion.resident(corpus, config, results)
+    assert (resident.train, resident.validation) == (train, total - train)
+    batch = examples(resident.arrays, np.arange(8), jax.random.split(KEY, 8), True)
+    assert {batch[name].dtype for name in ("real", "unrelated", "prior", "sbar")} == {jnp.dtype("float32")}
+    np.testing.assert_array_equal(batch["sbar"], sbar)
+
+
+# The two updates -----------------------------------------------------------------------------------------------------
+
+
+def group(**changes):
+    settings = ConfigDict({
+        "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}, "distance": 0.7,
+        "critic_updates": 1, "actor_start": 0, "steps": 100,
+        "optimizer": {"rate": RATE, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0, "beta2": 0.9},
+    })
+    settings.update(changes)
+    return settings
+
+
+ACTOR, CRITIC = Actor(ASPECT_SIZES, 32, 2, 0.0), Critic(ASPECT_SIZES, 32, 2, 0.0)
+
+
+def task(**changes):
+    return fusion.task(ACTOR, CRITIC, lambda params, z: {"z": z}, group(**changes))
+
+
+def pairs(rng, rows=32):
+    """Real pairs whose halves agree, and negatives whose halves do not."""
+    def pair(second):
+        return np.concatenate([first, second], 1).astype(np.float32)
+
+    first, other = rng.normal(size=(2, rows, MELODY_SIZE))
+    long = np.zeros((rows, SIZE - 2 * MELODY_SIZE))
+    return {
+        "real": pair(np.concatenate([first, long], 1)), "unrelated": pair(np.concatenate([other, long], 1)),
+        "prior": rng.normal(size=(rows, SIZE)).astype(np.float32),
+        "controls": rng.uniform(size=(rows, 2, 4)).astype(np.float32),
+        "sbar": np.full(SIZE, 0.3, np.float32), "vaes": {}, "row_key": jax.random.split(KEY, rows),
+    }
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return pairs(np.random.default_rng(0))
+
+
+@pytest.fixture(scope="module")
+def start(batch):
+    """The state at step 0, its actor shaken so that it moves something."""
+    state = jax.jit(task().init)(KEY, batch)
+    rng = np.random.default_rng(1)
+    shaken = jax.tree.map(lambda x: x + rng.normal(0, 0.1, x.shape).astype(np.float32), state["params"]["actor"])
+    return jax.device_get(state | {"params": state["params"] | {"actor": shaken}})
+
+
+def same(a, b):
+    return all(jax.tree.leaves(jax.tree.map(np.array_equal, a, b)))
+
+
+def run(state, batch, steps, **changes):
+    """The states after each of `steps` steps, and the last metrics."""
+    step, states, metrics = jax.jit(task(**changes).step), [jax.device_get(state)], {}
+    for _ in range(steps):
+        state, metrics = step(state, batch, KEY)
+        states.append(jax.device_get(state))
+    return states, metrics
+
+
+def test_each_update_touches_only_its_own_parameters_and_optimiser(start, batch):
+    (_, both), _ = run(start, batch, 1)
+    (_, critic_only), _ = run(start, batch, 1, actor_start=50)
+    for part in ("params", "optimizer"):
+        assert same(both[part]["critic"], critic_only[part]["critic"])
+        assert not same(both[part]["critic"], start[part]["critic"])
+        assert same(critic_only[part]["actor"], start[part]["actor"])
+        assert not same(both[part]["actor"], start[part]["actor"])
+
+
+def test_the_actor_waits_for_its_start_and_then_moves_once_in_so_many_critic_updates(start, batch):
+    for changes, expected in (
+        ({"actor_start": 3}, [False] * 3 + [True] * 4),
+        ({"actor_start": 1, "critic_updates": 3}, [False, False, False, True, False, False, True]),
+    ):
+        states, _ = run(start, batch, 7, **changes)
+        params = [state["params"] for state in states]
+        moved = [not same(a["actor"], b["actor"]) for a, b in pairwise(params)]
+        assert moved == expected
+        assert not any(same(a["critic"], b["critic"]) for a, b in pairwise(params))
+
+
+def test_the_actor_follows_the_gradient_of_equation_5_through_the_critic_that_has_just_learned(start, batch):
+    (_, after), metrics = run(start, batch, 1)
+    z = jnp.concatenate([batch["unrelated"], batch["prior"]])
+    controls = jnp.concatenate([batch["controls"][:, 0], batch["controls"][:, 1]])
+
+    @jax.jit
+    @partial(jax.value_and_grad, has_aux=True)
+    def loss(actor):
+        moved = ACTOR.apply({"params": actor}, z, controls)
+        logits = CRITIC.apply({"params": after["params"]["critic"]}, moved)
+        rho = distances(moved, z, batch["sbar"], ASPECT_SIZES)
+        adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
+        return adversarial + 0.7 * control_loss(rho, controls), (adversarial, rho)
+
+    (value, (adversarial, rho)), gradient = loss(start["params"]["actor"])
+    np.testing.assert_allclose(metrics["loss"], value, rtol=1e-4)
+    np.testing.assert_allclose(metrics["adversarial"], adversarial, rtol=1e-4)
+    for name in ASPECTS:
+        np.testing.assert_allclose(metrics[f"rho_{name}"], np.mean(rho[name]), rtol=1e-4)
+    # Adam's first step without momentum goes by the rate against the gradient's sign.
+    first = jax.tree.map(lambda g: -RATE * g / (np.abs(g) + 1e-8), gradient)
+    went = jax.tree.map(np.subtract, after["params"]["actor"], start["params"]["actor"])
+    for expected, got, g in zip(*map(jax.tree.leaves, (first, went, gradient)), strict=True):
+        clear = np.abs(g) > 1e-5
+        np.testing.assert_allclose(got[clear], expected[clear], rtol=0.02)
+
+
+def test_the_critic_learns_to_tell_real_pairs_and_the_actor_to_pass_for_one():
+    rng = np.random.default_rng(5)
+    data, held_out = [pairs(rng, 128) for _ in range(8)], pairs(rng, 512)
+
+    def train(state, **changes):
+        made = task(optimizer={"rate": 3e-3}, **changes)
+        step = jax.jit(made.step)
+        for i in range(150):
+            state, _ = step(state, data[i % 8], KEY)
+        return state, jax.jit(made.evaluate)(state, held_out, KEY)
+
+    state, before = train(jax.jit(task().init)(KEY, data[0]), actor_start=1000)
+    assert before["passes_real"] > 0.8 and before["passes_unrelated"] < 0.3
+    assert before["passes_moved_unrelated"] < 0.3
+    asleep = {"real": 0.0, "raw": 0.0, "fake": 0.0}  # the critic stays as it is, so that one can tell who wins
+    _, free = train(state, weights=asleep, distance=0.01)
+    _, tied = train(state, weights=asleep, distance=10.0)
+    assert free["passes_moved_unrelated"] > 0.6 and free["passes_unrelated"] == before["passes_unrelated"]
+    for name in ASPECTS:  # lambda ties the actor to its input
+        assert tied[f"rho_{name}"] < free[f"rho_{name}"] / 2
+
+
+def test_generating_shows_unrelated_pairs_before_and_after(start, batch):
+    made = task().generate(start["params"], batch, KEY)
+    np.testing.assert_array_equal(made["before"]["z"], batch["unrelated"])
+    expected = ACTOR.apply({"params": start["params"]["actor"]}, batch["unrelated"], batch["controls"][:, 0])
+    np.testing.assert_allclose(made["after"]["z"], expected, rtol=1e-5, atol=1e-6)

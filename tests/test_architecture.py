@@ -1,0 +1,128 @@
+"""The house stands: imports never go up, systems do not know each other, training and --help import little."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from micro import MICRO, ROOT, micro_flags
+
+from musicfusion.data import cache
+
+FLOORS = (
+    {"core"},
+    {"codecs", "data", "losses", "metrics", "nn", "priors", "render"},
+    {"systems"},
+    {"benchmark", "describe", "evaluate", "sample", "train"},
+    {"launch"},
+)
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+FILES = sorted((ROOT / "musicfusion").rglob("*.py"))
+
+
+def module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    """The modules of ours that a file imports, wherever in it."""
+    known = {module(file) for file in FILES}
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import hides where it goes"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & known
+            found |= inner or {node.module}
+    return {name for name in found if name.startswith("musicfusion.")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_an_import_never_goes_up(path):
+    here = module(path).split(".")
+    if len(here) == 1:
+        assert not imports(path), "the package itself imports nothing"
+        return
+    for name in imports(path):
+        there = name.split(".")
+        assert FLOOR[there[1]] <= FLOOR[here[1]], f"{'.'.join(here)} imports {name}"
+
+
+@pytest.mark.parametrize("room, allowed", [("core", {"core"}), ("codecs", {"core", "codecs"})])
+def test_the_lowest_rooms_stand_on_their_own(room, allowed):
+    for path in FILES:
+        if module(path).split(".")[1:2] == [room]:
+            assert {name.split(".")[1] for name in imports(path)} <= allowed, path
+
+
+def test_no_system_imports_another():
+    for path in FILES:
+        here = module(path).split(".")
+        if here[1:2] != ["systems"] or len(here) == 2:
+            continue
+        for name in imports(path):
+            there = name.split(".")
+            assert there[1] != "systems" or there[2] == here[2], f"{'.'.join(here)} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "only, rooms",
+    [
+        ("orbax", {"core.checkpoint"}),
+        ("tensorboardX", {"core.report"}),
+        ("jax.distributed", {"core.parallel"}),
+        ("jax.pmap", {"core.parallel"}),
+    ],
+)
+def test_one_file_alone_knows_each_of_these(only, rooms):
+    found = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Attribute, ast.ImportFrom)):
+                used = ast.unparse(node).removeprefix("from ")
+                found |= {module(path).removeprefix("musicfusion.")} if used.startswith(only) else set()
+    assert found == rooms
+
+
+# A machine that has only what training needs: jax, flax, optax, orbax-checkpoint, numpy, absl-py, ml-collections.
+BARE_MACHINE = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("note_seq", "music21", "matplotlib", "mido", "pretty_midi", "tensorboardX", "soundfile", "PIL"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def python(program: str, *args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_training_goes_on_from_a_cached_corpus_where_nothing_else_is_installed(micro_run, tmp_path):
+    cache.save(cache.load("", limit=MICRO["data.songs"]), tmp_path / "corpus.npz")
+    shutil.copytree(micro_run, tmp_path / "run")
+    last = MICRO["fusion.steps"]
+    shutil.rmtree(tmp_path / "run" / "fusion" / "checkpoints" / str(last))
+    program = BARE_MACHINE + "from musicfusion import launch\nsys.exit(launch.main(['musicfusion', *sys.argv[1:]]))"
+    done = python(program, *micro_flags(data__root=tmp_path / "corpus.npz"), f"--workdir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    assert "fusion: done" in done.stdout
+    assert (tmp_path / "run" / "fusion" / "checkpoints" / str(last)).is_dir()
+    assert "figures left out: matplotlib is not installed" in done.stdout
+    assert "samples left out: mido is not installed" in done.stdout
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["segments"] > 0
+
+
+def test_the_command_line_starts_without_jax():
+    done = python("import musicfusion.launch, musicfusion.systems as s, sys; s.declarations(); print(*sys.modules)")
+    heavy = {"jax", "flax", "optax", "orbax", "numpy", "note_seq", "music21", "matplotlib", "mido", "tensorboardX"}
+    assert done.returncode == 0, done.stderr
+    assert not heavy & set(done.stdout.split())

@@ -1,0 +1,262 @@
+"""--mode=sample and --mode=evaluate of a trained run: the files that they leave, and what is in them."""
+
+import json
+import re
+import shutil
+import struct
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from micro import launch
+
+from musicfusion import launch as command_line
+from musicfusion.codecs import midi
+from musicfusion.codecs.score import Score, from_notes
+
+ASPECTS = ["pitch", "rhythm", "chord", "texture"]
+OUTPUTS = [
+    "before.mid", "before.wav", "fused.mid", "fused.png", "fused.wav", "index.html", "metadata.json",
+]  # fmt: skip
+
+
+def write(path: Path, *tracks, tempos=((0.0, 100.0), (20.0, 80.0)), metres=((0.0, 4, 4),)) -> Path:
+    made = tuple(from_notes(name, 0, np.array(notes)) for name, notes in tracks)
+    midi.write(path, Score(made, np.array(tempos), metres, path.stem))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory) -> str:
+    """--inputs of a melody of 8 bars and an unrelated piano of two hands and 4 bars."""
+    folder = tmp_path_factory.mktemp("pair")
+    tune = [(2 * k, 2, 67 + (5 * k) % 12) for k in range(64)]
+    right = [(4 * k, 4, pitch + k % 3) for k in range(16) for pitch in (60, 64, 67)]
+    left = [(8 * k, 8, 36 + 5 * (k % 2)) for k in range(8)]
+    lead = write(folder / "lead.mid", ("flute", tune))
+    back = write(folder / "back.mid", ("right", right), ("left", left), tempos=((0.0, 140.0),))
+    return f"--inputs=melody={lead},accompaniment={back}"
+
+
+@pytest.fixture(scope="module")
+def fused(micro_run, pair, tmp_path_factory) -> Path:
+    """What a user gets from the workdir, two files and controls."""
+    out = tmp_path_factory.mktemp("fused") / "deep" / "out"
+    controls = "--controls=pitch=0,rhythm=1,chord=0.8,texture=0"
+    done = launch("--mode=sample", f"--workdir={micro_run}", pair, controls, f"--out={out}", "--seed=1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert f"{out / 'index.html'}" in done.stdout and f"{out / 'fused.mid'}" in done.stdout
+    assert "highest notes" in done.stdout
+    return out
+
+
+def sample(run: Path, pair: str, out: Path, *flags: str) -> Path:
+    """The same in this process, without sound."""
+    common = ("--mode=sample", f"--workdir={run}", f"--out={out}", "--config.sample.audio=false")
+    assert command_line.main(["musicfusion", *common, pair, *flags]) == 0
+    return out
+
+
+# Files --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_outputs_are_all_there_and_nothing_else(fused):
+    assert sorted(path.name for path in fused.iterdir()) == OUTPUTS
+    assert [path.name for path in fused.parent.iterdir()] == ["out"]
+
+
+def test_fused_mid_has_two_named_tracks_in_the_melodys_tempo(fused):
+    for name in ("fused.mid", "before.mid"):
+        content = (fused / name).read_bytes()
+        assert b"MELODY" in content and b"ACCOMPANIMENT" in content
+        assert b"\xc0\x28" in content and b"\xc1\x00" in content, "violin and piano"
+    before = midi.read(fused / "before.mid")
+    assert [track.name for track in before.tracks] == ["MELODY", "ACCOMPANIMENT"]
+    np.testing.assert_allclose(before.tempos, [(0.0, 100.0), (20.0, 80.0)])
+    assert before.metres == ((0.0, 4, 4),)
+    assert before.length == 32.0
+
+
+def test_the_shorter_accompaniment_is_repeated(fused):
+    notes = midi.read(fused / "before.mid").tracks[1].notes
+    first, again = notes[notes[:, 0] < 16], notes[notes[:, 0] >= 16]
+    np.testing.assert_array_equal(first, again - (16, 0, 0, 0))
+    assert len(first) == 16 * 3 + 8, "both hands"
+
+
+def test_metadata_explains_the_song(fused, micro_run):
+    about = json.loads((fused / "metadata.json").read_text())
+    assert about["controls"] == {"pitch": 0.0, "rhythm": 1.0, "chord": 0.8, "texture": 0.0}
+    assert (about["seed"], about["system"], about["preset"]) == (1, "collagenet", "quick")
+    config = json.loads((micro_run / "config.json").read_text())
+    assert about["config"] == config
+    assert list(about["steps"]) == ["melody_vae", "accompaniment_vae", "latents", "fusion"]
+    assert about["steps"]["fusion"] == config["fusion"]["steps"]
+    assert sorted(about["rho"]) == sorted(ASPECTS)
+    assert all(np.isfinite(rho) and rho >= 0 for rho in about["rho"].values())
+    assert set(about["inputs"]) == {"melody", "accompaniment"}
+    assert isinstance(about["revision"], str) and about["version"]
+
+
+def test_the_page_holds_all_that_it_shows(fused):
+    page = (fused / "index.html").read_text()
+    sources = re.findall(r'src="([^"]*)"', page)
+    assert len(sources) == 3 and all(source.startswith("data:") for source in sources)
+    assert page.count("<audio") == 2 and page.count("<img") == 1
+    for target in re.findall(r'href="([^"]*)"', page):
+        assert (fused / target).is_file(), target
+    assert not re.search(r"<script|<link|url\(|@import", page)
+    for words in (*ASPECTS, "collagenet", "controls.chord", "0.8", "seed"):
+        assert words in page
+
+
+def test_picture_and_sound_can_be_opened(fused):
+    png = (fused / "fused.png").read_bytes()
+    width, height = struct.unpack(">II", png[16:24])
+    assert png[:8] == b"\x89PNG\r\n\x1a\n" and width > 500 and height > 200
+    for name in ("fused", "before"):
+        with wave.open(str(fused / f"{name}.wav")) as sound:
+            seconds = sound.getnframes() / sound.getframerate()
+        assert seconds < 40
+    assert seconds > 20 * 60 / 100 + 12 * 60 / 80
+
+
+# Chance and controls ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_sample(micro_run, pair, fused, tmp_path):
+    controls = "--controls=pitch=0,rhythm=1,chord=0.8,texture=0"
+    same = sample(micro_run, pair, tmp_path / "same", controls, "--seed=1")
+    assert (same / "fused.mid").read_bytes() == (fused / "fused.mid").read_bytes()
+    assert sorted(path.name for path in same.iterdir()) == [name for name in OUTPUTS if not name.endswith(".wav")]
+    other = sample(micro_run, pair, tmp_path / "other", controls, "--seed=2")
+    first, second = (json.loads((out / "metadata.json").read_text())["rho"] for out in (same, other))
+    assert first != second
+    assert (other / "before.mid").read_bytes() == (same / "before.mid").read_bytes()
+
+
+def test_without_noise_the_seed_does_not_matter_and_the_controls_do(micro_run, pair, tmp_path):
+    quiet = "--config.sample.noise=0"
+    outs = [
+        sample(micro_run, pair, tmp_path / "a", quiet, "--seed=1"),
+        sample(micro_run, pair, tmp_path / "b", quiet, "--seed=2"),
+        sample(micro_run, pair, tmp_path / "c", quiet, "--controls=pitch=1,rhythm=1,chord=1,texture=1"),
+    ]
+    first, again, held = (json.loads((out / "metadata.json").read_text())["rho"] for out in outs)
+    assert first == again != held
+
+
+def test_a_pop_song_of_minutes_is_fused_whole(micro_run, pop909_root, tmp_path):
+    lead, back = sorted(pop909_root.rglob("???.mid"))[:2]
+    out = sample(micro_run, f"--inputs=melody={lead},accompaniment={back}", tmp_path / "out")
+    before = midi.read(out / "before.mid")
+    assert before.seconds(before.length) > 150
+    about = json.loads((out / "metadata.json").read_text())
+    assert about["beats"] == about["config"]["sample"]["hop"] * (about["windows"] + 1)
+
+
+def test_what_is_too_long_to_be_played_is_still_written(micro_run, tmp_path, capsys):
+    slow = ((0.0, 10.0),)  # forty minutes
+    lead = write(tmp_path / "a.mid", ("", [(0, 4, 60), (1600, 4, 62)]), tempos=slow)
+    flags = ("--mode=sample", f"--workdir={micro_run}", f"--out={tmp_path / 'out'}")
+    assert command_line.main(["musicfusion", *flags, f"--inputs=melody={lead},accompaniment={lead}"]) == 0
+    assert "no sound" in capsys.readouterr().out
+    assert (tmp_path / "out" / "fused.mid").is_file() and not list((tmp_path / "out").glob("*.wav"))
+
+
+# Bad files ----------------------------------------------------------------------------------------------------------
+
+HEADER = struct.pack(">4sIHHH", b"MThd", 6, 1, 1, 480)
+
+
+def song(track: bytes, header: bytes = HEADER) -> bytes:
+    return header + struct.pack(">4sI", b"MTrk", len(track)) + track
+
+
+END = b"\0\xff\x2f\0"
+NOTE = b"\0\x90\x3c\x50\x81\x70\x80\x3c\0"
+BAD = {
+    "empty": (b"", "is empty"),
+    "no MIDI": (b"RIFF0000WAVEfmt ", "MThd"),
+    "torn": (song(NOTE + END)[:30], "truncated"),
+    "no notes": (song(END), "no notes"),
+    "drums only": (song(NOTE.replace(b"\x90", b"\x99").replace(b"\x80", b"\x89") + END), "only drums"),
+    "200,000 notes": (song(b"\0\x90\x3c\x50\1\x3c\0" * 200_000 + END), "notes"),
+    "a tick bomb": (song(b"\xff\xff\xff\x7f\x90\x3c\x50" + b"\xff\xff\xff\x7f\x80\x3c\0" + END), "quarters"),
+    "SMPTE times": (song(NOTE + END, HEADER[:-2] + b"\xe7\x28"), "SMPTE"),
+    "type 2": (song(NOTE + END, HEADER[:9] + b"\2" + HEADER[10:]), "type 2"),
+}
+
+
+@pytest.mark.parametrize("role", ["melody", "accompaniment"])
+@pytest.mark.parametrize("content, reason", BAD.values(), ids=BAD)
+def test_a_bad_file_is_refused_and_the_folder_stays_as_it_was(micro_run, tmp_path, capfd, role, content, reason):
+    bad, good, out = tmp_path / "bad.mid", write(tmp_path / "good.mid", ("", [(0, 4, 60)])), tmp_path / "out"
+    bad.write_bytes(content)
+    out.mkdir()
+    (out / "fused.mid").write_text("an earlier song")
+    (out / "mine.txt").write_text("notes of my own")
+    files = {"melody": good, "accompaniment": good} | {role: bad}
+    inputs = "--inputs=" + ",".join(f"{name}={path}" for name, path in files.items())
+    capfd.readouterr()
+    assert command_line.main(["musicfusion", "--mode=sample", f"--workdir={micro_run}", f"--out={out}", inputs]) == 2
+    error = capfd.readouterr().err
+    assert error.startswith(f"musicfusion: {bad}: ") and error.count("\n") == 1
+    assert reason in error
+    assert {path.name: path.read_text() for path in out.iterdir()} == {
+        "fused.mid": "an earlier song", "mine.txt": "notes of my own",
+    }  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.mid", "good.mid", "out"]
+
+
+def test_a_new_song_replaces_an_old_one_and_keeps_the_users_own_files(micro_run, pair, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "fused.mid").write_text("an earlier song")
+    (tmp_path / "out" / "mine.txt").write_text("notes of my own")
+    out = sample(micro_run, pair, tmp_path / "out")
+    assert midi.read(out / "before.mid").tracks and (out / "fused.mid").read_bytes()[:4] == b"MThd"
+    assert (out / "mine.txt").read_text() == "notes of my own"
+
+
+# What training leaves behind, and evaluation ------------------------------------------------------------------------
+
+
+def test_training_ends_with_songs_from_held_out_files_that_can_be_fused_again(micro_run, tmp_path):
+    made = micro_run / "samples"
+    assert sorted(path.name for path in made.iterdir()) == ["1", "inputs"]
+    assert sorted(path.name for path in (made / "1").iterdir()) == OUTPUTS
+    about = json.loads((made / "1" / "metadata.json").read_text())
+    inputs = "--inputs=" + ",".join(f"{name}={path}" for name, path in about["inputs"].items())
+    again = sample(micro_run, inputs, tmp_path / "again", f"--seed={about['seed']}")
+    assert (again / "fused.mid").read_bytes() == (made / "1" / "fused.mid").read_bytes()
+
+
+def test_evaluation_prints_its_tables_and_gives_the_same_numbers_again(micro_run, tmp_path):
+    run = shutil.copytree(micro_run, tmp_path / "run")
+    outputs = ("report.json", "report.md", "controls.png")
+    first = json.loads((run / "report.json").read_text())
+    for name in outputs:
+        (run / name).unlink()
+    done = launch("--mode=evaluate", f"--workdir={run}")
+    assert done.returncode == 0 and done.stderr == ""
+    assert json.loads((run / "report.json").read_text()) == first
+    assert (run / "controls.png").read_bytes()[:4] == b"\x89PNG"
+    text = (run / "report.md").read_text()
+    assert text.strip() in done.stdout
+    for words in ("melody onsets", "F1 (onset, pitch)", "chord roots", "majority", "test split", "own distance"):
+        assert words in text
+    assert f"{run / 'report.md'}" in done.stdout
+
+
+def test_the_report_holds_rates_beside_a_baseline_and_the_control_response(micro_run):
+    report = json.loads((micro_run / "report.json").read_text())
+    ours, majority = report["reconstruction"]["ours"], report["reconstruction"]["majority"]
+    assert sorted(ours) == sorted(majority)
+    assert all(0 <= rate <= 1 for rate in (*ours.values(), *majority.values()))
+    assert report["data"]["split"] == "test" and report["songs"] >= 1 and report["segments"] >= 1
+    assert report["controls"]["values"] == [0.0, 0.25, 0.5, 0.75, 1.0]
+    for control in ASPECTS:
+        for aspect in ASPECTS:
+            assert len(report["controls"]["rho"][control][aspect]) == 5

@@ -1,0 +1,363 @@
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from micro import launch, micro_config, micro_flags
+from ml_collections import ConfigDict
+
+from musicfusion import train
+from musicfusion.core.results import Results, read_config
+from musicfusion.data import chorales
+from musicfusion.systems.collagenet.system import SYSTEM
+
+STAGES = ("melody_vae", "accompaniment_vae", "latents", "fusion")
+PARTS = dict.fromkeys(STAGES, ("params", "optimizer", "step"))
+PARTS["latents"] = ("params", "sums", "latents", "seen")
+# The smallest that still has every layer; losses are not the point.
+TINY = {f"{side}_vae__size__{name}": value for side in ("melody", "accompaniment")
+        for name, value in (("width", 16), ("depth", 1))}
+SLOW_BUT_SOON = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # compiling takes longer than running here
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return chorales.read(40)
+
+
+def metrics(workdir, stage):
+    """The lines of metrics.jsonl without the time of day."""
+    lines = (workdir / stage / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in lines]
+
+
+def latest(workdir, stage):
+    """Every leaf of a stage's last checkpoint: step, {part/name: array}."""
+    with Results(workdir).checkpoints(stage) as checkpoints:
+        read = {part: checkpoints.restore_params("latest", part) for part in PARTS[stage]}
+    leaves = {part + jax.tree_util.keystr(path): np.asarray(leaf)
+              for part, (_, tree, _) in read.items() for path, leaf in jax.tree.leaves_with_path(tree)}
+    return read["params"][0], leaves
+
+
+# Killed and resumed --------------------------------------------------------------------------------------------------
+
+# The command line in a process that kills itself before it dispatches STEP of STAGE, once checkpoint WHOLE is written
+# (that happens behind the training); with WHOLE = 0 at once, perhaps in the middle of writing.
+# Arguments: workdir, stage, step, whole, then the flags.
+KILLED = """
+import os, signal, sys, time
+from musicfusion import launch, train
+
+workdir, stage, step, whole = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+index = train.Programs.index
+
+def index_or_die(self, first, steps):
+    if self.stage.name == stage and first == step:
+        while whole and not os.path.isdir(f"{workdir}/{stage}/checkpoints/{whole}"):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return index(self, first, steps)
+
+train.Programs.index = index_or_die
+sys.exit(launch.main(["musicfusion", *sys.argv[5:]]))
+"""
+
+
+def flip_a_byte(checkpoint: Path) -> None:
+    """In the middle of the largest file, where the weights are."""
+    largest = max((path for path in checkpoint.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory):
+    """A micro run that was killed in the middle of every stage: workdir, what the next start said of each stage."""
+    workdir = tmp_path_factory.mktemp("killed") / "run"
+    flags = [*micro_flags(), f"--workdir={workdir}"]
+    said = []
+    kills = [("melody_vae", 25, 20), ("accompaniment_vae", 35, 30), ("latents", 15, 10), ("fusion", 30, 0)]
+    for stage, step, whole in kills:
+        command = [sys.executable, "-c", KILLED, str(workdir), stage, str(step), str(whole), *flags]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        said.append(done)
+        if stage == "accompaniment_vae":
+            flip_a_byte(workdir / stage / "checkpoints" / str(whole))
+    done = launch(*flags)
+    assert done.returncode == 0, done.stderr
+    return workdir, [*said[1:], done]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_killed_halfway_goes_on_to_the_same_bits(micro_run, resumed, stage):
+    workdir, _ = resumed
+    expected_step, expected = latest(micro_run, stage)
+    step, leaves = latest(workdir, stage)
+    assert step == expected_step and leaves.keys() == expected.keys()
+    for name, leaf in leaves.items():
+        np.testing.assert_array_equal(leaf, expected[name], err_msg=name)
+    assert metrics(workdir, stage) == metrics(micro_run, stage)
+
+
+def test_a_start_after_a_kill_says_from_which_step_and_skips_what_is_finished(resumed):
+    _, said = resumed
+    assert "melody_vae: 40 steps of 64 from step 20" in said[0].stdout
+    assert "latents: 33 steps of 20 from step 10" in said[2].stdout
+    assert re.search(r"fusion: 40 steps of 64 from step (20|30),", said[3].stdout)
+    for number, done in enumerate(said):
+        finished = re.findall(r"^(\w+): finished before", done.stdout, re.MULTILINE)
+        assert finished == list(STAGES[:number])
+        assert "Traceback" not in done.stderr
+
+
+def test_a_flipped_byte_is_noticed_and_the_run_falls_back(resumed):
+    _, said = resumed
+    lines = [line for line in said[1].stderr.splitlines() if "damaged" in line]
+    assert len(lines) == 1
+    assert re.match(r"checkpoint step 30 of accompaniment_vae is damaged .*: falling back to step 20", lines[0])
+    assert "accompaniment_vae: 40 steps of 64 from step 20" in said[1].stdout
+
+
+def test_a_finished_run_is_skipped_without_looking_at_the_music(micro_run, capsys):
+    before = {stage: metrics(micro_run, stage) for stage in STAGES}
+    train.train(SYSTEM, ConfigDict(read_config(micro_run)), micro_run, None)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" (")[0] for line in lines] == [f"{stage}: finished before" for stage in STAGES]
+    assert before == {stage: metrics(micro_run, stage) for stage in STAGES}
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(tmp_path):
+    flags = micro_flags(**TINY, melody_vae__optimizer__rate=1e9, melody_vae__optimizer__clip=0.0,
+                        run__steps_per_dispatch=1, run__checkpoint_every=2, run__show_every=0)
+    done = launch(*flags, f"--workdir={tmp_path}", env=os.environ | SLOW_BUT_SOON)
+    assert done.returncode == 2, done.stderr
+    found = re.fullmatch(r"musicfusion: the loss of melody_vae is not finite at step (\d+): .*\n", done.stderr)
+    assert found, done.stderr
+    step, _ = latest(tmp_path, "melody_vae")
+    assert 0 < step < int(found[1])
+    assert not (tmp_path / "accompaniment_vae").exists()
+
+
+# Devices and processes -----------------------------------------------------------------------------------------------
+
+# Every stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints the
+# parameters' greatest difference from the first, as a part of the greatest parameter.
+DEVICES = """
+import json
+import jax
+jax.config.update("jax_num_cpu_devices", 4)
+import numpy as np
+from micro import micro_config
+from musicfusion import train
+from musicfusion.core import parallel
+from musicfusion.data import chorales
+from musicfusion.systems.collagenet.system import SYSTEM
+from test_train import TINY, without_key_biases
+
+create, config = parallel.create, micro_config(**TINY, latents__segments=40, fusion__actor_start=2)
+corpus, found = chorales.read(config.data.songs), {}
+for stage in SYSTEM.stages(config):
+    resident = stage.data(corpus, lambda name, part="params": found[name][part])
+    runs = []
+    for mode, count in (("pmap", 1), ("pmap", 4), ("shard_map", 4)):
+        parallel.create = lambda _: create(mode, jax.devices()[:count])
+        programs = train.Programs(stage, config, resident)
+        if not runs:
+            begin = jax.device_get(programs.init())
+        state = programs.devices.replicate(begin)
+        steps = programs.steps if stage.name == "latents" else 6
+        for first in range(0, steps, 3):
+            index = programs.index(first, min(3, steps - first))
+            state, metrics = programs.chunk(state, programs.arrays, index, np.int32(first))
+        runs.append(jax.tree.map(np.array, programs.devices.get((state, metrics))))
+        parameters = without_key_biases(runs[-1][0]["params"])
+        reference = without_key_biases(runs[0][0]["params"])
+        started = without_key_biases(begin["params"])
+        scale = max(np.abs(leaf).max() for leaf in reference.values())
+        apart = max(np.abs(leaf - reference[name]).max() for name, leaf in parameters.items())
+        moved = max(np.abs(leaf - started[name]).max() for name, leaf in parameters.items())
+        loss = float(runs[-1][1]["loss"][-1] / runs[0][1]["loss"][-1])
+        print(json.dumps([stage.name, mode, count, float(apart / scale), float(moved / scale), loss]), flush=True)
+    found[stage.name] = runs[0][0]
+"""
+
+
+def without_key_biases(params):
+    """The parameters by path, less the biases of attention's keys.
+
+    Softmax does not see those, so their gradient is rounding alone, which Adam blows up to a step of full size.
+    """
+    leaves = {}
+    for path, leaf in jax.tree.leaves_with_path(params):
+        name = jax.tree_util.keystr(path)
+        if name.endswith("['qkv']['bias']"):
+            query, _, value = np.split(leaf, 3)
+            leaf = np.concatenate([query, value])
+        if name != "['scale']":  # of the latents: a difference of large sums, which keeps fewer digits
+            leaves[name] = leaf
+    return leaves
+
+
+@pytest.fixture(scope="module")
+def devices():
+    paths = [str(Path(__file__).parent), *sys.path]
+    done = subprocess.run([sys.executable, "-c", DEVICES], capture_output=True, text=True,
+                          env=os.environ | SLOW_BUT_SOON | {"PYTHONPATH": os.pathsep.join(paths)})
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_four_devices_give_the_parameters_of_one_under_pmap_and_under_shard_map(devices, stage):
+    rows = [row[1:] for row in devices if row[0] == stage]
+    assert [tuple(row[:2]) for row in rows] == [("pmap", 1), ("pmap", 4), ("shard_map", 4)]
+    for _, _, apart, moved, loss in rows:
+        assert moved > 1e-4  # it did learn something
+        assert apart < 1e-5
+        assert loss == pytest.approx(1, rel=1e-5)
+
+
+def test_two_processes_give_the_parameters_of_one(tmp_path):
+    flags = micro_flags(
+        **TINY, melody_vae__steps=6, accompaniment_vae__steps=6, latents__segments=40, latents__validation=20,
+        fusion__steps=6, fusion__actor_start=2, evaluate__segments=40, evaluate__batch=20, sample__audio=False,
+        run__show_every=0, run__tensorboard=False)
+    environment = os.environ | SLOW_BUT_SOON
+    one = [sys.executable, "-c", KILLED, "", "accompaniment_vae", "0", "0"]  # the first stage is enough
+    done = subprocess.run([*one, *flags, f"--workdir={tmp_path / 'one'}"], capture_output=True, env=environment)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags += [f"--workdir={tmp_path / 'two'}", f"--coordinator=127.0.0.1:{port}", "--processes=2"]
+    both = [subprocess.Popen([sys.executable, "-m", "musicfusion.launch", *flags, f"--process={process}"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+            for process in range(2)]
+    told = [process.communicate(timeout=500) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert "2 device(s)" in told[0][0] and "fused.mid" in told[0][0]
+    assert "steps of" not in told[1][0]  # the second process is silent
+    one, two = (without_key_biases(Results(tmp_path / run)("melody_vae")) for run in ("one", "two"))
+    scale = max(np.abs(leaf).max() for leaf in one.values())
+    for name, leaf in one.items():
+        np.testing.assert_allclose(two[name], leaf, rtol=0, atol=1e-5 * scale, err_msg=name)
+
+
+# The published models, at toy sizes ----------------------------------------------------------------------------------
+
+DECAY = {"rate": 5e-3, "schedule": "decay", "warmup": 0, "clip": 1.0}
+PAPER = {
+    "melody_vae": {
+        "model": "ec2vae", "size": {"hidden": 32, "pitch": 8, "rhythm": 8},
+        "kl": {"pitch": 0.2 / 32, "rhythm": 0.2 / 32}, "kl_midpoint": 0.0,
+    },
+    "accompaniment_vae": {
+        "model": "polydis",
+        "size": {"preset": "polydis", "chord": 8, "texture": 8, "encoder": 16, "channels": 2, "texture_features": 16,
+                 "chord_hidden": 16, "chord_input": 8,
+                 "notes": {"embedding": 8, "z_input": 8, "time": 16, "note": 16, "duration": 8}},
+        "kl": {"chord": 0.1 / 256, "texture": 0.1 / 256}, "kl_midpoint": 1 / 6,
+    },
+}
+
+
+@pytest.fixture
+def compiled_soon():
+    """What SLOW_BUT_SOON says, in this process."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a run."""
+
+
+@pytest.mark.usefixtures("compiled_soon")
+@pytest.mark.parametrize("name", PAPER)
+def test_a_published_model_learns_and_goes_on_to_the_same_bits(name, corpus, tmp_path, monkeypatch):
+    config = micro_config(run__show_every=0, run__tensorboard=False)
+    config[name] = ConfigDict({**PAPER[name], "steps": 40, "batch": 16, "optimizer": DECAY})
+    stage = next(stage for stage in SYSTEM.stages(config) if stage.name == name)
+    programs = train.Programs(stage, config, stage.data(corpus, None))
+    monkeypatch.setattr(train, "Programs", lambda *_: programs)  # compiled once for all three runs
+
+    def run(workdir):
+        train.train_stage(stage, config, workdir, corpus, Results(workdir))
+
+    def index_or_stop(first, steps):
+        if first == 25:
+            raise Interruption
+        return train_index(first, steps)
+
+    run(tmp_path / "whole")
+    train_index = programs.index
+    programs.index = index_or_stop
+    with pytest.raises(Interruption):
+        run(tmp_path / "twice")
+    assert latest(tmp_path / "twice", name)[0] == 20
+    programs.index = train_index
+    run(tmp_path / "twice")
+    (_, expected), (_, leaves) = (latest(tmp_path / folder, name) for folder in ("whole", "twice"))
+    for path, leaf in leaves.items():
+        np.testing.assert_array_equal(leaf, expected[path], err_msg=path)
+    assert metrics(tmp_path / "twice", name) == metrics(tmp_path / "whole", name)
+    lines = metrics(tmp_path / "whole", name)
+    losses = [line["loss"] for line in lines if "loss" in line]
+    held_out = [line["validation/loss"] for line in lines if "validation/loss" in line]
+    assert losses[-1] < 0.8 * losses[0] and held_out[-1] < held_out[0]
+
+
+# What a step sees ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def programs(corpus):
+    """Of the melody VAE for a seed; nothing is compiled."""
+
+    def make(seed):
+        config = micro_config(seed=seed)
+        stage = SYSTEM.stages(config)[0]
+        config.seed = 0  # the same songs in the same splits
+        resident = stage.data(corpus, None)
+        config.seed = seed
+        return train.Programs(stage, config, resident)
+
+    return {seed: make(seed) for seed in (0, 1)}
+
+
+def test_batches_differ_between_steps_and_seeds_and_are_the_same_again(programs):
+    first, other = programs[0], programs[1]
+    blocks = [first.index(0, 4), first.index(4, 4), other.index(0, 4)]
+    assert all(block.shape == (4, 64) for block in blocks)
+    assert len({row.tobytes() for block in blocks for row in block}) == 12
+    np.testing.assert_array_equal(np.concatenate(blocks[:2]), first.index(0, 8))
+    assert max(block.max() for block in blocks) < first.resident.train
+    np.testing.assert_array_equal(first.validation_index(2), other.validation_index(2))
+    assert first.validation_index(2).min() >= first.resident.train
+
+
+def test_keys_differ_between_steps_rows_and_seeds(programs):
+    def keys(seed, step):
+        made = programs[seed].row_keys(jax.random.fold_in(programs[seed].key, step), np.zeros(64, np.int32))
+        return {row.tobytes() for row in np.asarray(jax.random.key_data(made))}
+
+    assert len(keys(0, 0) | keys(0, 1) | keys(1, 0)) == 3 * 64
+    assert keys(0, 1) == keys(0, 1)
+
+
+def test_an_epoch_shows_every_training_segment_once(programs):
+    resident = programs[0].resident
+    steps = -(-resident.train // 64)
+    seen = programs[0].index(0, steps).ravel()[: resident.train]
+    np.testing.assert_array_equal(np.sort(seen), np.arange(resident.train))

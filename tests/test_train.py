@@ -227,30 +227,45 @@ def test_four_devices_give_the_parameters_of_one_under_pmap_and_under_shard_map(
         assert loss == pytest.approx(1, rel=1e-5)
 
 
+# The command line with the first stage alone, and, where evaluation would come, a look at what was learned.
+FIRST_STAGE = """
+import sys
+from musicfusion import evaluate, launch, sample, train
+from musicfusion.core.results import Results
+
+def first(system, config, workdir, corpus):
+    train.train_stage(system.stages(config)[0], config, workdir, corpus, Results(workdir))
+
+def read(system, config, workdir, corpus):
+    return [f"step {Results(workdir).step('melody_vae')}"]
+
+train.train, evaluate.evaluate, sample.examples = first, read, lambda *_: []
+sys.exit(launch.main(["musicfusion", *sys.argv[1:]]))
+"""
+
+
 def test_two_processes_give_the_parameters_of_one(tmp_path):
-    flags = micro_flags(
-        **TINY, melody_vae__steps=6, accompaniment_vae__steps=6, latents__segments=40, latents__validation=20,
-        fusion__steps=6, fusion__actor_start=2, evaluate__segments=40, evaluate__batch=20, sample__audio=False,
-        run__show_every=0, run__tensorboard=False)
-    environment = os.environ | SLOW_BUT_SOON
-    one = [sys.executable, "-c", KILLED, "", "accompaniment_vae", "0", "0"]  # the first stage is enough
-    done = subprocess.run([*one, *flags, f"--workdir={tmp_path / 'one'}"], capture_output=True, env=environment)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    flags = micro_flags(**TINY, melody_vae__steps=12, run__show_every=0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    flags += [f"--workdir={tmp_path / 'two'}", f"--coordinator=127.0.0.1:{port}", "--processes=2"]
-    both = [subprocess.Popen([sys.executable, "-m", "musicfusion.launch", *flags, f"--process={process}"],
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-            for process in range(2)]
-    told = [process.communicate(timeout=500) for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    assert "2 device(s)" in told[0][0] and "fused.mid" in told[0][0]
-    assert "steps of" not in told[1][0]  # the second process is silent
+    together = [f"--workdir={tmp_path / 'two'}", f"--coordinator=127.0.0.1:{port}", "--processes=2"]
+    started = [
+        subprocess.Popen([sys.executable, "-c", FIRST_STAGE, *flags, *more], text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | SLOW_BUT_SOON)
+        for more in ([*together, "--process=0"], [*together, "--process=1"], [f"--workdir={tmp_path / 'one'}"])
+    ]
+    said = [process.communicate(timeout=500) for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0], said
+    assert re.search(r"12 steps of 64, \d+ examples, 2 device\(s\)", said[0][0]) and "step 12" in said[0][0]
+    assert "steps of" not in said[1][0] and "step 12" not in said[1][0]  # the first speaks for both
     one, two = (without_key_biases(Results(tmp_path / run)("melody_vae")) for run in ("one", "two"))
     scale = max(np.abs(leaf).max() for leaf in one.values())
     for name, leaf in one.items():
         np.testing.assert_allclose(two[name], leaf, rtol=0, atol=1e-5 * scale, err_msg=name)
+    told = [[line.get("loss", line.get("validation/loss")) for line in metrics(tmp_path / run, "melody_vae")]
+            for run in ("one", "two")]
+    np.testing.assert_allclose(*told, rtol=1e-4)
 
 
 # The published models, at toy sizes ----------------------------------------------------------------------------------

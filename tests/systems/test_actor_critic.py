@@ -14,6 +14,7 @@ from musicfusion.systems.collagenet.actor_critic import (
     critic_loss,
     distances,
     melody_size,
+    over_negatives,
     split,
 )
 
@@ -75,7 +76,7 @@ def test_the_control_loss_is_equation_6(moved_pair):
     rho = distances(moved, z, sbar, SMALL)
     c_mp, c_mr, c_ac, c_at = controls.T
     p, r, c, t = (np.asarray(rho[name]) for name in ("pitch", "rhythm", "chord", "texture"))
-    expected = np.mean((c_mp * p + c_mr * r) + (c_ac * c + c_at * t))
+    expected = (c_mp * p + c_mr * r) + (c_ac * c + c_at * t)
     np.testing.assert_allclose(control_loss(rho, controls), expected, rtol=1e-5)
 
 
@@ -85,7 +86,7 @@ def test_a_control_weighs_its_own_aspect_only(moved_pair, aspect):
     controls = np.tile([float(name == aspect) for name in ASPECTS], (8, 1))
 
     def loss(moved, controls):
-        return control_loss(distances(moved, z, sbar, SMALL), controls)
+        return jnp.mean(control_loss(distances(moved, z, sbar, SMALL), controls))
 
     gradient = jax.grad(loss)(jnp.asarray(moved), controls)
     for name, part in split(gradient, SMALL).items():
@@ -143,3 +144,9 @@ def test_rows_of_actor_and_critic_do_not_hear_of_each_other_and_every_input_is_h
         for old, new, hears in zip(before, after, (True, column < 18), strict=True):
             assert (np.abs(new[0] - old[0]).max() > 1e-6) == hears
             np.testing.assert_allclose(new[1:], old[1:], rtol=1e-5, atol=1e-6)
+
+
+def test_prior_pairs_count_as_much_as_they_are_weighted():
+    x = jnp.array([1.0, 3.0, 10.0, 20.0])  # two unrelated pairs, two prior pairs
+    for prior, expected in ((1.0, 8.5), (0.0, 2.0), (0.5, (2.0 + 7.5) / 1.5)):
+        np.testing.assert_allclose(over_negatives(x, prior), expected)

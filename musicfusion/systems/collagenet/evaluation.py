@@ -161,7 +161,7 @@ def _draw(response: dict, path: Path) -> Path:
 
 def _text(report: dict) -> str:
     ours, majority_of = report["reconstruction"]["ours"], report["reconstruction"]["majority"]
-    rows = [[label, ours[name], majority_of[name]] for name, label in MEASURES.items()]
+    rows = [[label, f"{100 * ours[name]:.2f}", f"{100 * majority_of[name]:.2f}"] for name, label in MEASURES.items()]
     lines = [
         f"# CollageNet, preset {report['preset']}",
         "",
@@ -170,7 +170,7 @@ def _text(report: dict) -> str:
         "",
         "## Reconstruction: greedy, from the posterior mean",
         "",
-        markdown(["", "ours", "majority"], rows),
+        markdown(["%", "ours", "majority"], rows),
         "",
         "## Control response: latent distance rho of each aspect; the other controls at .5",
         "",

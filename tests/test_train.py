@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from micro import launch, micro_config, micro_flags
@@ -15,6 +16,7 @@ from ml_collections import ConfigDict
 
 from musicfusion import train
 from musicfusion.core.results import Results, read_config
+from musicfusion.core.task import Resident, Stage, Task
 from musicfusion.data import chorales
 from musicfusion.systems.collagenet.system import SYSTEM
 
@@ -362,13 +364,29 @@ def test_batches_differ_between_steps_and_seeds_and_are_the_same_again(programs)
     assert first.validation_index(2).min() >= first.resident.train
 
 
-def test_keys_differ_between_steps_rows_and_seeds(programs):
-    def keys(seed, step):
-        made = programs[seed].row_keys(jax.random.fold_in(programs[seed].key, step), np.zeros(64, np.int32))
-        return {row.tobytes() for row in np.asarray(jax.random.key_data(made))}
+def test_what_a_step_draws_depends_on_seed_stage_step_and_row_alone(corpus):
+    def draw(first, steps, seed=0, name="melody_vae"):
+        """What each step draws itself [steps] and for each of its 8 rows [steps, 8]."""
+        stage = Stage(
+            name=name, steps=9, batch=8,
+            task=Task(
+                init=lambda key, batch: {"params": jnp.zeros(1)},
+                step=lambda state, batch, key: (
+                    state, {"loss": jax.random.uniform(key), "rows": jax.vmap(jax.random.uniform)(batch["row_key"])}),
+                evaluate=lambda state, batch, key: {}),
+            data=lambda corpus, results: Resident({}, 100, 0),
+            examples=lambda arrays, index, keys, training: {"row_key": keys})
+        programs = train.Programs(stage, micro_config(seed=seed), stage.data(corpus, None))
+        state = programs.devices.replicate(programs.init())
+        _, drawn = programs.chunk(state, programs.arrays, programs.index(first, steps), np.int32(first))
+        drawn = programs.devices.get(drawn)
+        return np.concatenate([drawn["loss"][:, None], drawn["rows"]], 1)
 
-    assert len(keys(0, 0) | keys(0, 1) | keys(1, 0)) == 3 * 64
-    assert keys(0, 1) == keys(0, 1)
+    whole = draw(0, 4)
+    assert len(np.unique(whole)) == 4 * 9
+    np.testing.assert_array_equal(np.concatenate([draw(0, 1), draw(1, 3)]), whole)
+    for other in (draw(0, 4, seed=1), draw(0, 4, name="accompaniment_vae")):
+        assert len(np.unique([whole, other])) == 2 * 4 * 9
 
 
 def test_an_epoch_shows_every_training_segment_once(programs):

@@ -50,7 +50,7 @@ def test_the_same_units_drop_however_the_batch_is_spread(run, x):
     whole = run(0.5, x, KEYS)
     for parts in (2, 8):
         spread = [run(0.5, *part) for part in zip(np.split(x, parts), jnp.split(KEYS, parts), strict=True)]
-        np.testing.assert_allclose(np.concatenate(spread), whole, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(np.concatenate(spread), whole, rtol=1e-4, atol=1e-5)
 
 
 def test_rows_layers_and_keys_drop_different_units(run):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from musicfusion.core import parallel
 from musicfusion.core.files import atomic_write
 from musicfusion.core.results import Results
 from musicfusion.core.task import System
@@ -27,6 +28,8 @@ def evaluate(system: System, config, workdir: Path, corpus=None) -> list[Path]:
 def read_corpus(system: System, config):
     """The corpus, with a line on what it is and on every song that was left out."""
     corpus = system.corpus(config)
+    if not parallel.is_main():
+        return corpus
     if not config.data.root:
         print(
             "data: the embedded Bach chorales (for POP909: git clone"

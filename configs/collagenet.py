@@ -101,8 +101,8 @@ def _quick(config: ConfigDict) -> None:
     config.data.songs = 120
     for vae in (config.melody_vae, config.accompaniment_vae):
         vae.size.width = 64
-        vae.steps = 400
         vae.optimizer.warmup = 50
+    config.melody_vae.steps, config.accompaniment_vae.steps = 600, 1000
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
     config.fusion.actor.hidden = config.fusion.critic.hidden = 256
     config.fusion.update({"steps": 600, "batch": 128})

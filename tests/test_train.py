@@ -152,6 +152,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(tmp_pa
 
 # Devices and processes -----------------------------------------------------------------------------------------------
 
+ONE, FOUR, SHARDED = ("pmap", 1), ("pmap", 4), ("shard_map", 4)
+MODES = {"melody_vae": (ONE, FOUR, SHARDED), "accompaniment_vae": (ONE, SHARDED), "latents": (ONE, FOUR),
+         "fusion": (ONE, FOUR, SHARDED)}
+
 # Every stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints the
 # parameters' greatest difference from the first, as a part of the greatest parameter.
 DEVICES = """
@@ -164,14 +168,14 @@ from musicfusion import train
 from musicfusion.core import parallel
 from musicfusion.data import chorales
 from musicfusion.systems.collagenet.system import SYSTEM
-from test_train import TINY, without_key_biases
+from test_train import MODES, TINY, without_key_biases
 
 create, config = parallel.create, micro_config(**TINY, latents__segments=40, fusion__actor_start=2)
 corpus, found = chorales.read(config.data.songs), {}
 for stage in SYSTEM.stages(config):
     resident = stage.data(corpus, lambda name, part="params": found[name][part])
     runs = []
-    for mode, count in (("pmap", 1), ("pmap", 4), ("shard_map", 4)):
+    for mode, count in MODES[stage.name]:
         parallel.create = lambda _: create(mode, jax.devices()[:count])
         programs = train.Programs(stage, config, resident)
         if not runs:
@@ -222,7 +226,7 @@ def devices():
 @pytest.mark.parametrize("stage", STAGES)
 def test_four_devices_give_the_parameters_of_one_under_pmap_and_under_shard_map(devices, stage):
     rows = [row[1:] for row in devices if row[0] == stage]
-    assert [tuple(row[:2]) for row in rows] == [("pmap", 1), ("pmap", 4), ("shard_map", 4)]
+    assert [tuple(row[:2]) for row in rows] == list(MODES[stage])
     for _, _, apart, moved, loss in rows:
         assert moved > 1e-4  # it did learn something
         assert apart < 1e-5

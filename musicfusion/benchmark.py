@@ -22,12 +22,18 @@ HEADER = (
 
 
 def benchmark(system: System, config, workdir: Path, form: str = "text") -> str:
-    """Times every stage with the run's own data and batch; stages that need earlier ones train those first, briefly.
-
-    share of peak: the FLOP rate that a step achieves, by the compiler's own count, over that of a large matrix product
-    in the run's precision on the same devices. peak GiB: of the device where it tells, else of this process.
-    """
+    """Times every stage with the run's own data and batch; prints as text or JSON."""
     corpus = read_corpus(system, config) if form == "text" else system.corpus(config)
+    about = measure(system, config, workdir, corpus)
+    return json.dumps(about, indent=1) if form == "json" else table(about)
+
+
+def measure(system: System, config, workdir: Path, corpus) -> dict:
+    """The figures of every stage; without a run in `workdir` the stages build upon hardly trained ones.
+
+    share_of_peak: the FLOP rate that a step achieves, by the compiler's own count, over that of a large matrix product
+    in the run's precision on the same devices. peak_gib: of the device where it tells, else of this process.
+    """
     peak = matrix_product_rate(config)
     rows = []
     results = Results(workdir)
@@ -35,13 +41,15 @@ def benchmark(system: System, config, workdir: Path, form: str = "text") -> str:
         results = _brief(system, config, workdir, corpus)
     for stage in system.stages(config):
         rows.append(_stage(stage, config, corpus, results, peak))
-    about = {"device": jax.devices()[0].device_kind, "devices": jax.device_count(), "jax": jax.__version__,
-             "preset": config.preset, "matrix_product_tflops": peak / 1e12, "stages": rows}
-    if form == "json":
-        return json.dumps(about, indent=1)
-    table = markdown(HEADER, [[_digits(row[key]) for key in rows[0]] for row in rows])
-    return (f"{about['device']} x {about['devices']}, jax {about['jax']}, preset {config.preset}, matrix products of"
-            f" 4096: {peak / 1e12:.3g} TFLOP/s\n\n{table}")
+    return {"device": jax.devices()[0].device_kind, "devices": jax.device_count(), "jax": jax.__version__,
+            "preset": config.preset, "matrix_product_tflops": peak / 1e12, "stages": rows}
+
+
+def table(about: dict) -> str:
+    """The figures as a Markdown table."""
+    rows = [[_digits(value) for value in row.values()] for row in about["stages"]]
+    return (f"{about['device']} x {about['devices']}, jax {about['jax']}, preset {about['preset']}, large matrix"
+            f" products: {about['matrix_product_tflops']:.3g} TFLOP/s\n\n{markdown(HEADER, rows)}")
 
 
 def _brief(system: System, config, workdir: Path, corpus) -> Results:
@@ -66,11 +74,11 @@ def _stage(stage: Stage, config, corpus, results, peak: float) -> dict:
     compiled = programs.chunk.lower(state, programs.arrays, index, np.int32(0)).compile()
     compile_seconds = time.perf_counter() - begun
     flops = _flops(compiled)
-    state, metrics = programs.chunk(state, programs.arrays, index, np.int32(0))
+    state, metrics = compiled(*programs.chunk.prepare((state, programs.arrays, index, np.int32(0))))
     jax.block_until_ready(metrics)
     steps, begun = 0, time.perf_counter()
     while time.perf_counter() - begun < SECONDS:
-        state, metrics = programs.chunk(state, programs.arrays, index, np.int32(steps))
+        state, metrics = compiled(*programs.chunk.prepare((state, programs.arrays, index, np.int32(steps))))
         jax.block_until_ready(metrics)
         steps += k
     rate = steps / (time.perf_counter() - begun)

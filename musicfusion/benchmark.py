@@ -2,6 +2,7 @@
 
 import json
 import resource
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,12 +36,10 @@ def measure(system: System, config, workdir: Path, corpus) -> dict:
     in the run's precision on the same devices. peak_gib: of the device where it tells, else of this process.
     """
     peak = matrix_product_rate(config)
-    rows = []
-    results = Results(workdir)
-    if any(stage.needs for stage in system.stages(config)) and not (Path(workdir) / "config.json").exists():
-        results = _brief(system, config, workdir, corpus)
-    for stage in system.stages(config):
-        rows.append(_stage(stage, config, corpus, results, peak))
+    with tempfile.TemporaryDirectory(prefix="musicfusion-benchmark-") as scratch:
+        trained = (Path(workdir) / "config.json").exists()
+        results = Results(workdir) if trained else _hardly_trained(system, config, Path(scratch), corpus)
+        rows = [_stage(stage, config, corpus, results, peak) for stage in system.stages(config)]
     return {"device": jax.devices()[0].device_kind, "devices": jax.device_count(), "jax": jax.__version__,
             "preset": config.preset, "matrix_product_tflops": peak / 1e12, "stages": rows}
 
@@ -52,17 +51,14 @@ def table(about: dict) -> str:
             f" products: {about['matrix_product_tflops']:.3g} TFLOP/s\n\n{markdown(HEADER, rows)}")
 
 
-def _brief(system: System, config, workdir: Path, corpus) -> Results:
-    """Untrained stages to build upon: two steps of each, in a scratch folder."""
-    import tempfile
-
-    scratch = config.copy_and_resolve_references()
-    for group in scratch.values():
+def _hardly_trained(system: System, config, scratch: Path, corpus) -> Results:
+    """Stages to build upon: two steps of each, one pass where a stage is one."""
+    config = config.copy_and_resolve_references()
+    for group in config.values():
         if hasattr(group, "steps"):
             group.steps = 2
-    scratch.run.update({"evaluate_every": 0, "show_every": 0, "tensorboard": False})
-    del workdir
-    return train(system, scratch, Path(tempfile.mkdtemp(prefix="musicfusion-benchmark-")), corpus)
+    config.run.update({"evaluate_every": 0, "show_every": 0, "tensorboard": False})
+    return train(system, config, scratch, corpus)
 
 
 def _stage(stage: Stage, config, corpus, results, peak: float) -> dict:

@@ -1,5 +1,6 @@
 """How well decoded segments match: counts and rates, pure functions on token and slot arrays (NumPy or JAX)."""
 
+import jax
 import jax.numpy as jnp
 
 from musicfusion.codecs import melody, polyphony
@@ -39,3 +40,33 @@ def chord_counts(decoded, rows) -> dict:
         "root_accuracy": (jnp.sum(same[..., 0]), same[..., 0].size),
         "chord_accuracy": (jnp.sum(jnp.all(same, -1)), same[..., 0].size),
     }
+
+
+def kept(decoded, batch) -> dict[str, jax.Array]:
+    """How much of the segments `batch` is still there in the segments made of them: shares [B], NaN where undefined.
+
+    decoded: whatever there is of "tokens" [B, T], "pitch" and "duration" [B, T, 14], "chords" [B, beats, 3].
+
+    onsets_kept: of the melody's onsets, those at which a note of any pitch begins; pitches_kept: those at which the
+    same pitch begins; notes_kept: F1 of the accompaniment's notes by onset and pitch; chords_kept: beats with the same
+    root, bass and chord tones.
+    """
+    counts = {}
+    if "tokens" in decoded:
+        melodies = decoded["tokens"], batch["melody"]
+        counts["onsets_kept"] = jax.vmap(_onset_count)(*melodies)
+        counts["pitches_kept"] = jax.vmap(melody_counts)(*melodies)["onset_accuracy"]
+    if "pitch" in decoded:
+        slots = ((part["pitch"], part["duration"]) for part in (decoded, batch))
+        counts["notes_kept"] = jax.vmap(note_counts)(*slots)["note_f1"]
+    if "chords" in decoded:
+        counts["chords_kept"] = jax.vmap(chord_counts)(decoded["chords"], batch["chords"])["chord_accuracy"]
+    # said outright: compiled, 0 / 0 need not be NaN
+    return {
+        name: jnp.where(whole > 0, right / jnp.maximum(whole, 1), jnp.nan) for name, (right, whole) in counts.items()
+    }
+
+
+def _onset_count(decoded, tokens) -> tuple:
+    onset = tokens < melody.HOLD
+    return jnp.sum((decoded < melody.HOLD) & onset), jnp.sum(onset)

@@ -5,16 +5,21 @@ from pathlib import Path
 
 from musicfusion.core import parallel
 from musicfusion.core.files import atomic_write
-from musicfusion.core.results import Results
+from musicfusion.core.results import Results, Trained
 from musicfusion.core.task import System
 
 
-def evaluate(system: System, config, workdir: Path, corpus=None) -> list[Path]:
-    """Measures a trained run on songs that it never saw (config.data.split); returns the files to open."""
+def evaluate(system: System, config, workdir: Path, corpus=None, weights: Trained | None = None) -> list[Path]:
+    """Measures a trained run on songs that it never saw (config.data.split); returns the files to open.
+
+    Shipped `weights` are measured instead of the run, if they are given; the report names them.
+    """
     if corpus is None:
         corpus = read_corpus(system, config)
     workdir = Path(workdir)
-    report, text, draw = system.evaluate(config, corpus, Results(workdir))
+    report, text, draw = system.evaluate(config, corpus, weights or Results(workdir))
+    if weights:
+        report = report | weights.origin()
     print(text, flush=True)
     atomic_write(workdir / "report.json", json.dumps(report, indent=1) + "\n")
     atomic_write(workdir / "report.md", text + "\n")

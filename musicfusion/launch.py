@@ -1,6 +1,7 @@
 """Command line: flags -> config -> mode. Imports late, so that --help answers at once.
 
     python -m musicfusion.launch --config=configs/NAME.py[:VARIANT] [--mode=...] [--config.any.key=value ...]
+    python -m musicfusion.launch --mode=sample --inputs=NAME=FILE,NAME=FILE [--out=DIR]
 """
 
 import difflib
@@ -8,6 +9,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,19 +17,24 @@ from absl import flags
 
 from musicfusion.core.errors import MusicFusionError
 
-MODES = ("train", "evaluate", "sample", "benchmark", "describe")
+MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export")
 SIZES = ("batch", "steps", "steps_per_dispatch", "evaluate_batches", "segments", "width", "depth", "hidden", "layers")
 FLAGS = flags.FlagValues()
 
 flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=FLAGS)
 flags.DEFINE_string(
-    "workdir", "", "Folder of the run; runs/SYSTEM-PRESET if not given.", flag_values=FLAGS)
+    "workdir", "", "Folder of the run; runs/SYSTEM-PRESET if not given, and runs/NAME-evaluation with --pretrained.",
+    flag_values=FLAGS)
 flags.DEFINE_string(
     "inputs", "", "sample: the user's files, NAME=FILE,NAME=FILE.", flag_values=FLAGS)
 flags.DEFINE_string(
     "controls", "", "sample: NAME=NUMBER,NAME=NUMBER.", flag_values=FLAGS)
-flags.DEFINE_string("out", "", "sample: folder for the new files; WORKDIR/samples if not given.",
-                    flag_values=FLAGS)
+flags.DEFINE_string(
+    "out", "", "sample, export: folder for the new files; for samples WORKDIR/samples or fused if not given.",
+    flag_values=FLAGS)
+flags.DEFINE_string(
+    "pretrained", "", "sample, evaluate, describe: shipped weights, or a folder that export wrote, instead of a run.",
+    flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=FLAGS)
 flags.DEFINE_enum("format", "text", ("text", "json"), "describe, benchmark: how to print.",
                   flag_values=FLAGS)
@@ -67,15 +74,17 @@ def _main(argv: list[str]) -> int:
         return 0
     if positional:
         raise MusicFusionError(f"{positional[0]!r} is not a flag: give --mode, --config, ...; --help lists them")
-    config = _config(path, overrides)
-    workdir = Path(FLAGS.workdir or f"runs/{config.system}-{config.preset}")
+    weights = _weights(path)
+    config = _config(path, overrides, weights)
     if FLAGS.print_config:
         print(config)
         return 0
-    return _run(config, workdir)
+    name = f"{weights.name}-evaluation" if weights else f"{config.system}-{config.preset}"
+    return _run(config, Path(FLAGS.workdir or f"runs/{name}"), weights)
 
 
-def _run(config, workdir: Path) -> int:
+def _run(config, workdir: Path, weights) -> int:
+    """One mode, with exported weights or else with the run in `workdir`."""
     from musicfusion import systems
 
     declaration = systems.declarations()[config.system]
@@ -84,10 +93,16 @@ def _run(config, workdir: Path) -> int:
         inputs = _pairs(FLAGS.inputs, "inputs", declaration.inputs)
         controls = _controls(FLAGS.controls, declaration)
         inputs = _files(inputs)
-    if mode in ("train", "sample", "evaluate"):
+    if mode in ("sample", "export"):
+        out = _out(workdir, weights)
+    if weights:
+        _check_weights(config, weights, workdir)
+    elif mode in ("train", "sample", "evaluate", "export"):
         _check_same_run(config, workdir)
     _prepare_jax()
     system = declaration.load()
+    if weights and mode != "describe":
+        print(f"weights: {weights.name} ({config.system}, preset {config.preset})", flush=True)
     if mode == "describe":
         from musicfusion import describe
 
@@ -98,13 +113,20 @@ def _run(config, workdir: Path) -> int:
         print(benchmark.benchmark(system, config, workdir, FLAGS.format))
     elif mode == "sample":
         from musicfusion import sample
+        from musicfusion.core.results import Results
 
-        out = Path(FLAGS.out or workdir / "samples")
-        _name_files(sample.sample(system, config, workdir, inputs, controls, out, FLAGS.seed))
+        results = weights or Results(workdir)
+        _name_files(sample.sample(system, config, results, inputs, controls, out, FLAGS.seed))
     elif mode == "evaluate":
         from musicfusion import evaluate
 
-        _name_files(evaluate.evaluate(system, config, workdir))
+        _name_files(evaluate.evaluate(system, config, workdir, weights=weights))
+    elif mode == "export":
+        from musicfusion import evaluate
+        from musicfusion.pretrained.export import export
+
+        corpus = evaluate.read_corpus(system, config)
+        _name_files(export(system, config, workdir, corpus, out, _command(config)))
     else:
         from musicfusion import evaluate, sample, train
         from musicfusion.core import parallel
@@ -118,6 +140,82 @@ def _run(config, workdir: Path) -> int:
                 _name_files(files)
         parallel.wait_for_all("end")  # a process that leaves is missed after five minutes
     return 0
+
+
+# Weights ------------------------------------------------------------------------------------------------------------
+
+
+def _weights(path: str):
+    """The exported weights that the flags ask for (pretrained.Pretrained), or None: a run in a workdir is meant."""
+    name = FLAGS.pretrained
+    if not name and FLAGS.mode == "sample" and not path and not FLAGS.workdir:
+        name = _weights_for_inputs()
+    if not name:
+        return None
+    if FLAGS.mode == "sample" and FLAGS.workdir:
+        raise MusicFusionError("--pretrained and --workdir both name weights: give one of them")
+    if FLAGS.mode not in ("sample", "evaluate", "describe") and not FLAGS.print_config:
+        raise MusicFusionError(f"--pretrained is for sample, evaluate, describe: --mode={FLAGS.mode} takes a --workdir")
+    from musicfusion.pretrained import Pretrained
+
+    return Pretrained(name)
+
+
+def _weights_for_inputs() -> str:
+    """The weights shipped for the one system that takes these --inputs."""
+    from musicfusion import systems
+
+    declared = systems.declarations()
+    if not FLAGS.inputs:
+        forms = (f"{','.join(f'{key}=FILE' for key in d.inputs)} ({name})" for name, d in declared.items())
+        raise MusicFusionError(f"--mode=sample needs --inputs: {' or '.join(forms)}")
+    given = set(_pairs(FLAGS.inputs, "inputs", sorted({key for d in declared.values() for key in d.inputs})))
+    fitting = [name for name, d in declared.items() if given == set(d.inputs)]
+    fitting = fitting or [name for name, d in declared.items() if given < set(d.inputs)]
+    if len(fitting) != 1:
+        takes = f"are those of {' and '.join(fitting)}" if fitting else "belong to no one system"
+        raise MusicFusionError(f"--inputs: {' and '.join(sorted(given))} {takes}: give --pretrained or --config")
+    name = declared[fitting[0]].pretrained
+    if not name:
+        raise MusicFusionError(f"{fitting[0]} ships no weights: give the --workdir of a run, or --pretrained")
+    return name
+
+
+def _check_weights(config, weights, workdir: Path) -> None:
+    """Weights belong to one config, and their report does not replace that of a run."""
+    _check_same(config, weights.config, f"{weights.name} are the weights", "give no other --config")
+    if FLAGS.mode == "evaluate" and _trained(workdir):
+        raise MusicFusionError(f"{workdir} holds a run, whose report would be lost: give another --workdir")
+
+
+def _out(workdir: Path, weights) -> Path:
+    """The folder for new files: --out, else WORKDIR/samples, or `fused` if the user keeps nothing else there."""
+    if FLAGS.out:
+        return Path(FLAGS.out)
+    if FLAGS.mode == "export":
+        raise MusicFusionError("--mode=export needs --out=FOLDER: its name is the name of the weights")
+    if not weights:
+        return workdir / "samples"
+    out = Path("fused")
+    if out.is_dir() and any(out.iterdir()) and not (out / "metadata.json").is_file():
+        raise MusicFusionError(f"the folder {out} holds other files: give --out")
+    return out
+
+
+def _command(config) -> str:
+    """The command that trains this config: its file and variant, and what differs from them."""
+    path = f"configs/{config.system}.py:{config.preset}"
+    try:
+        base = _plain(_load(path))
+    except MusicFusionError:  # an installed package has no configs; config.json tells the rest
+        base = {}
+    words = [f"--config={path}"]
+    for key, value in _plain(config).items():
+        learned = key != "data.split" and not key.startswith(("sample.", "evaluate."))
+        if learned and key in base and base[key] != value:
+            value = Path(value).name if key == "data.root" else value  # not where the songs lay on this machine
+            words.append(f"--config.{key}={value}")
+    return f"python -m musicfusion.launch {shlex.join(words)}"
 
 
 # Configuration ------------------------------------------------------------------------------------------------------
@@ -145,22 +243,25 @@ def _split(args: list[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
     return path, overrides, rest
 
 
-def _config(path: str, overrides: list[tuple[str, str]]):
-    """From --config, else from the workdir's own copy; then the overrides."""
+def _config(path: str, overrides: list[tuple[str, str]], weights=None):
+    """From --config, else the weights' or the workdir's own copy; then the overrides."""
     from ml_collections import ConfigDict, config_flags
 
     if path:
         config = _load(path)
+    elif weights:
+        config = ConfigDict(weights.config)
     elif FLAGS.workdir:
         from musicfusion.core.results import read_config
 
         config = ConfigDict(read_config(Path(FLAGS.workdir)))
     else:
         known = ", ".join(f"configs/{name}.py" for name in _systems())
-        raise MusicFusionError(f"give --config ({known}) or the --workdir of a run; --help tells more")
+        raise MusicFusionError(f"give --config ({known}), the --workdir of a run, or --pretrained; --help tells more")
     if config.get("system") not in _systems():
         raise MusicFusionError(
-            f"{path or FLAGS.workdir}: system = {config.get('system')!r} is unknown: there are {', '.join(_systems())}")
+            f"{path or (weights and weights.folder) or FLAGS.workdir}: system = {config.get('system')!r} is unknown:"
+            f" there are {', '.join(_systems())}")
     keys = _flat(config)
     for key, _ in overrides:
         if key not in keys:
@@ -221,28 +322,42 @@ def _flat(config, prefix: str = "") -> dict:
     return found
 
 
-def _check_same_run(config, workdir: Path) -> None:
-    """A trained workdir belongs to one config; only how it runs, is evaluated and samples may change."""
-    if workdir.exists() and not workdir.is_dir():
-        raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
-    if not any(workdir.glob("*/checkpoints/*")):
-        return
+def _plain(config) -> dict:
+    """The keys and values of a config as JSON would give them back."""
     from ml_collections import ConfigDict
 
-    from musicfusion.core.results import read_config
+    return _flat(ConfigDict(json.loads(json.dumps(config.to_dict()))))
+
+
+def _check_same_run(config, workdir: Path) -> None:
+    """A trained workdir belongs to one config; only how it runs, is evaluated and samples may change."""
+    if _trained(workdir):
+        from musicfusion.core.results import read_config
+
+        _check_same(config, read_config(workdir), f"{workdir} is the workdir", "give another --workdir")
+
+
+def _trained(workdir: Path) -> bool:
+    """Whether a run has begun in a folder, which may be missing."""
+    if workdir.exists() and not workdir.is_dir():
+        raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
+    return any(workdir.glob("*/checkpoints/*"))
+
+
+def _check_same(config, other: dict, whose: str, instead: str) -> None:
+    """What was learned with one config is used with no other."""
+    from ml_collections import ConfigDict
 
     def fixed(flat):
         return {k: v for k, v in flat.items()
                 if not k.startswith(("run.", "sample.", "evaluate.")) and k not in ("data.root", "data.split")}
 
-    old = fixed(_flat(ConfigDict(read_config(workdir))))
-    new = fixed(_flat(ConfigDict(json.loads(json.dumps(config.to_dict())))))
+    old, new = fixed(_plain(ConfigDict(other))), fixed(_plain(config))
     changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
     if changed:
         shown = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed[:3])
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise MusicFusionError(
-            f"{workdir} is the workdir of another config ({shown}{more}): give another --workdir")
+        raise MusicFusionError(f"{whose} of another config ({shown}{more}): {instead}")
 
 
 # Flags --------------------------------------------------------------------------------------------------------------
@@ -298,6 +413,7 @@ def _help() -> str:
         "",
         "  python -m musicfusion.launch --config=configs/NAME.py[:VARIANT] [--mode=MODE] [--workdir=DIR]",
         "                               [--config.any.key=value ...]",
+        "  python -m musicfusion.launch --mode=sample --inputs=NAME=FILE,NAME=FILE [--controls=...] [--out=DIR]",
         "",
         "variants  quick (minutes), lite (the default), paper (published sizes)",
         f"modes     {', '.join(MODES)}",
@@ -309,6 +425,8 @@ def _help() -> str:
         lines += [f"    input    {key}: {about}" for key, about in declaration.inputs.items()]
         lines += [f"    control  {key} in {c.low:g}..{c.high:g}, default {c.default:g}: {c.about}"
                   for key, c in declaration.controls.items()]
+        if declaration.pretrained:
+            lines += [f"    weights  {declaration.pretrained}: shipped; a sample needs no training with them"]
     lines += ["", "flags"]
     for name in sorted(FLAGS):
         flag = FLAGS[name]
@@ -328,7 +446,8 @@ def _prepare_jax() -> None:
     from musicfusion.core import parallel
     from musicfusion.data.cache import folder
 
-    jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
+    if FLAGS.mode != "benchmark":  # it times the compiler too
+        jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     parallel.initialise(FLAGS.coordinator, FLAGS.processes, FLAGS.process)
 

@@ -9,19 +9,18 @@ from pathlib import Path
 from musicfusion import __version__
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_folder, atomic_write
-from musicfusion.core.results import Results
+from musicfusion.core.results import Results, Trained
 from musicfusion.core.task import System
 
 
 def sample(
-    system: System, config, workdir: Path, inputs: dict, controls: dict, out: Path, seed: int
+    system: System, config, results: Trained, inputs: dict, controls: dict, out: Path, seed: int
 ) -> list[Path]:
     """Makes music into the folder `out`, whole or not at all; returns the files to open, the page first."""
     from musicfusion.render import page
 
     if not 0 <= seed < 2**31:
         raise MusicFusionError(f"--seed={seed} is out of range: accepted is a number from 0 to {2**31 - 1}")
-    results = Results(workdir)
     out = Path(out)
     with atomic_folder(out) as work:
         made = system.sample(config, results, inputs, controls, work, seed)
@@ -31,8 +30,7 @@ def sample(
             "inputs": {name: str(path) for name, path in inputs.items()},
             "controls": controls,
             "seed": seed,
-            "steps": {stage.name: results.step(stage.name) for stage in system.stages(config)},
-            "workdir": str(workdir),
+            **results.origin(),
             "revision": revision(),
             "version": __version__,
             "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -68,7 +66,7 @@ def examples(system: System, config, workdir: Path, corpus) -> list[Path]:
         chosen = system.examples(config, corpus, work)
     for number, inputs in enumerate(chosen, start=1):
         moved = {name: str(folder / "inputs" / Path(path).name) for name, path in inputs.items()}
-        files += sample(system, config, workdir, moved, defaults, folder / str(number), config.seed)
+        files += sample(system, config, Results(workdir), moved, defaults, folder / str(number), config.seed)
     return files
 
 

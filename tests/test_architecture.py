@@ -14,7 +14,7 @@ from musicfusion.data import cache
 
 FLOORS = (
     {"core"},
-    {"codecs", "data", "losses", "metrics", "nn", "priors", "render"},
+    {"codecs", "data", "losses", "metrics", "nn", "pretrained", "priors", "render"},
     {"systems"},
     {"benchmark", "describe", "evaluate", "sample", "train"},
     {"launch"},

@@ -63,9 +63,10 @@ def test_help_lists_systems_modes_inputs_and_controls_within_seconds():
     assert time.perf_counter() - began < 10  # one second, on a machine that does nothing else
     assert done.returncode == 0 and done.stderr == ""
     for words in (
-        "collagenet: CollageNet", "train, evaluate, sample, benchmark, describe", "quick", "lite", "paper",
+        "collagenet: CollageNet", "train, evaluate, sample, benchmark, describe, export", "quick", "lite", "paper",
         "input    melody", "input    accompaniment", "control  pitch in 0..1", "control  rhythm in 0..1",
         "control  chord in 0..1", "control  texture in 0..1", "--workdir", "--seed", "--print_config",
+        "--mode=sample --inputs=NAME=FILE", "weights  collagenet-lite", "--pretrained",
     ):  # fmt: skip
         assert words in done.stdout
 
@@ -113,7 +114,7 @@ REFUSED = {
     "unknown flag": (["--nonsense=3"], ["'nonsense'", "--help"]),
     "unknown mode": (["--mode=dance"], ["dance", "train", "describe"]),
     "word without dashes": (["sample"], ["'sample'", "--mode"]),
-    "neither config nor workdir": ([], ["--config", "configs/collagenet.py", "--workdir"]),
+    "neither config nor workdir": ([], ["--config", "configs/collagenet.py", "--workdir", "--pretrained"]),
     "flag without value": (["--config"], ["--config=..."]),
     "missing config": (["--config=nowhere.py"], ["nowhere.py", "configs/collagenet.py"]),
     "config that is no Python": (["--config=text.txt"], ["text.txt", "configs/collagenet.py"]),
@@ -139,6 +140,11 @@ REFUSED = {
     "too few songs": ([*TRAIN, "--config.data.songs=3"], ["3 songs", "more songs are needed"]),
     "processes without a coordinator": ([*TRAIN, "--processes=2"], ["2 processes", "host:port"]),
     "sample without a run": (["--mode=sample", "--workdir=folder", FILES], ["folder", "train first"]),
+    "sample of nothing": (["--mode=sample"], ["--inputs", "melody=FILE,accompaniment=FILE", "collagenet"]),
+    "an input of no system": (["--mode=sample", "--inputs=melodie=song.mid"], ["'melodie'", "did you mean melody"]),
+    "unknown weights": (["--mode=sample", "--pretrained=none", FILES], ["'none'", "shipped are", "--mode=export"]),
+    "export to nowhere": ([*TRAIN, "--mode=export"], ["--mode=export", "--out"]),
+    "export without a run": ([*TRAIN, "--mode=export", "--out=out"], ["no checkpoint", "melody_vae", "train"]),
     "evaluate without a run": ([*TRAIN, "--mode=evaluate"], ["no checkpoint", "melody_vae", "train"]),
 }
 
@@ -193,9 +199,14 @@ REFUSED_BY_A_RUN = {
     "hop beyond a window": ([FILES, "--config.sample.hop=9"], ["sample.hop", "1 to 8"]),
     "unknown length": ([FILES, "--config.sample.length=golden"], ["golden", "loop or cut"]),
     "unknown tempo": ([FILES, "--config.sample.tempo=presto"], ["presto", "melody or accompaniment"]),
-    "another model": ([FILES, "--config.fusion.actor.hidden=32"], ["fusion.actor.hidden was 64, is 32"]),
+    "another model": ([FILES, "--config.fusion.actor.width=16"], ["fusion.actor.width was 32, is 16"]),
     "another config": ([FILES, f"--config={CONFIG}:lite"], ["another config", "was", "--workdir"]),
     "training with another config": (["--mode=train", f"--config={CONFIG}:lite"], ["another config", "--workdir"]),
+    "exporting with another config": (["--mode=export", f"--config={CONFIG}:lite"], ["another config", "--workdir"]),
+    "exporting into a user's folder": (["--mode=export", "--out=."], ["holds other files", "--out"]),
+    "a run and weights": ([FILES, "--pretrained=collagenet-lite"], ["--pretrained and --workdir", "one of them"]),
+    "benchmark of weights": (["--mode=benchmark", "--pretrained=collagenet-lite"], ["sample, evaluate, describe"]),
+    "training of weights": (["--mode=train", "--pretrained=collagenet-lite"], ["--mode=train", "--workdir"]),
     "evaluating unknown songs": (["--mode=evaluate", "--config.data.split=tomorrow"], ["tomorrow", "validation"]),
 }
 

@@ -3,11 +3,27 @@
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from musicfusion.core.checkpoint import Checkpoints
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_write
+
+
+class Trained(Protocol):
+    """Trained stages, wherever they are kept: in a run (Results), in shipped weights (musicfusion.pretrained)."""
+
+    def __call__(self, stage: str, subtree: str = "params") -> Any:
+        """One part of a stage's state, nested dicts of NumPy arrays; MusicFusionError if it is not there."""
+
+    def step(self, stage: str) -> int:
+        """The step whose parameters `results(stage)` are."""
+
+    def has(self, stage: str) -> bool:
+        """Whether the stage was trained."""
+
+    def origin(self) -> dict[str, Any]:
+        """Where they are kept, and the stages read so far with their "steps"; JSON."""
 
 
 class Results:
@@ -31,6 +47,15 @@ class Results:
         """The step whose parameters `results(stage)` are."""
         self(stage)
         return self._read[stage, "params"][0]
+
+    def has(self, stage: str) -> bool:
+        """Whether the stage has a checkpoint; damage is not looked for."""
+        with self.checkpoints(stage) as checkpoints:
+            return bool(checkpoints.steps())
+
+    def origin(self) -> dict[str, Any]:
+        """The workdir, and the stages read so far with their steps."""
+        return {"workdir": str(self.workdir), "steps": {stage: read[0] for (stage, _), read in self._read.items()}}
 
     def checkpoints(self, stage: str) -> Checkpoints:
         """The stage's checkpoints."""

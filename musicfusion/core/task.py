@@ -76,8 +76,23 @@ class Control:
 
 
 @dataclasses.dataclass(frozen=True)
+class Shipped:
+    """What of a stage travels with exported weights: groups of its parameters (none named: all of them).
+
+    A run in which a needed stage was not trained cannot be exported; one that is not needed is left out.
+    """
+
+    groups: tuple[str, ...] = ()
+    needed: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
 class Declaration:
-    """What a system is called, wants and offers; importing it costs nothing (no jax)."""
+    """What a system is called, wants and offers; importing it costs nothing (no jax).
+
+    shipped: what sampling and evaluation need of each stage.
+    pretrained: the weights in musicfusion/pretrained with which sampling works where nothing was trained; "" for none.
+    """
 
     name: str
     title: str
@@ -85,6 +100,8 @@ class Declaration:
     inputs: Mapping[str, str]
     controls: Mapping[str, Control]
     load: Callable[[], "System"]
+    shipped: Mapping[str, Shipped] = dataclasses.field(default_factory=dict)
+    pretrained: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

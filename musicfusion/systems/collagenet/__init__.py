@@ -1,6 +1,6 @@
 """CollageNet: fusing an arbitrary melody and accompaniment into a coherent song (paper 000, ISMIR 2021)."""
 
-from musicfusion.core.task import Control, Declaration, System
+from musicfusion.core.task import Control, Declaration, Shipped, System
 
 
 def _load() -> System:
@@ -24,4 +24,13 @@ DECLARATION = Declaration(
         "texture": Control("how much of the accompaniment's texture must survive (c_at)", 0.5),
     },
     load=_load,
+    shipped={
+        "melody_vae": Shipped(),
+        "accompaniment_vae": Shipped(),
+        "latents": Shipped(),
+        "fusion": Shipped(("actor",)),
+        "harmony_evaluator": Shipped(needed=False),
+        "key_evaluator": Shipped(needed=False),
+    },
+    pretrained="collagenet-lite",
 )

@@ -49,31 +49,38 @@ class Blocks(nn.Module):
 
 
 class Summary(nn.Module):
-    """Steps -> posterior: each step is narrowed, all are joined. [B, T, W] -> (mean [B, z], std [B, z])."""
+    """Steps -> posterior, part by part: [B, T, W] -> (mean [B, z], std [B, z]).
+
+    z lies in time: its first z / parts numbers come from the first T / parts steps, and so on. So what meets in music
+    also meets in the latent, and a network that reads several of them need not find that out.
+    """
 
     size: int
-    narrow: int = 32
+    parts: int
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = nn.Dense(self.narrow, dtype=self.dtype, name="narrow")(x)
-        x = x.reshape(x.shape[0], -1)
-        mean = nn.Dense(self.size, name="mean")(x)
+        rows = x.shape[0]
+        x = x.reshape(rows, self.parts, -1)
+        mean = nn.Dense(self.size // self.parts, name="mean")(x)
         small = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
-        log_variance = nn.Dense(self.size, kernel_init=small, name="log_variance",
+        log_variance = nn.Dense(self.size // self.parts, kernel_init=small, name="log_variance",
                                 bias_init=nn.initializers.constant(-4.0))(x)
-        return mean, jnp.exp(0.5 * jnp.clip(log_variance, -14.0, 4.0))
+        std = jnp.exp(0.5 * jnp.clip(log_variance, -14.0, 4.0))
+        return mean.reshape(rows, -1), std.reshape(rows, -1)
 
 
 class Expansion(nn.Module):
-    """Latent -> steps, the reverse of Summary. [B, z] -> [B, T, narrow]."""
+    """Latent -> steps, part by part: the reverse of Summary. [B, z] -> [B, T, narrow]."""
 
     steps: int
-    narrow: int = 32
+    parts: int
+    narrow: int = 64
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        x = nn.Dense(self.steps * self.narrow, dtype=self.dtype, name="steps")(z)
+        x = z.reshape(z.shape[0], self.parts, -1)
+        x = nn.Dense(self.steps // self.parts * self.narrow, dtype=self.dtype, name="steps")(x)
         return x.reshape(z.shape[0], self.steps, self.narrow)

@@ -5,30 +5,41 @@ import jax
 import jax.numpy as jnp
 
 
-class DropoutMLP(nn.Module):
-    """`layers` x [Dense, ReLU, dropout]. [B, any] -> [B, hidden]. Without row keys nothing is dropped.
+def dropout_masks(row_keys: jax.Array | None, shape: tuple[int, ...], rate: float) -> jax.Array | None:
+    """Keys [B] -> [B, *shape]: 0 where a unit is dropped, else what makes up for it. None if nothing is dropped.
 
-    Dropout bits come from each row's own key (8 bits a unit, all layers in one draw), so that a batch drops the same
-    units however it is spread over devices.
+    The bits come from each row's own key (8 bits a unit), so that a batch drops the same units however it is spread
+    over devices.
+    """
+    kept = 256 - round(256 * rate)
+    if row_keys is None or kept == 256:
+        return None
+    bits = jax.vmap(lambda key: jax.random.bits(key, shape, jnp.uint8))(row_keys)
+    return (bits < kept) * (256.0 / kept)
+
+
+class DropoutMLP(nn.Module):
+    """Layers of [Dense, ReLU, dropout]. [B, any] -> [B, last width]. Without row keys nothing is dropped.
+
+    hidden: the width of all `layers`, or the width of each layer, in which case `layers` says nothing. All layers'
+    dropout bits are one draw from the row's key.
     """
 
-    hidden: int
-    layers: int
+    hidden: int | tuple[int, ...]
+    layers: int = 1
     rate: float = 0.0
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array, row_keys: jax.Array | None = None) -> jax.Array:
-        kept = 256 - round(256 * self.rate)
-        masks = None
-        if row_keys is not None and kept < 256:
-            shape = (self.layers, self.hidden)
-            bits = jax.vmap(lambda key: jax.random.bits(key, shape, jnp.uint8))(row_keys)
-            masks = (bits < kept) * (256.0 / kept)
-        for layer in range(self.layers):
-            x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name=f"layer_{layer}")(x))
+        widths = (self.hidden,) * self.layers if isinstance(self.hidden, int) else self.hidden
+        masks = dropout_masks(row_keys, (sum(widths),), self.rate)
+        start = 0
+        for layer, width in enumerate(widths):
+            x = nn.relu(nn.Dense(width, dtype=self.dtype, name=f"layer_{layer}")(x))
             if masks is not None:
-                x = x * masks[:, layer].astype(x.dtype)
+                x = x * masks[:, start : start + width].astype(x.dtype)
+            start += width
         return x
 
 

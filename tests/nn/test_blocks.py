@@ -60,7 +60,7 @@ def test_bfloat16_products_give_nearly_the_same_float32_results(x, blocks):
 
 
 def test_a_posterior_starts_narrow_and_its_std_stays_in_bounds(x):
-    model = Summary(6)
+    model = Summary(6, 2)
     params = jax.jit(model.init)(KEY, x)
     run = jax.jit(lambda x: model.apply(params, x))
     mean, std = run(x)
@@ -71,8 +71,23 @@ def test_a_posterior_starts_narrow_and_its_std_stays_in_bounds(x):
         assert np.exp(-7) * 0.999 <= std.min() and std.max() <= np.exp(2) * 1.001
 
 
+def test_a_latent_lies_in_time_on_the_way_in_and_on_the_way_out(x):
+    """The first half of z is of the first half of the steps alone, and makes those alone."""
+    summary, expansion = Summary(6, 2), Expansion(STEPS, 2, narrow=3)
+    later = x.at[:, STEPS // 2 :].add(1.0)
+    params = summary.init(KEY, x)
+    (mean, std), (moved, moved_std) = summary.apply(params, x), summary.apply(params, later)
+    np.testing.assert_array_equal(mean[:, :3], moved[:, :3])
+    np.testing.assert_array_equal(std[:, :3], moved_std[:, :3])
+    assert np.all(np.abs(mean[:, 3:] - moved[:, 3:]).max(0) > 1e-3)
+    params = expansion.init(KEY, mean)
+    y, changed = expansion.apply(params, mean), expansion.apply(params, moved)
+    np.testing.assert_array_equal(y[:, : STEPS // 2], changed[:, : STEPS // 2])
+    assert np.all(np.abs(y - changed)[:, STEPS // 2 :].max((0, 2)) > 1e-3)
+
+
 def test_a_latent_expands_to_one_vector_a_step(x):
-    model = Expansion(STEPS, narrow=3)
+    model = Expansion(STEPS, 2, narrow=3)
     z = jax.random.normal(KEY, (ROWS, 6))
     params = model.init(KEY, z)
     y = model.apply(params, z)

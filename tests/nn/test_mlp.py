@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musicfusion.nn.mlp import DropoutMLP, Gate
+from musicfusion.nn.mlp import DropoutMLP, Gate, dropout_masks
 
 ROWS, SIZE, HIDDEN = 8, 12, 256
 KEYS = jax.random.split(jax.random.key(2), ROWS)
@@ -59,6 +59,29 @@ def test_rows_layers_and_keys_drop_different_units(run):
     assert len({row.tobytes() for row in dropped}) == ROWS
     others = run(0.5, same, jax.random.split(KEY, ROWS), 1) == 0
     assert (others != dropped).any(1).all()
+
+
+def test_layers_may_differ_in_width(x):
+    mlp = DropoutMLP((64, 32, 7), rate=0.5)
+    params = jax.jit(mlp.init)(KEY, x)
+    widths = [params["params"][f"layer_{i}"]["bias"].shape for i in range(3)]
+    assert widths == [(64,), (32,), (7,)]
+    assert mlp.apply(params, x).shape == (ROWS, 7)
+    assert len({row.tobytes() for row in np.asarray(mlp.apply(params, np.ones((ROWS, SIZE)), KEYS))}) > ROWS / 2
+
+
+def test_one_width_for_all_layers_is_the_same_as_that_width_for_each(run, x):
+    params = jax.jit(DropoutMLP(HIDDEN, 3).init)(KEY, x)
+    each = jax.jit(DropoutMLP((HIDDEN,) * 3, rate=0.3).apply)(params, x, KEYS)
+    np.testing.assert_array_equal(each, run(0.3, x, KEYS))
+
+
+def test_masks_drop_the_share_and_keep_the_mean():
+    masks = np.asarray(dropout_masks(jax.random.split(KEY, 3000), (5, 4), 0.25))
+    assert masks.shape == (3000, 5, 4)
+    assert sorted(set(masks.ravel().tolist())) == [0.0, pytest.approx(4 / 3)]
+    np.testing.assert_allclose(masks.mean(0), 1, atol=0.05)
+    assert dropout_masks(None, (5,), 0.25) is None and dropout_masks(KEYS, (5,), 0.0) is None
 
 
 def test_an_untrained_gate_leaves_nearly_everything_alone(x):

@@ -8,13 +8,13 @@ from micro import micro_config
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.metrics import reconstruction
 from musicfusion.systems.collagenet import nets, segments
-from musicfusion.systems.collagenet.lite import AccompanimentVAE, MelodyVAE
+from musicfusion.systems.collagenet.lite import AccompanimentVAE, Actor, Critic, MelodyVAE, by_beat, from_beats
 
 ROWS = 16
-MELODY = MelodyVAE(width=32, depth=1, pitch=12, rhythm=8)
-ACCOMPANIMENT = AccompanimentVAE(width=32, depth=1, chord=12, texture=20)
+MELODY = MelodyVAE(width=32, depth=1, pitch=16, rhythm=8)
+ACCOMPANIMENT = AccompanimentVAE(width=32, depth=1, chord=16, texture=24)
 SIDES = {"melody": MELODY, "accompaniment": ACCOMPANIMENT}
-LATENT = {"melody": 20, "accompaniment": 32}
+LATENT = {"melody": 24, "accompaniment": 40}
 KEY = jax.random.key(5)
 
 
@@ -89,8 +89,8 @@ def costs(run, params):
 def test_the_lite_sizes_have_the_parameter_counts_that_trained_runs_depend_on():
     made = nets.modules(micro_config(melody_vae__size__width=128, accompaniment_vae__size__width=128))
     counts = {name: sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(made[name])) for name in made}
-    assert counts["melody_vae"] == 1_644_197
-    assert counts["accompaniment_vae"] == 1_630_436
+    assert counts["melody_vae"] == 900_805
+    assert counts["accompaniment_vae"] == 760_196
 
 
 def test_encode_losses_and_decode_keep_the_contract(batch, run, params, z, costs):
@@ -134,8 +134,8 @@ def test_rows_do_not_hear_of_each_other(batch, run, params):
 
 def test_the_rhythm_is_decoded_from_its_own_part_of_z_alone(run, params, z):
     other_pitch, other_rhythm = z["melody"].copy(), z["melody"].copy()
-    other_pitch[:, :12] = np.roll(other_pitch[:, :12], 1, 0)
-    other_rhythm[:, 12:] = np.roll(other_rhythm[:, 12:], 1, 0)
+    other_pitch[:, :16] = np.roll(other_pitch[:, :16], 1, 0)
+    other_rhythm[:, 16:] = np.roll(other_rhythm[:, 16:], 1, 0)
     rhythm, notes = run("melody", "logits", params["melody"], z["melody"])
     same_rhythm, other_notes = run("melody", "logits", params["melody"], other_pitch)
     np.testing.assert_allclose(same_rhythm, rhythm, rtol=1e-5, atol=1e-5)
@@ -150,14 +150,14 @@ def test_the_melody_learns_of_the_rhythm_code_through_the_decoded_rhythm(params,
         return jnp.sum(MELODY.apply(params, z, batch, KEY, 1.0, method="losses")["melody"])
 
     by_params, by_z = jax.jit(jax.grad(loss, (0, 1)))(params["melody"], np.zeros_like(z["melody"]))
-    assert np.abs(by_z[:, 12:]).max() > 1e-3
+    assert np.abs(by_z[:, 16:]).max() > 1e-3
     assert np.abs(by_params["params"]["rhythm_head"]["kernel"]).max() > 1e-3
 
 
 def test_the_chords_are_decoded_from_their_own_part_of_z_alone(run, params, z):
     other_texture, other_chords = z["accompaniment"].copy(), z["accompaniment"].copy()
-    other_texture[:, 12:] = np.roll(other_texture[:, 12:], 1, 0)
-    other_chords[:, :12] = np.roll(other_chords[:, :12], 1, 0)
+    other_texture[:, 16:] = np.roll(other_texture[:, 16:], 1, 0)
+    other_chords[:, :16] = np.roll(other_chords[:, :16], 1, 0)
     chord, onsets, _ = run("accompaniment", "logits", params["accompaniment"], z["accompaniment"])
     same, changed, _ = run("accompaniment", "logits", params["accompaniment"], other_texture)
     np.testing.assert_allclose(same, chord, rtol=1e-5, atol=1e-5)
@@ -185,11 +185,11 @@ def test_the_texture_code_does_not_know_the_key(batch, run, params):
     for shift in range(-6, 6):
         kept = ((root + shift >= -5) & (root + shift <= 6)).all(1)
         moved = run("accompaniment", "encode", params["accompaniment"], transposed(batch, shift))
-        np.testing.assert_allclose(moved[0][kept, 12:], mean[kept, 12:], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(moved[1][kept, 12:], std[kept, 12:], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(moved[0][kept, 16:], mean[kept, 16:], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(moved[1][kept, 16:], std[kept, 16:], rtol=1e-4, atol=1e-5)
         if shift and kept.any():
             compared += int(kept.sum())
-            assert np.abs(moved[0] - mean)[kept, :12].max(1).min() > 1e-3  # the chord code does
+            assert np.abs(moved[0] - mean)[kept, :16].max(1).min() > 1e-3  # the chord code does
     assert compared > 10
 
 
@@ -291,3 +291,43 @@ def test_accuracies_count_what_was_decoded(batch):
     right, whole = reconstruction.melody_counts(wrong["tokens"], batch["melody"])["onset_accuracy"]
     assert int(right) == 0 and int(whole) == (batch["melody"] < melody.HOLD).sum()
     assert int(nets.reconstructions(batch, wrong)["rhythm_accuracy"][0]) == batch["melody"].size
+
+
+# Actor and critic ----------------------------------------------------------------------------------------------------
+
+ASPECTS = MELODY.aspects | ACCOMPANIMENT.aspects
+
+
+def test_each_beat_gets_its_own_part_of_every_aspect():
+    z = np.arange(64.0)[None]
+    beats = by_beat(jnp.asarray(z), ASPECTS)
+    assert beats.shape == (1, 8, 8)
+    # the second beat: 2 of 16 pitch, 1 of 8 rhythm, 2 of 16 chord, 3 of 24 texture
+    assert beats[0, 1].tolist() == [2, 3, 17, 26, 27, 43, 44, 45]
+    np.testing.assert_array_equal(from_beats(beats, ASPECTS), z)
+
+
+def test_an_untrained_actor_hears_everything_and_moves_hardly_anything():
+    z = jax.random.normal(KEY, (4, 64))
+    controls = jnp.full((4, 4), 0.5)
+    actor = Actor(ASPECTS, 16, 1)
+    params = actor.init(KEY, z, controls)
+    assert actor.controls == ("pitch", "rhythm", "chord", "texture")
+    moved = actor.apply(params, z, controls)
+    assert 0 < np.linalg.norm(moved - z) < 0.05 * np.linalg.norm(z)
+
+    def influence(z, controls):
+        return jnp.sum(jnp.abs(actor.apply(params, z, controls)[:, :2]))  # the first beat's pitch
+
+    by_z, by_controls = jax.grad(influence, (0, 1))(z, controls)
+    assert np.all(np.abs(by_z) > 0) and np.all(np.abs(by_controls) > 0)
+
+
+def test_the_critic_judges_each_row_by_itself_and_all_of_it():
+    z = jax.random.normal(KEY, (4, 64))
+    critic = Critic(ASPECTS, 16, 1)
+    params = critic.init(KEY, z)
+    logits = critic.apply(params, z)
+    assert logits.shape == (4,)
+    np.testing.assert_allclose(critic.apply(params, z[1:2]), logits[1:2], rtol=1e-4, atol=1e-6)
+    assert np.all(np.abs(jax.grad(lambda z: jnp.sum(critic.apply(params, z)))(z)) > 0)

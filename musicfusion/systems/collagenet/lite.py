@@ -1,16 +1,25 @@
-"""The lite VAEs: the paper's latents and factorisation (paper 000, section 3.1) from parallel blocks.
+"""The lite networks: the paper's latents and factorisation (paper 000, section 3) from parallel blocks.
 
-Same contract as the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode` and `aspects`.
-Losses are nats per segment, one number a row.
+The VAEs keep the contract of the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode`
+and `aspects`; losses are nats per segment, one number a row. Actor and critic keep that of actor_critic.py.
+
+Every latent lies in time: an eighth of each aspect belongs to each beat (nn.blocks.Summary). So actor and critic meet a
+beat's melody beside the chord under it, and need not find out which numbers of z sound together.
 """
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from musicfusion import losses
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
+from musicfusion.nn.mlp import Gate
+from musicfusion.systems.collagenet.actor_critic import controlled, split
 
 STEPS, BEATS, PER_BEAT = 32, 8, 4
 
@@ -35,11 +44,11 @@ class MelodyVAE(nn.Module):
 
     def setup(self):
         self.encoder = Blocks(self.width, self.depth, self.dtype)
-        self.summary = Summary(self.pitch + self.rhythm, dtype=self.dtype)
-        self.rhythm_steps = Expansion(STEPS, dtype=self.dtype)
+        self.summary = Summary(self.pitch + self.rhythm, BEATS, dtype=self.dtype)
+        self.rhythm_steps = Expansion(STEPS, BEATS, dtype=self.dtype)
         self.rhythm_decoder = Blocks(self.width, self.depth, self.dtype)
         self.rhythm_head = nn.Dense(melody.RHYTHMS)
-        self.pitch_steps = Expansion(STEPS, dtype=self.dtype)
+        self.pitch_steps = Expansion(STEPS, BEATS, dtype=self.dtype)
         self.melody_decoder = Blocks(self.width, self.depth, self.dtype)
         self.melody_head = nn.Dense(melody.VOCABULARY)
 
@@ -73,6 +82,48 @@ class MelodyVAE(nn.Module):
         return {"tokens": jnp.argmax(notes, -1), "rhythm": jnp.argmax(rhythm, -1)}
 
 
+class Notes(NamedTuple):
+    """What a decoder says of every cell of the duration matrix, [B, 32, 128] each: the logit of an onset; location and
+    log-scale of the logistic distribution of its duration's log2.
+    """
+
+    onsets: jax.Array
+    location: jax.Array
+    log_scale: jax.Array
+
+
+def note_heads(dtype) -> tuple[nn.Dense, nn.Dense]:
+    """The layers that say onsets and durations."""
+    rare = nn.initializers.constant(-4.0)  # about one cell in 128 holds an onset
+    return (nn.Dense(polyphony.PITCHES, bias_init=rare), nn.Dense(2 * polyphony.PITCHES, dtype=dtype))
+
+
+def notes_from_heads(onsets, durations) -> Notes:
+    """What the two heads say, [B, 32, 128] and [B, 32, 256]; a quiet duration head means two steps."""
+    location, log_scale = jnp.split(durations.astype(jnp.float32), 2, -1)
+    return Notes(onsets.astype(jnp.float32), location + 1.0, jnp.clip(log_scale - 1.0, -4.0, 2.0))
+
+
+def note_losses(notes: Notes, matrix) -> dict[str, jax.Array]:
+    """Nats per segment [B]: onsets, and durations at the onsets of the true matrix [B, 32, 128].
+
+    A duration that reaches the segment's end stands for every longer one.
+    """
+    there = matrix > 0
+    length = jnp.maximum(matrix, 1.0)
+    above = jnp.where(length >= jnp.arange(STEPS, 0, -1)[:, None], jnp.inf, jnp.log2(length + 0.5))
+    below = jnp.where(length <= 1.0, -jnp.inf, jnp.log2(length - 0.5))
+    durations = losses.interval_nll(notes.location, notes.log_scale, below, above)
+    return {"onsets": jnp.sum(_bernoulli(notes.onsets, there), (1, 2)),
+            "durations": jnp.sum(there * durations, (1, 2))}
+
+
+def likeliest_matrix(notes: Notes) -> jax.Array:
+    """Greedy: the duration matrix [B, 32, 128]."""
+    length = jnp.clip(jnp.round(2.0**notes.location), 1, STEPS).astype(jnp.int32)
+    return (notes.onsets > 0) * length
+
+
 class AccompanimentVAE(nn.Module):
     """z_c + z_t: the chords are decoded from z_c alone, the notes from both (as PolyDis).
 
@@ -98,18 +149,16 @@ class AccompanimentVAE(nn.Module):
     def setup(self):
         half = self.width // 2
         self.chord_encoder = Blocks(half, 1, self.dtype)
-        self.chord_summary = Summary(self.chord, dtype=self.dtype)
-        self.chord_steps = Expansion(BEATS, dtype=self.dtype)
+        self.chord_summary = Summary(self.chord, BEATS, dtype=self.dtype)
+        self.chord_steps = Expansion(BEATS, BEATS, dtype=self.dtype)
         self.chord_decoder = Blocks(half, 1, self.dtype)
         self.chord_head = nn.Dense(36)
         self.texture_encoder = Blocks(self.width, self.depth, self.dtype)
-        self.texture_summary = Summary(self.texture, dtype=self.dtype)
-        self.texture_steps = Expansion(STEPS, dtype=self.dtype)
-        self.note_chords = Expansion(BEATS, dtype=self.dtype)
+        self.texture_summary = Summary(self.texture, BEATS, dtype=self.dtype)
+        self.texture_steps = Expansion(STEPS, BEATS, dtype=self.dtype)
+        self.note_chords = Expansion(BEATS, BEATS, dtype=self.dtype)
         self.note_decoder = Blocks(self.width, self.depth, self.dtype)
-        rare = nn.initializers.constant(-4.0)  # about one cell in 128 holds an onset
-        self.onset_head = nn.Dense(polyphony.PITCHES, bias_init=rare)
-        self.duration_head = nn.Dense(2 * polyphony.PITCHES, dtype=self.dtype)
+        self.onset_head, self.duration_head = note_heads(self.dtype)
 
     def encode(self, batch) -> tuple[jax.Array, jax.Array]:
         """batch: "pitch", "duration" [B, 32, 14], "chords" int [B, 8, 3] -> (mean, std), each [B, chord + texture]."""
@@ -119,47 +168,32 @@ class AccompanimentVAE(nn.Module):
         mean_t, std_t = self.texture_summary(self.texture_encoder(x))
         return jnp.concatenate([mean_c, mean_t], -1), jnp.concatenate([std_c, std_t], -1)
 
-    def logits(self, z) -> tuple[jax.Array, jax.Array, tuple[jax.Array, jax.Array]]:
-        """z -> chord logits [B, 8, 36], and in the frame of the root [B, 32, 128] each: onset logits, and location and
-        log-scale of the logistic over log2 of the duration.
-        """
+    def logits(self, z) -> tuple[jax.Array, Notes]:
+        """z -> chord logits [B, 8, 36], and the notes in the frame of the root."""
         z_c, z_t = jnp.split(z, [self.chord], -1)
         chord = self.chord_head(self.chord_decoder(self.chord_steps(z_c))).astype(jnp.float32)
         here = jnp.repeat(self.note_chords(z_c), PER_BEAT, axis=1)
         x = self.note_decoder(jnp.concatenate([self.texture_steps(z_t), here], -1))
-        onsets = self.onset_head(x).astype(jnp.float32)
-        location, log_scale = jnp.split(self.duration_head(x).astype(jnp.float32), 2, -1)
-        return chord, onsets, (location + 1.0, jnp.clip(log_scale - 1.0, -4.0, 2.0))
+        return chord, notes_from_heads(self.onset_head(x), self.duration_head(x))
 
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
-        """Negative log-likelihoods, nats per segment [B]: root, bass, chroma, onsets, durations (at real onsets).
-
-        A duration that reaches the segment's end stands for every longer one.
-        """
+        """Negative log-likelihoods, nats per segment [B]: root, bass, chroma, onsets, durations (at real onsets)."""
         del key, teacher
-        chord, onsets, logistic = self.logits(z)
+        chord, notes = self.logits(z)
         rows = batch["chords"]
         root, bass, chroma = jnp.split(chord, 3, -1)
         tones = chords.vectors(rows, jnp)[..., 24:]
-        matrix = _relative_matrix(batch)
-        there = matrix > 0
-        length = jnp.maximum(matrix, 1.0)
-        above = jnp.where(length >= jnp.arange(STEPS, 0, -1)[:, None], jnp.inf, jnp.log2(length + 0.5))
-        below = jnp.where(length <= 1.0, -jnp.inf, jnp.log2(length - 0.5))
         return {
             "root": _nll(jax.nn.log_softmax(root), rows[..., 0]),
             "bass": _nll(jax.nn.log_softmax(bass), rows[..., 1]),
             "chroma": jnp.sum(_bernoulli(chroma, tones), (1, 2)),
-            "onsets": jnp.sum(_bernoulli(onsets, there), (1, 2)),
-            "durations": jnp.sum(there * losses.interval_nll(*logistic, below, above), (1, 2)),
-        }
+        } | note_losses(notes, _relative_matrix(batch))
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" int32 [B, 32, 14] and "chords" int32 [B, 8, 3]."""
-        chord, onsets, (location, _) = self.logits(z)
+        chord, notes = self.logits(z)
         rows = chords.rows(chord, jnp)
-        length = jnp.clip(jnp.round(2.0**location), 1, STEPS).astype(jnp.int32)
-        pitch, duration = polyphony.slots_from_matrix((onsets > 0) * length, jnp)
+        pitch, duration = polyphony.slots_from_matrix(likeliest_matrix(notes), jnp)
         pitch = polyphony.transpose(pitch, duration, _frame(rows))
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp), "chords": rows}
 
@@ -186,3 +220,55 @@ def _nll(log_probabilities, targets) -> jax.Array:
 def _bernoulli(logits, targets) -> jax.Array:
     """Binary cross-entropy from logits, elementwise."""
     return jax.nn.softplus(logits) - logits * targets
+
+
+class Actor(nn.Module):
+    """G(z, c): a token for each beat, which sees all others; then the gate. (Paper 000, sections 3.3 and 3.4.)"""
+
+    aspects: Mapping[str, int]
+    width: int = 128
+    depth: int = 4
+    dtype: jnp.dtype = jnp.float32
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The controls by name, in the order of their columns."""
+        return controlled(self.aspects)
+
+    @nn.compact
+    def __call__(self, z: jax.Array, controls: jax.Array, row_keys=None) -> jax.Array:
+        """z [B, d], a column of controls for each of `controls` -> z' [B, d]."""
+        del row_keys  # nothing is dropped
+        beats = by_beat(z, self.aspects)
+        knobs = jnp.broadcast_to(controls[:, None], (len(z), BEATS, controls.shape[-1]))
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(jnp.concatenate([beats, knobs], -1))
+        return from_beats(Gate(name="gate")(x, beats), self.aspects)
+
+
+class Critic(nn.Module):
+    """D(z): the logit that a pair of latents belongs to one song, beat by beat, then as a whole. (Section 3.2.)"""
+
+    aspects: Mapping[str, int]
+    width: int = 128
+    depth: int = 4
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, z: jax.Array, row_keys=None) -> jax.Array:
+        """z [B, d] -> logits [B]."""
+        del row_keys
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(by_beat(z, self.aspects))
+        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(jnp.mean(x, 1)))
+        return nn.Dense(1, name="logit")(x)[:, 0]
+
+
+def by_beat(z: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
+    """z [B, d] -> [B, 8, d / 8]: for each beat its part of every aspect."""
+    parts = split(z, aspects).values()
+    return jnp.concatenate([part.reshape(len(z), BEATS, -1) for part in parts], -1)
+
+
+def from_beats(x: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
+    """The reverse of by_beat: [B, 8, d / 8] -> [B, d]."""
+    ends = np.cumsum([size // BEATS for size in aspects.values()])[:-1]
+    return jnp.concatenate([part.reshape(len(x), -1) for part in jnp.split(x, ends, -1)], -1)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from micro import micro_config
 
+from musicfusion.systems.collagenet import lite
 from musicfusion.systems.collagenet.actor_critic import (
     ACCOMPANIMENT,
     ASPECTS,
@@ -11,6 +12,7 @@ from musicfusion.systems.collagenet.actor_critic import (
     Actor,
     Critic,
     control_loss,
+    controlled,
     critic_loss,
     distances,
     melody_size,
@@ -19,6 +21,7 @@ from musicfusion.systems.collagenet.actor_critic import (
 )
 
 SMALL = {"pitch": 4, "rhythm": 3, "chord": 5, "texture": 6}
+WHOLE = {"melody": 7, "accompaniment": 11}  # of VAEs that do not tell aspects apart
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(1)
 
@@ -40,7 +43,13 @@ def test_z_is_pitch_rhythm_chord_texture_in_that_order():
     assert tuple(parts) == ASPECTS == MELODY + ACCOMPANIMENT
     np.testing.assert_array_equal(np.concatenate(list(parts.values()), 1), z)
     assert parts["chord"].tolist() == [[7, 8, 9, 10, 11]]
-    assert melody_size(SMALL) == 7
+    assert melody_size(SMALL) == melody_size(WHOLE) == 7
+
+
+def test_what_a_user_controls_are_the_four_aspects_of_the_paper_and_never_a_whole_side():
+    assert controlled(SMALL) == Actor(SMALL).controls == ASPECTS
+    assert controlled(dict(reversed(SMALL.items()))) == ASPECTS
+    assert controlled(WHOLE) == Actor(WHOLE).controls == ()
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,15 @@ def test_the_control_loss_is_equation_6(moved_pair):
     np.testing.assert_allclose(control_loss(rho, controls), expected, rtol=1e-5)
 
 
+def test_without_controls_the_distance_is_that_of_both_sides_as_in_equation_4(moved_pair):
+    moved, z, sbar, _ = moved_pair
+    melody, accompaniment = slice(None, 7), slice(7, None)
+    expected = sum((np.log(1 + (moved[:, own] - z[:, own]) ** 2) / sbar[own] ** 2).mean(1)
+                   for own in (melody, accompaniment))
+    rho = distances(moved, z, sbar, WHOLE)
+    np.testing.assert_allclose(control_loss(rho, np.zeros((8, 0))), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_a_control_weighs_its_own_aspect_only(moved_pair, aspect):
     moved, z, sbar, _ = moved_pair
@@ -110,7 +128,7 @@ def test_an_untrained_actor_moves_a_latent_by_less_than_five_percent(size):
     if size == "paper":
         model = Actor({"pitch": 128, "rhythm": 128, "chord": 512, "texture": 1024})
     else:
-        model = Actor({"pitch": 128, "rhythm": 128, "chord": 128, "texture": 256}, 512, 4, 0.1)
+        model = lite.Actor({"pitch": 128, "rhythm": 128, "chord": 128, "texture": 256})
     z = jax.random.normal(jax.random.key(3), (16, sum(model.aspects.values())))
     controls = jax.random.uniform(jax.random.key(4), (16, 4))
 
@@ -124,9 +142,10 @@ def test_an_untrained_actor_moves_a_latent_by_less_than_five_percent(size):
     assert share.min() > 0  # yet the gate is not shut: it can learn
 
 
-def test_rows_of_actor_and_critic_do_not_hear_of_each_other_and_every_input_is_heard():
-    actor, critic = Actor(SMALL, 32, 2, 0.5), Critic(SMALL, 32, 2, 0.5)
-    z, controls = RNG.normal(size=(4, 18)).astype(np.float32), RNG.uniform(size=(4, 4)).astype(np.float32)
+@pytest.mark.parametrize("aspects, knobs", [(SMALL, 4), (WHOLE, 0)], ids=["controls", "none"])
+def test_rows_of_actor_and_critic_do_not_hear_of_each_other_and_every_input_is_heard(aspects, knobs):
+    actor, critic = Actor(aspects, 32, 2, 0.5), Critic(aspects, 32, 2, 0.5)
+    z, controls = RNG.normal(size=(4, 18)).astype(np.float32), RNG.uniform(size=(4, knobs)).astype(np.float32)
     keys = jax.random.split(KEY, 4)
     shapes = jax.eval_shape(lambda: (actor.init(KEY, z, controls), critic.init(KEY, z)))
     params = jax.tree.map(lambda s: RNG.normal(0, 0.3, s.shape).astype(np.float32), shapes)
@@ -137,7 +156,7 @@ def test_rows_of_actor_and_critic_do_not_hear_of_each_other_and_every_input_is_h
 
     before = run(z, controls)
     assert before[0].shape == (4, 18) and before[1].shape == (4,)
-    for column in range(18 + 4):
+    for column in range(18 + knobs):
         inputs = np.concatenate([z, controls], 1)
         inputs[0, column] += 1
         after = run(inputs[:, :18], inputs[:, 18:])

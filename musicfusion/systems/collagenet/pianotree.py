@@ -1,9 +1,12 @@
-"""The PianoTree decoder of PolyDis: a latent to the notes of 32 steps.
+"""PianoTree: the notes of 32 steps to a vector, and a latent to the notes of 32 steps.
 
-A GRU goes over the steps, fed a summary of the notes of the step before; from its state a second
-GRU goes over the notes of the step, fed the note before, and says a pitch; a third one says the
-five bits of that note's duration. The grid of tokens is that of codecs/pianotree.py. Source: the
-public code of PolyDis and of CollageNet, which differ in the sizes only.
+The encoder is that of PianoTree-VAE: a GRU reads the notes of each step, a second one the steps.
+
+The decoder is that of PolyDis: a GRU goes over the steps, fed a summary of the notes of the step
+before; from its state a second GRU goes over the notes of the step, fed the note before, and says a
+pitch; a third one says the five bits of that note's duration. The grid of tokens is that of
+codecs/pianotree.py. Source: the public code of PianoTree-VAE, PolyDis and CollageNet, which differ
+in the sizes only.
 """
 
 from typing import Any
@@ -14,11 +17,52 @@ import jax.numpy as jnp
 from flax import struct
 
 from musicfusion.codecs import pianotree
-from musicfusion.nn.recurrent import Affine, Cell, GRUCell, Linear, bidirectional, uniform_token
+from musicfusion.nn.recurrent import (
+    Affine,
+    BiGRU,
+    Cell,
+    GRUCell,
+    Linear,
+    bidirectional,
+    uniform_token,
+)
 
 PITCHES = pianotree.EOS + 1  # what a note's head can say: 128 pitches, SOS, EOS
 FEATURES = PITCHES + pianotree.BITS
 SOS_TOKEN = [pianotree.SOS] + [pianotree.NO_BIT] * pianotree.BITS
+
+
+def features(tokens: jax.Array) -> jax.Array:
+    """Tokens [..., 6] -> what their embedding reads [..., 135]; PAD has no pitch, bits are numbers."""
+    pitch = jax.nn.one_hot(tokens[..., 0], PITCHES)
+    return jnp.concatenate([pitch, tokens[..., 1:].astype(jnp.float32)], -1)
+
+
+class PianoTreeEncoder(nn.Module):
+    """A BiGRU over the notes of each step, then one over the steps; sizes are a direction's.
+
+    The defaults are those of PianoTree-VAE and of CollageNet's harmony evaluator.
+    """
+
+    embedding: int = 128
+    notes: int = 256
+    time: int = 512
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, grid: jax.Array, embed: Affine | None = None) -> jax.Array:
+        """Grid int [B, 32, 16, 6] -> last states of both directions over the steps [B, 2 time].
+
+        embed: the notes' embedding where it is shared with a decoder (PianoTree-VAE: `PianoTree.embed`);
+        by default the encoder has its own.
+        """
+        if embed is None:
+            embed = Linear(FEATURES, self.embedding, self.dtype, name="embed")()
+        cell = GRUCell((self.embedding,), self.notes, 2, self.dtype, name="note")()
+        notes = embed(features(jnp.moveaxis(grid, -2, 0)))  # [16, B, 32, embedding]
+        _, steps = bidirectional(cell, notes, pianotree.lengths(grid, jnp))
+        _, last = BiGRU(self.time, self.dtype, name="step")(steps)
+        return last
 
 
 class PianoTreeDecoder(nn.Module):
@@ -162,9 +206,8 @@ class PianoTree:
         return jnp.broadcast_to(self.first_summary, (*rows, *self.first_summary.shape))
 
     def _embed(self, tokens) -> jax.Array:
-        """Tokens [..., 6] -> [..., E]; PAD has no pitch, and the bits enter as numbers."""
-        pitch = jax.nn.one_hot(tokens[..., 0], PITCHES)
-        return self.embed(jnp.concatenate([pitch, tokens[..., 1:].astype(jnp.float32)], -1))
+        """Tokens [..., 6] -> [..., E]."""
+        return self.embed(features(tokens))
 
     def _bits(self, state, pitch) -> jax.Array:
         """Note states [..., note], pitch logits [..., 130] -> duration's logits [..., 5, 2]."""

@@ -31,20 +31,58 @@ def windows(corpus: Corpus, config, split: str, parts: tuple[str, ...]) -> tuple
 
 
 def resident(corpus: Corpus, config, parts: tuple[str, ...]) -> Resident:
-    """The corpus and the start beats of its training and validation segments."""
-    train, _ = windows(corpus, config, "train", parts)
-    validation, _ = windows(corpus, config, "validation", parts)
-    arrays = {"corpus": dict(corpus.arrays), "starts": np.concatenate([train, validation])}
+    """The corpus, the start beats of its training and validation segments, and which of them share a song.
+
+    Segments low[i]..high[i]-1 are those of segment i's song; bounds: where training begins, ends, validation ends.
+    """
+    train, train_songs = windows(corpus, config, "train", parts)
+    validation, validation_songs = windows(corpus, config, "validation", parts)
+    low, high = song_bounds(np.concatenate([train_songs, validation_songs]))
+    arrays = {
+        "corpus": dict(corpus.arrays), "starts": np.concatenate([train, validation]),
+        "low": low, "high": high,
+        "bounds": np.array([0, len(train), len(low)], np.int32),
+    }
     return Resident(arrays, len(train), len(validation))
+
+
+def song_bounds(songs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the run of equal songs around each entry begins, and where the next one does: [n] -> int32 [n] x 2."""
+    edges = np.flatnonzero(np.diff(songs)) + 1
+    place = np.searchsorted(edges, np.arange(len(songs)), "right")
+    edges = np.concatenate([[0], edges, [len(songs)]]).astype(np.int32)
+    return edges[place], edges[place + 1]
+
+
+def elsewhere(keys: jax.Array, low: jax.Array, high: jax.Array, first, end) -> jax.Array:
+    """One of first..end-1 that is none of low..high-1, at random, for each row: keys [b], int [b] x 2 -> int [b].
+
+    Where low..high-1 is all there is, it is the last of them.
+    """
+    count = jnp.maximum(end - first - (high - low), 1)
+    u = jax.vmap(lambda key, n: jax.random.randint(key, (), 0, n))(keys, count) + first
+    return jnp.where(u < low, u, jnp.minimum(u + high - low, end - 1))
 
 
 def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool) -> dict:
     """Segments `index` [b]; in training each in a random key of twelve, both tracks and the chords alike."""
-    shift = jnp.zeros(index.shape, jnp.int32)
-    if training:
-        draw = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, 0), (), 0, KEYS))
-        shift = draw(keys) + LOWEST_SHIFT
+    shift = shifts(keys, training)
     return cut(arrays["corpus"], arrays["starts"][index], shift) | {"row_key": keys}
+
+
+def shifts(keys: jax.Array, training: bool) -> jax.Array:
+    """How far each row is transposed, in semitones: at random in training, else not at all. Keys [b] -> int32 [b]."""
+    if not training:
+        return jnp.zeros(keys.shape, jnp.int32)
+    draw = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, 0), (), 0, KEYS))
+    return draw(keys) + LOWEST_SHIFT
+
+
+def silence(rows: int) -> dict[str, jax.Array]:
+    """Segments without a note, in the form of `cut`: enough to tell the shapes of a model that reads such."""
+    slots = jnp.zeros((rows, STEPS, polyphony.SLOTS), jnp.int32)
+    return {"melody": jnp.full((rows, STEPS), melody.REST, jnp.int32), "pitch": slots, "duration": slots,
+            "chords": jnp.zeros((rows, BEATS, 3), jnp.int32)}
 
 
 def cut(corpus: Mapping, starts: jax.Array, shift: jax.Array) -> dict[str, jax.Array]:

@@ -1,0 +1,176 @@
+"""What an actor has to beat: the two baselines of paper 000, section 4.2, and a mere transposition.
+
+A pair is a melody `tokens` int [B, 32] and an accompaniment's slots `pitch` and `duration` int [B, 32, 14]; a pair of
+latents is z [B, d]. transposed and rule_based learn nothing; critic_task and descend are the data-driven baseline.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from musicfusion import losses
+from musicfusion.codecs import melody
+from musicfusion.core import optimizers, parallel
+from musicfusion.core.task import Task
+from musicfusion.metrics import statistics
+from musicfusion.systems.collagenet import keys
+from musicfusion.systems.collagenet.actor_critic import Critic, critic_loss
+
+SEMITONES = (0, -1, 1)  # how far a pitch may go; the first that fits is taken
+STEPS = (0, -1, 1, -2, 2)  # how far an onset may go, likewise
+ARRIVALS = (0, 1, -1, 2, -2)  # who stays of those that meet: the nearest, of two equally near the one from the left
+RETAINED = 0.2  # how often a changeable note stays as it is
+RATE = 0.005  # Adam's, on latents
+
+
+@jax.jit
+def transposed(tokens, pitch, duration) -> jax.Array:
+    """The melody in the key, -6..5 semitones away, that fits the accompaniment best -> tokens int32 [B, 32].
+
+    Not in the paper: it shows how much of harmony is the key alone.
+    """
+    shift = keys.best_shift(statistics.melody_pitch_classes(tokens), statistics.pitch_classes(pitch, duration))
+    return melody.transpose(tokens, shift[:, None])
+
+
+def rule_based(tokens, pitch, duration, *, seed: int, retained: float = RETAINED) -> jax.Array:
+    """The melody's notes moved onto pitch classes and onsets of the accompaniment's notes -> tokens int32 [B, 32].
+
+    From the paper: a note goes to the nearest pitch class if that is within one semitone, and to the nearest onset if
+    that is within two steps; a changeable note stays as it is with the chance `retained`. Where it is silent:
+
+    - Both limits are inclusive, as in its example, C# to C. Of two pitch classes equally near the lower is taken, of
+      two onsets the earlier. The two rules do not look at each other, so their order does not matter.
+    - One coin for each note: it follows both rules or neither.
+    - A note does not go past a retained one.
+    - Of notes that meet on one onset the nearest stays, of two equally near the earlier; the others are gone. (Table 3:
+      the paper's melodies have 1.33 notes fewer than before, so its notes do get lost.)
+    - The melody sounds where it sounded, and from where a note now begins earlier: a note lasts to its old end or the
+      next onset, and what a later onset or a lost note leaves free is held by the note before, if it reaches there.
+
+    The coins come from the seed and the pair's own notes, so that a pair fares alike in any batch.
+    """
+    return _moved(tokens, pitch, duration, jax.random.key(seed), retained)
+
+
+@jax.jit
+def _moved(tokens, pitch, duration, key, retained) -> jax.Array:
+    tokens = tokens.astype(jnp.int32)
+    onset = tokens < melody.HOLD
+    coins = jax.vmap(lambda key: jax.random.uniform(key, tokens.shape[1:]))(_pair_keys(key, tokens, pitch, duration))
+    stays = onset & (coins < retained)
+    goes = onset & ~stays
+    classes = statistics.pitch_classes(pitch, duration) > 0
+    onsets = statistics.onsets(pitch, duration) > 0
+
+    def fits(semitones):
+        new = tokens + semitones
+        known = jnp.take_along_axis(classes, new % statistics.CLASSES, -1)
+        return known & (new >= 0) & (new < melody.HOLD)
+
+    def free(steps):
+        there = _ahead(onsets, steps)
+        return there & ~_ahead(stays, steps // 2) if abs(steps) == 2 else there
+
+    new = tokens + goes * jnp.select([fits(by) for by in SEMITONES], SEMITONES, 0)
+    steps = goes * jnp.select([free(by) for by in STEPS], STEPS, 0)
+    arrives = [_ahead(onset & (steps == by), -by) for by in ARRIVALS]
+    landed = jnp.select(arrives, [_ahead(new, -by) for by in ARRIVALS], melody.REST)
+    sounds = (tokens != melody.REST) | _ahead(steps == -2, 1)
+    return _held(landed, sounds)
+
+
+def _held(landed, sounds) -> jax.Array:
+    """Onsets among rests, and where something may sound, [B, T] each -> tokens with the holds that follow onsets."""
+    index = jnp.arange(landed.shape[-1])
+    begins = landed < melody.HOLD
+    latest = jnp.maximum.accumulate(jnp.where(begins, index, -1), axis=-1)
+    silent = jnp.maximum.accumulate(jnp.where(begins | sounds, -1, index), axis=-1)
+    return jnp.where(~begins & (latest > silent), melody.HOLD, landed)
+
+
+def _ahead(x, steps: int) -> jax.Array:
+    """x [B, T] as seen `steps` steps ahead (behind, if negative); 0 outside."""
+    reach = abs(steps)
+    start = reach + steps
+    return jnp.pad(x, ((0, 0), (reach, reach)))[:, start : start + x.shape[1]]
+
+
+def _pair_keys(key, *arrays) -> jax.Array:
+    """A key for each row, folded from all that the row holds: int [B, ...] each -> keys [B]."""
+    content = jnp.concatenate([x.reshape(len(x), -1) for x in arrays], -1).astype(jnp.uint32)
+    factors = jax.random.bits(key, content.shape[1:], jnp.uint32)
+    return jax.vmap(partial(jax.random.fold_in, key))(jnp.sum(content * factors, -1, dtype=jnp.uint32))
+
+
+def critic_task(critic: Critic, group) -> Task:
+    """D as in fusion, but it never meets an actor (section 4.2): equation (2) on batches of fusion.examples.
+
+    The raw negatives stand in for the actor's outputs as well, so that real pairs weigh against negatives as in fusion.
+    state: {"params": {"critic"}, "optimizer", "step"}.
+    """
+    optimizer = optimizers.create(group.optimizer, group.steps)
+
+    def loss(params, batch, row_keys=None):
+        z = jnp.concatenate([batch["real"], batch["unrelated"], batch["prior"]])
+        logits = _judge(critic, params["critic"], z, row_keys)
+        b = batch["real"].shape[0]
+        real, raw = jnp.split(logits, [b])
+        value = critic_loss(real, raw, raw, group.weights, group.prior)
+        passes = {f"passes_{name}": jnp.mean(part > 0)
+                  for name, part in zip(("real", "unrelated", "prior"), jnp.split(logits, 3), strict=True)}
+        return value, {"loss": value, **passes}
+
+    def init(key, batch):
+        params = {"critic": critic.init(key, batch["real"])["params"]}
+        return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
+
+    def step(state, batch, key):
+        del key
+        fold = jax.vmap(jax.random.fold_in, (0, None))
+        row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(3)])
+        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, row_keys)
+        updates, inner = optimizer.update(parallel.mean(gradients), state["optimizer"])
+        params = optax.apply_updates(state["params"], updates)
+        return {"params": params, "optimizer": inner, "step": state["step"] + 1}, metrics
+
+    def evaluate(state, batch, key):
+        del key
+        return loss(state["params"], batch)[1]
+
+    return Task(init, step, evaluate)
+
+
+def descend(critic: Critic, params, z, iterations: tuple[int, ...], rate: float = RATE) -> jax.Array:
+    """z moved down the slope of -log D(z) by Adam, after each of so many `iterations`: z [B, d] -> [len, B, d].
+
+    params: the critic's own. `iterations` must rise (ValueError): the paper gives the rate but not their number, and
+    nothing else holds z back. The rows know nothing of each other (the loss is a sum over them). The public code never
+    zeroes the gradients between iterations; here each is fresh.
+    """
+    gaps = np.diff(iterations, prepend=0)
+    if np.any(gaps < 0):
+        raise ValueError(f"iterations must rise: {iterations}")
+    adam = optax.adam(rate)
+    slope = jax.grad(lambda z: jnp.sum(losses.binary_cross_entropy(_judge(critic, params, z), 1.0)))
+
+    def iterate(_, carry):
+        z, state = carry
+        updates, state = adam.update(slope(z), state)
+        return z + updates, state
+
+    def advance(carry, count):
+        carry = lax.fori_loop(0, count, iterate, carry)
+        return carry, carry[0]
+
+    _, found = lax.scan(advance, (z, adam.init(z)), gaps)
+    return found
+
+
+def _judge(critic, params, z, row_keys=None):
+    """D's logits [B]; row keys [B] switch dropout on."""
+    return critic.apply({"params": params}, z, row_keys)

@@ -1,0 +1,300 @@
+"""The harmony evaluator: does this melody belong to this accompaniment? (Paper 000, section 4.3; FACTS of its code.)
+
+It hears notes, not latents, and so judges what any method makes; the share of outputs that pass (logit > 0) is the
+harmony rate of Table 1. Against melodies of other songs, as the paper has it, most of harmony is key: one transposition
+passes more often than not. So a second evaluator of the same kind learns to tell those too: half of its negatives have
+been transposed into the key that fits best.
+
+Both models: `accompaniment(batch) -> code`, `judge(code, tokens, row_keys) -> logits`, and the one after the other as
+the call. So one accompaniment is heard once, however many melodies are tried over it.
+"""
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from musicfusion import losses
+from musicfusion.codecs import melody, pianotree, polyphony
+from musicfusion.core import optimizers, parallel
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.task import Task
+from musicfusion.metrics import statistics
+from musicfusion.nn.blocks import Blocks
+from musicfusion.nn.mlp import DropoutMLP, dropout_masks
+from musicfusion.nn.recurrent import BiGRU, Linear
+from musicfusion.systems.collagenet import baselines, nets, segments
+from musicfusion.systems.collagenet.pianotree import PianoTreeEncoder
+
+KINDS = ("random", "key_matched")  # of negatives
+OCTAVE = statistics.CLASSES
+LEAP = 12  # semitones; a wider melodic interval counts as this one
+
+
+class Harmony(nn.Module):
+    """The paper's evaluator: a recurrent encoder for each part, then a perceptron (its public code, 7.46 M parameters).
+
+    Attributes:
+        melody: size of the melody's BiGRU, a direction.
+        embedding, notes, time: of the accompaniment's `PianoTreeEncoder`.
+        hidden: of both parts' codes; the perceptron is hidden, hidden / 2, hidden / 8, 1 wide.
+        dropout: after the joined codes and each hidden layer.
+        dtype: of the factors of matrix products.
+    """
+
+    melody: int = 512
+    embedding: int = 128
+    notes: int = 256
+    time: int = 512
+    hidden: int = 512
+    dropout: float = 0.5
+    dtype: Any = jnp.float32
+
+    def setup(self):
+        """The two encoders and the perceptron."""
+        hidden, dtype = self.hidden, self.dtype
+        self.melody_encoder = BiGRU(self.melody, dtype)
+        self.melody_code = Linear(2 * self.melody, hidden, dtype)
+        self.accompaniment_encoder = PianoTreeEncoder(self.embedding, self.notes, self.time, dtype)
+        self.accompaniment_code = Linear(2 * self.time, hidden, dtype)
+        self.body = DropoutMLP((hidden, hidden // 2, hidden // 8), rate=self.dropout, dtype=dtype)
+        self.logit = nn.Dense(1)
+
+    def __call__(self, batch, row_keys=None) -> jax.Array:
+        """batch: "melody" [B, 32], "pitch", "duration" [B, 32, 14] -> logits [B]; row keys [B] switch dropout on."""
+        return self.judge(self.accompaniment(batch), batch["melody"], row_keys)
+
+    def accompaniment(self, batch) -> jax.Array:
+        """batch: "pitch", "duration" [B, 32, 14] -> code [B, hidden]."""
+        grid = pianotree.grid_from_slots(batch["pitch"], batch["duration"], jnp)
+        return self.accompaniment_code()(self.accompaniment_encoder(grid))
+
+    def judge(self, code, tokens, row_keys=None) -> jax.Array:
+        """Code [B, hidden], tokens [B, 32] -> logits [B]."""
+        _, last = self.melody_encoder(jax.nn.one_hot(tokens, melody.VOCABULARY))
+        x = nn.relu(jnp.concatenate([self.melody_code()(last), code], -1))
+        masks = dropout_masks(_salted(row_keys, 1), x.shape[1:], self.dropout)
+        return self.logit(self.body(x if masks is None else x * masks, row_keys))[:, 0]
+
+
+class LiteHarmony(nn.Module):
+    """Ours: at each step, how the accompaniment stands to the melody, read by parallel blocks. Same contract.
+
+    All that it hears are distances between notes, so it says the same of a pair in every key: it need not learn twelve
+    times what a third or a leading note is.
+    """
+
+    width: int = 128
+    depth: int = 2
+    dropout: float = 0.2
+    dtype: Any = jnp.float32
+
+    def setup(self):
+        """Blocks over the steps, then a perceptron over their mean and maximum."""
+        self.blocks = Blocks(self.width, self.depth, self.dtype)
+        self.body = DropoutMLP(self.width, 1, self.dropout, self.dtype)
+        self.logit = nn.Dense(1)
+
+    def __call__(self, batch, row_keys=None) -> jax.Array:
+        """batch: "melody" [B, 32], "pitch", "duration" [B, 32, 14] -> logits [B]; row keys [B] switch dropout on."""
+        return self.judge(self.accompaniment(batch), batch["melody"], row_keys)
+
+    def accompaniment(self, batch) -> dict[str, jax.Array]:
+        """batch: "pitch", "duration" [B, 32, 14] -> code: what `judge` reads of it at each step."""
+        onsets, sounding = polyphony.rolls(batch["pitch"], batch["duration"], jnp)
+        there = jnp.any(sounding > 0, -1)
+        bass = jnp.where(there, jnp.argmax(sounding, -1), 0)
+        classes = _classes(sounding)
+        beats = jnp.mean(classes.reshape(-1, segments.BEATS, segments.PER_BEAT, OCTAVE), 2)
+        return {
+            "onsets": onsets,
+            "sounding": sounding,
+            "there": there[..., None],
+            "bass": bass,
+            "top": jnp.where(there, polyphony.PITCHES - 1 - jnp.argmax(sounding[..., ::-1], -1), 0),
+            "chord": _above(classes, bass),
+            "struck": _classes(onsets),  # pitch classes from here on: beginning, sounding, over the beat, over all
+            "step": classes,
+            "beat": jnp.repeat(beats, segments.PER_BEAT, 1),
+            "segment": _everywhere(jnp.mean(classes, 1)),
+        }
+
+    def judge(self, code, tokens, row_keys=None) -> jax.Array:
+        """Code, tokens [B, 32] -> logits [B]."""
+        x = self.blocks(self.hear(code, tokens))
+        # Not jnp.max: its gradient looks for the maximum again, among values that a compiler may have rounded anew.
+        peak = jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1)[:, 0]
+        x = jnp.concatenate([jnp.mean(x, 1), peak], -1)
+        return self.logit(self.body(x, row_keys))[:, 0]
+
+    def hear(self, code, tokens) -> jax.Array:
+        """What the blocks read: [B, 32, features].
+
+        Of the melody its states and intervals; the accompaniment's pitch classes as they stand above the melody's note;
+        the bass under it, chord and tune above the bass, and how far apart the parts lie; unisons and octaves.
+        """
+        states = statistics.melody_states(tokens)
+        lead = _lead(tokens)  # [B, 32]
+        leap = jnp.clip(jnp.diff(lead, prepend=lead[:, :1]), -LEAP, LEAP)
+        begins, sounds = (states == statistics.ONSET)[..., None], (states != statistics.REST)[..., None]
+        tune = _everywhere(jnp.mean(jax.nn.one_hot(lead % OCTAVE, OCTAVE) * sounds, 1))
+        of_bass = [
+            jax.nn.one_hot((code["bass"] - lead) % OCTAVE, OCTAVE),
+            code["chord"],
+            _above(tune, code["bass"]),
+            jnp.stack([lead - code["bass"], lead - code["top"]], -1) / OCTAVE,
+        ]
+        return jnp.concatenate([
+            jax.nn.one_hot(states, melody.RHYTHMS),
+            jax.nn.one_hot(leap + LEAP, 2 * LEAP + 1) * begins,
+            *(_above(code[span], lead) for span in ("struck", "step", "beat", "segment")),
+            *(heard * code["there"] for heard in of_bass),
+            *(_at(code[roll], lead) for roll in ("onsets", "sounding")),
+        ], -1)
+
+
+MODELS = {"lite": LiteHarmony, "harmony": Harmony}
+
+
+def create(config) -> Harmony | LiteHarmony:
+    """The evaluator that config.evaluator names. Raises MusicFusionError for an unknown model."""
+    group = config.evaluator
+    if group.model not in MODELS:
+        raise MusicFusionError(f"evaluator.model = {group.model!r} is unknown: use {' or '.join(MODELS)}")
+    return MODELS[group.model](**dict(group.size), dtype=nets.precision(config))
+
+
+def modules(config) -> dict:
+    """Abstract parameters of the evaluator; nothing is allocated."""
+    shapes = jax.eval_shape(create(config).init, jax.random.key(0), segments.silence(1))
+    return {"harmony_evaluator": shapes["params"]}
+
+
+def _lead(tokens) -> jax.Array:
+    """The pitch that a melody has reached at each step: the last that began; the first, before it. [B, T] -> [B, T]."""
+    onset = tokens < melody.HOLD
+    latest = jnp.maximum.accumulate(jnp.where(onset, jnp.arange(tokens.shape[-1]), 0), axis=-1)
+    reached = jnp.maximum(latest, jnp.argmax(onset, -1)[:, None])
+    return jnp.take_along_axis(tokens.astype(jnp.int32), reached, -1)
+
+
+def _classes(roll) -> jax.Array:
+    """Roll [B, T, 128] of 0 and 1 -> pitch classes [B, T, 12] of 0 and 1."""
+    octaves = -(-polyphony.PITCHES // OCTAVE)
+    roll = jnp.pad(roll, ((0, 0), (0, 0), (0, octaves * OCTAVE - polyphony.PITCHES)))
+    return jnp.max(roll.reshape(*roll.shape[:2], octaves, OCTAVE), 2)
+
+
+def _everywhere(row) -> jax.Array:
+    """The same at each step: [B, n] -> [B, T, n]."""
+    return jnp.broadcast_to(row[:, None], (row.shape[0], segments.STEPS, row.shape[1]))
+
+
+def _above(classes, pitch) -> jax.Array:
+    """Pitch classes [B, T, 12] counted upward from a pitch of their own step [B, T] instead of from C."""
+    return jnp.take_along_axis(classes, (pitch[..., None] + jnp.arange(OCTAVE)) % OCTAVE, -1)
+
+
+def _at(roll, pitch) -> jax.Array:
+    """What a roll [B, T, 128] has an octave below, at, and an octave above a pitch of each step [B, T] -> [B, T, 3]."""
+    places = pitch[..., None] + OCTAVE * jnp.arange(-1, 2)
+    inside = (places >= 0) & (places < polyphony.PITCHES)
+    return jnp.take_along_axis(roll, jnp.clip(places, 0, polyphony.PITCHES - 1), -1) * inside
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def score(model, params, batch) -> jax.Array:
+    """Logits [B] of "melody" over "pitch" and "duration"; above 0 a pair passes."""
+    return model.apply({"params": params}, batch)
+
+
+@functools.partial(jax.jit, static_argnames="training")
+def examples(arrays, index, keys, training: bool, key_matched: float) -> dict:
+    """Segments `index` [b] as they are, and a melody of another song to take the place of theirs.
+
+    "random": transposed by a draw of its own in training, as it is in validation, like the paper's disharmonic pairs.
+    "key_matched": in the key that fits this accompaniment best. "negative" [b, 32]: one of the two, the latter where
+    "matched" [b], which is so with probability `key_matched`.
+    """
+    other_key, own_key, kind_key = (_salted(keys, i) for i in range(1, 4))
+    shift = segments.shifts(keys, training)
+    part = 0 if training else 1
+    first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
+    other = segments.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
+    real = segments.cut(arrays["corpus"], arrays["starts"][index], shift)
+
+    def foreign(shift):
+        return segments.cut(arrays["corpus"], arrays["starts"][other], shift)["melody"]
+
+    negatives = {
+        "random": foreign(segments.shifts(own_key, training)),
+        # From the key that the song has beside this one's: the pair, transposed as one.
+        "key_matched": baselines.transposed(foreign(shift), real["pitch"], real["duration"]),
+    }
+    matched = jax.vmap(lambda key: jax.random.bernoulli(key, key_matched))(kind_key)
+    negative = jnp.where(matched[:, None], negatives["key_matched"], negatives["random"])
+    return real | negatives | {"negative": negative, "matched": matched, "row_key": keys}
+
+
+def task(model, group) -> Task:
+    """Binary cross-entropy, .5 (real pairs + negatives). state: {"params", "optimizer", "step"}.
+
+    What passes is reported for both kinds of negatives, whichever of them the loss counts.
+    """
+    optimizer = optimizers.create(group.optimizer, group.steps)
+
+    def judge(params, batch, names, row_keys=None):
+        """Logits [b] of each named melody over the batch's accompaniment."""
+        tokens = jnp.concatenate([batch[name] for name in names])
+        if row_keys is not None:
+            row_keys = jnp.concatenate([_salted(row_keys, 10 + i) for i in range(len(names))])
+
+        def run(model):
+            code = jax.tree.map(lambda x: jnp.concatenate([x] * len(names)), model.accompaniment(batch))
+            return model.judge(code, tokens, row_keys)
+
+        return jnp.split(nn.apply(run, model)({"params": params}), len(names))
+
+    def cross_entropy(real, negative):
+        bce = losses.binary_cross_entropy
+        return 0.5 * (jnp.mean(bce(real, 1.0)) + jnp.mean(bce(negative, 0.0)))
+
+    def accuracy(real, negative):
+        return 0.5 * (jnp.mean(real > 0) + jnp.mean(negative <= 0))
+
+    def loss(params, batch):
+        real, negative = judge(params, batch, ("melody", "negative"), batch["row_key"])
+        value = cross_entropy(real, negative)
+        return value, {"loss": value, "accuracy": accuracy(real, negative)}
+
+    def init(key, batch):
+        params = model.init(key, batch)["params"]
+        return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
+
+    def step(state, batch, key):
+        del key
+        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch)
+        gradients = parallel.mean(gradients)
+        updates, inner = optimizer.update(gradients, state["optimizer"], state["params"])
+        params = optax.apply_updates(state["params"], updates)
+        metrics["gradient_norm"] = optax.tree.norm(gradients)
+        return {"params": params, "optimizer": inner, "step": state["step"] + 1}, metrics
+
+    def evaluate(state, batch, key):
+        del key
+        real, *negatives = judge(state["params"], batch, ("melody", *KINDS))
+        named = dict(zip(KINDS, negatives, strict=True))
+        negative = jnp.where(batch["matched"], named["key_matched"], named["random"])
+        return {"loss": cross_entropy(real, negative), "pass_real": jnp.mean(real > 0),
+                **{f"pass_{kind}": jnp.mean(logits > 0) for kind, logits in named.items()},
+                **{f"accuracy_{kind}": accuracy(real, logits) for kind, logits in named.items()}}
+
+    return Task(init, step, evaluate)
+
+
+def _salted(row_keys, salt: int):
+    """Row keys [b] for another purpose; None stays None."""
+    return None if row_keys is None else jax.vmap(jax.random.fold_in, (0, None))(row_keys, salt)

@@ -37,17 +37,17 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.melody_vae = ConfigDict({
         "model": "lite",
         "size": {"width": 128, "depth": 2, "pitch": 128, "rhythm": 128},
-        "kl": {"pitch": 0.01, "rhythm": 0.01},
+        "kl": {"pitch": 0.1, "rhythm": 0.1},
         "kl_midpoint": 0.0,  # fraction of the steps at which a logistic ramp reaches half; 0 = none
-        "steps": 8000, "batch": 64,
+        "steps": 6000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
     config.accompaniment_vae = ConfigDict({
         "model": "lite",
         "size": {"width": 128, "depth": 2, "chord": 128, "texture": 256},
-        "kl": {"chord": 0.02, "texture": 0.02},
+        "kl": {"chord": 0.1, "texture": 0.1},
         "kl_midpoint": 0.0,
-        "steps": 12_000, "batch": 64,
+        "steps": 8000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
 
@@ -58,17 +58,39 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
     # Actor and critic. The critic's weights are those of the public code in expectation.
     config.fusion = ConfigDict({
-        "actor": {"hidden": 512, "layers": 4, "dropout": 0.0},
-        "critic": {"hidden": 512, "layers": 4, "dropout": 0.1},
+        "model": "lite",
+        "actor": {"width": 128, "depth": 4},
+        "critic": {"width": 128, "depth": 4},
         "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11},
         "prior": 0.1,  # weight of prior pairs beside unrelated pairs; the paper's is 1
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor
+        "actor_rate": 1.0,  # the actor's rate as a part of the optimizer's
+        "blur": 0.0,  # noise on what the critic is shown in training, in sbar
         "actor_start": 50,  # the actor waits until the critic knows something
         "steps": 3000, "batch": 256,
         "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 50, "clip": 0.0, "beta1": 0.0,
                       "beta2": 0.9},
     })
+
+    # The two judges of harmony: one learns from random negatives as the paper's, one from key-matched ones too.
+    config.evaluator = ConfigDict({
+        "model": "lite",
+        "size": {"width": 128, "depth": 2, "dropout": 0.2},
+        "key_matched": 0.5,  # share of the second one's negatives that are transposed into the accompaniment's key
+        "steps": 2000, "batch": 64,
+        "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
+    })
+
+    # What Table 1 sets beside this model, trained too where evaluate.compare is true. vanilla: the same fusion on VAEs
+    # that do not tell aspects apart; lambdas: fusion.distance in place of its own, on the same latents.
+    config.vanilla = ConfigDict({
+        "melody_vae": config.melody_vae.to_dict() | {
+            "model": "plain", "size": {"width": 128, "depth": 2, "melody": 256}, "kl": {"melody": 0.1}},
+        "accompaniment_vae": config.accompaniment_vae.to_dict() | {
+            "model": "plain", "size": {"width": 128, "depth": 2, "accompaniment": 384}, "kl": {"accompaniment": 0.1}},
+    })
+    config.compare = ConfigDict({"lambdas": (0.1, 0.5, 2.0)})
 
     # What sampling does where the command line is silent. hop: beats from one window to the next.
     config.sample = ConfigDict({
@@ -80,7 +102,10 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "examples": 3,  # how many held-out pairs are fused when training ends
     })
 
-    config.evaluate = ConfigDict({"segments": 5000, "batch": 250})
+    config.evaluate = ConfigDict({
+        "segments": 5000, "batch": 250,
+        "compare": False,  # also train and measure vanilla, the other lambdas and the data-driven baseline's critic
+    })
 
     # How, not what: nothing here changes what is learned, up to rounding.
     config.run = ConfigDict({
@@ -99,13 +124,17 @@ def get_config(variant: str = "lite") -> ConfigDict:
 def _quick(config: ConfigDict) -> None:
     """Small everything, on a part of the chorales."""
     config.data.songs = 120
-    for vae in (config.melody_vae, config.accompaniment_vae):
-        vae.size.width = 64
-        vae.optimizer.warmup = 50
-    config.melody_vae.steps, config.accompaniment_vae.steps = 600, 1000
+    for group in (config, config.vanilla):
+        for vae in (group.melody_vae, group.accompaniment_vae):
+            vae.size.width = 64
+            vae.optimizer.warmup = 50
+        group.melody_vae.steps, group.accompaniment_vae.steps = 600, 1000
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
-    config.fusion.actor.hidden = config.fusion.critic.hidden = 256
+    config.fusion.actor.update({"width": 64, "depth": 2})
+    config.fusion.critic.update({"width": 64, "depth": 2})
     config.fusion.update({"steps": 600, "batch": 128})
+    config.evaluator.size.update({"width": 64, "depth": 1})
+    config.evaluator.steps = 200
     config.evaluate.segments = 500
     config.run.update({"log_every": 20, "evaluate_every": 100, "checkpoint_every": 100, "show_every": 300,
                        "evaluate_batches": 4})
@@ -130,10 +159,22 @@ def _paper(config: ConfigDict) -> None:
         "steps": 80_000, "batch": 180,
         "optimizer": decay,
     })
+    config.vanilla.melody_vae = ConfigDict(config.melody_vae.to_dict() | {
+        "model": "recurrent", "size": {"hidden": 2048, "melody": 256}, "kl": {"melody": 0.2 / 32}})
+    config.vanilla.accompaniment_vae = ConfigDict(config.accompaniment_vae.to_dict() | {
+        "model": "pianotree",
+        "size": {"accompaniment": 512},
+        "kl": {"accompaniment": 0.1 / 512},  # a mean over the dimensions
+        "kl_midpoint": 0.0,
+    })
     config.latents.update({"segments": 40_000, "validation": 5000})
+    config.fusion.model = "perceptron"
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
     config.fusion.update({"prior": 1.0, "steps": 8000, "batch": 6000})
     config.fusion.optimizer.update({"rate": 3e-5, "schedule": "constant"})
+    config.evaluator.update({"model": "harmony", "steps": 10_000, "batch": 2000})
+    config.evaluator.size = ConfigDict({"dropout": 0.5})
+    config.evaluator.optimizer = ConfigDict(decay | {"clip": 0.0})
     config.run.update({"evaluate_every": 1000, "checkpoint_every": 1000})
 
 

@@ -26,7 +26,7 @@ TINY = {
     "accompaniment_vae.size.width": 16, "accompaniment_vae.size.depth": 1, "accompaniment_vae.steps": 2,
     "accompaniment_vae.batch": 8,
     "latents.segments": 64, "latents.validation": 16, "latents.batch": 16,
-    "fusion.actor.hidden": 16, "fusion.critic.hidden": 16, "fusion.actor.layers": 1, "fusion.critic.layers": 1,
+    "fusion.actor.width": 16, "fusion.critic.width": 16, "fusion.actor.depth": 1, "fusion.critic.depth": 1,
     "fusion.steps": 2, "fusion.batch": 16, "fusion.actor_start": 0,
     "evaluate.segments": 32, "evaluate.batch": 16,
     "sample.examples": 1,

@@ -9,16 +9,18 @@ from micro import CONFIG
 
 from musicfusion import launch
 
-MODULES = ["melody_vae", "accompaniment_vae", "actor", "critic"]
+MODULES = ["melody_vae", "accompaniment_vae", "actor", "critic", "harmony_evaluator"]
 PUBLISHED = {
     "paper": {
         "melody_vae": 82_463_365, "accompaniment_vae": 120_159_917, "actor": 16_006_656, "critic": 11_283_457,
+        "harmony_evaluator": 7_462_785,
     },
     "paper_polydis": {
         "melody_vae": 82_463_365, "accompaniment_vae": 27_310_079, "actor": 12_858_880, "critic": 10_234_881,
+        "harmony_evaluator": 7_462_785,
     },
 }  # fmt: skip
-STAGES = ["melody_vae", "accompaniment_vae", "latents", "fusion"]
+STAGES = ["melody_vae", "accompaniment_vae", "latents", "fusion", "harmony_evaluator", "key_evaluator"]
 
 
 def describe(capfd, *flags: str) -> str:
@@ -57,10 +59,10 @@ def test_the_paper_presets_have_the_published_sizes(capfd, variant):
 
 def test_overrides_count(capfd):
     before = described(capfd, "quick")
-    after = described(capfd, "quick", "--config.fusion.actor.hidden=64", "--config.fusion.steps=9")
+    after = described(capfd, "quick", "--config.fusion.actor.width=32", "--config.fusion.steps=9")
     assert after["parameters"]["actor"] < before["parameters"]["actor"]
     assert after["parameters"]["critic"] == before["parameters"]["critic"]
-    assert after["stages"][-1]["steps"] == 9
+    assert after["stages"][STAGES.index("fusion")]["steps"] == 9
 
 
 def test_nothing_is_allocated_or_written(capfd, tmp_path, monkeypatch):
@@ -88,4 +90,5 @@ def test_the_text_says_the_same_for_people(capfd):
 def test_a_trained_run_describes_itself(micro_run, capfd):
     about = json.loads(describe(capfd, f"--workdir={micro_run}", "--format=json"))
     assert about["preset"] == "quick"
-    assert about["stages"][-1]["steps"] == json.loads((micro_run / "config.json").read_text())["fusion"]["steps"]
+    config = json.loads((micro_run / "config.json").read_text())
+    assert about["stages"][STAGES.index("fusion")]["steps"] == config["fusion"]["steps"]

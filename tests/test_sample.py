@@ -92,7 +92,7 @@ def test_metadata_explains_the_song(fused, micro_run):
     assert (about["seed"], about["system"], about["preset"]) == (1, "collagenet", "quick")
     config = json.loads((micro_run / "config.json").read_text())
     assert about["config"] == config
-    assert list(about["steps"]) == ["melody_vae", "accompaniment_vae", "latents", "fusion"]
+    assert sorted(about["steps"]) == ["accompaniment_vae", "fusion", "latents", "melody_vae"], "what made this song"
     assert about["steps"]["fusion"] == config["fusion"]["steps"]
     assert sorted(about["rho"]) == sorted(ASPECTS)
     assert all(np.isfinite(rho) and rho >= 0 for rho in about["rho"].values())
@@ -235,17 +235,19 @@ def test_training_ends_with_songs_from_held_out_files_that_can_be_fused_again(mi
 
 def test_evaluation_prints_its_tables_and_gives_the_same_numbers_again(micro_run, tmp_path):
     run = shutil.copytree(micro_run, tmp_path / "run")
-    outputs = ("report.json", "report.md", "controls.png")
+    outputs = ("report.json", "report.md", "controls.png", "harmony.png")
     first = json.loads((run / "report.json").read_text())
     for name in outputs:
         (run / name).unlink()
     done = launch("--mode=evaluate", f"--workdir={run}")
     assert done.returncode == 0 and done.stderr == ""
     assert json.loads((run / "report.json").read_text()) == first
-    assert (run / "controls.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("controls.png", "harmony.png"):
+        assert (run / name).read_bytes()[:4] == b"\x89PNG"
     text = (run / "report.md").read_text()
     assert text.strip() in done.stdout
-    for words in ("melody onsets", "F1 (onset, pitch)", "chord roots", "majority", "test split", "own distance"):
+    for words in ("melody onsets", "F1 (onset, pitch)", "chord roots", "majority", "test split", "own distance",
+                  "Table 1", "Table 2", "Table 3", "equal change", "transposed into key pass"):
         assert words in text
     assert f"{run / 'report.md'}" in done.stdout
 
@@ -253,10 +255,33 @@ def test_evaluation_prints_its_tables_and_gives_the_same_numbers_again(micro_run
 def test_the_report_holds_rates_beside_a_baseline_and_the_control_response(micro_run):
     report = json.loads((micro_run / "report.json").read_text())
     ours, majority = report["reconstruction"]["ours"], report["reconstruction"]["majority"]
-    assert sorted(ours) == sorted(majority)
+    assert sorted(ours) == sorted(majority) == sorted(report["reconstruction"]["controls_1"])
     assert all(0 <= rate <= 1 for rate in (*ours.values(), *majority.values()))
     assert report["data"]["split"] == "test" and report["songs"] >= 1 and report["segments"] >= 1
     assert report["controls"]["values"] == [0.0, 0.25, 0.5, 0.75, 1.0]
     for control in ASPECTS:
         for aspect in ASPECTS:
             assert len(report["controls"]["rho"][control][aspect]) == 5
+
+
+def test_the_report_holds_the_papers_tables_with_intervals_and_nothing_that_json_lacks(micro_run):
+    def refuse(word):
+        raise ValueError(word)
+
+    report = json.loads((micro_run / "report.json").read_text(), parse_constant=refuse)  # no NaN
+    compared = ["disharmonic pairs", "transposition", "rule-based", "CollageNet, lambda 1"]
+    real = ["harmonic pairs", "harmonic pairs through the VAEs"]
+    for table, methods in (("table1", real + compared), ("table2", real + compared),
+                           ("table3", ["test set", "VAE prior", *compared[1:]])):
+        assert [row["method"] for row in report[table]] == methods
+        assert set(report["paper"][table]) & set(methods)
+        for row in report[table]:
+            for name, ends in row["ci"].items():
+                assert (ends is None) == (row[name] is None)
+                assert ends is None or ends[0] <= row[name] <= ends[1]
+    for row in report["table1"]:
+        assert 0 <= row["harmony_rate"] <= 1 and 0 <= row["harmony_rate_key_matched"] <= 1
+    assert set(report["evaluator"]) == {"harmony_evaluator", "key_evaluator"}
+    for rates in report["evaluator"].values():
+        assert rates["accuracy_random"] == pytest.approx((rates["passes_real"] + 1 - rates["passes_random"]) / 2)
+    assert [row["method"] for row in report["curve"]] == [f"controls {c:g}" for c in (0, 0.25, 0.5, 0.75, 1)]

@@ -20,7 +20,7 @@ from musicfusion.core.task import Resident, Stage, Task
 from musicfusion.data import chorales
 from musicfusion.systems.collagenet.system import SYSTEM
 
-STAGES = ("melody_vae", "accompaniment_vae", "latents", "fusion")
+STAGES = ("melody_vae", "accompaniment_vae", "latents", "fusion", "harmony_evaluator", "key_evaluator")
 PARTS = dict.fromkeys(STAGES, ("params", "optimizer", "step"))
 PARTS["latents"] = ("params", "sums", "latents", "seen")
 # The smallest that still has every layer; losses are not the point.
@@ -81,14 +81,18 @@ def flip_a_byte(checkpoint: Path) -> None:
     largest.write_bytes(content)
 
 
+# Every kind of stage: stage, step, whole. Nothing but the share of its negatives tells harmony_evaluator from the last.
+KILLS = (("melody_vae", 25, 20), ("accompaniment_vae", 35, 30), ("latents", 15, 10), ("fusion", 30, 0),
+         ("key_evaluator", 25, 20))
+
+
 @pytest.fixture(scope="module")
 def resumed(tmp_path_factory):
-    """A micro run that was killed in the middle of every stage: workdir, what the next start said of each stage."""
+    """A micro run that was killed in the middle of its stages: workdir, what the next start said of each stage."""
     workdir = tmp_path_factory.mktemp("killed") / "run"
     flags = [*micro_flags(), f"--workdir={workdir}"]
     said = []
-    kills = [("melody_vae", 25, 20), ("accompaniment_vae", 35, 30), ("latents", 15, 10), ("fusion", 30, 0)]
-    for stage, step, whole in kills:
+    for stage, step, whole in KILLS:
         command = [sys.executable, "-c", KILLED, str(workdir), stage, str(step), str(whole), *flags]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == -signal.SIGKILL, done.stderr
@@ -118,7 +122,7 @@ def test_a_start_after_a_kill_says_from_which_step_and_skips_what_is_finished(re
     assert re.search(r"fusion: 40 steps of 64 from step (20|30),", said[3].stdout)
     for number, done in enumerate(said):
         finished = re.findall(r"^(\w+): finished before", done.stdout, re.MULTILINE)
-        assert finished == list(STAGES[:number])
+        assert finished == list(STAGES[: STAGES.index(KILLS[number][0])])
         assert "Traceback" not in done.stderr
 
 
@@ -154,7 +158,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(tmp_pa
 
 ONE, FOUR, SHARDED = ("pmap", 1), ("pmap", 4), ("shard_map", 4)
 MODES = {"melody_vae": (ONE, FOUR, SHARDED), "accompaniment_vae": (ONE, SHARDED), "latents": (ONE, FOUR),
-         "fusion": (ONE, FOUR, SHARDED)}
+         "fusion": (ONE, FOUR, SHARDED), "harmony_evaluator": (ONE, FOUR), "key_evaluator": (ONE, SHARDED)}
 
 # Every stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints the
 # parameters' greatest difference from the first, as a part of the greatest parameter.

@@ -21,7 +21,8 @@ PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 MARKERS = "osD^vPX"
 INK, FAINT = "#222222", "#D9D9D9"
 
-Lines = Mapping[str, Sequence[float] | np.ndarray]
+Line = Sequence[float] | np.ndarray | tuple[Sequence[float], Sequence[float]]  # y over the panel's x, or (x, y)
+Lines = Mapping[str, Line]
 
 
 def curves(
@@ -46,7 +47,8 @@ def lines_grid(
 ) -> Path:
     """Draw panels (title, x [n], {label: y [n]}) side by side, three in a row, as a PNG.
 
-    A label has one colour in all panels, and stands in one legend.
+    A label has one colour in all panels, and stands in one legend. A tuple (x, y) for y has an x of its own; one point
+    is shown as its marker.
     """
     labels = list(dict.fromkeys(label for _, _, lines in panels for label in lines))
     columns = min(3, len(panels)) or 1
@@ -56,15 +58,16 @@ def lines_grid(
     axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
     handles = {}
     for panel, (axis, (name, x, lines)) in enumerate(zip(axes, panels, strict=False)):
-        for label, y in lines.items():
+        for label, line in lines.items():
             place = labels.index(label)
-            few = len(x) <= 25  # markers show where the measurements are, until they cover the line
+            at, y = line if isinstance(line, tuple) else (x, line)
+            few = len(at) <= 25  # markers show where the measurements are, until they cover the line
             (handles[label],) = axis.plot(
-                np.asarray(x, float),
+                np.asarray(at, float),
                 np.asarray(y, float),
                 color=PALETTE[place % len(PALETTE)],
                 linestyle=("-", "--", ":")[place // len(PALETTE) % 3],
-                marker=MARKERS[place % len(MARKERS)] if few else "",
+                marker=MARKERS[(place + place // len(MARKERS)) % len(MARKERS)] if few else "",
                 markersize=5,
                 markeredgecolor="white",
                 linewidth=1.8,

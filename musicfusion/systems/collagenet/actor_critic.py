@@ -1,9 +1,10 @@
 """Actor and critic in the latent space of the two VAEs (paper 000, sections 3.2 to 3.4; its code where it is silent).
 
 z is one vector z_p + z_r + z_c + z_t [B, d], and `aspects` (name -> size, in that order) says where each part lies.
+Of VAEs that do not tell aspects apart it is z_mel + z_acc, aspects "melody" and "accompaniment", with no controls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import flax.linen as nn
 import jax
@@ -14,7 +15,7 @@ from musicfusion.nn.mlp import DropoutMLP, Gate
 
 MELODY = ("pitch", "rhythm")
 ACCOMPANIMENT = ("chord", "texture")
-ASPECTS = MELODY + ACCOMPANIMENT
+ASPECTS = MELODY + ACCOMPANIMENT  # those that a user controls
 
 
 def split(z: jax.Array, aspects: Mapping[str, int]) -> dict[str, jax.Array]:
@@ -28,7 +29,12 @@ def split(z: jax.Array, aspects: Mapping[str, int]) -> dict[str, jax.Array]:
 
 def melody_size(aspects: Mapping[str, int]) -> int:
     """How many of z's dimensions belong to the melody; the accompaniment's follow."""
-    return sum(aspects[name] for name in MELODY)
+    return sum(size for name, size in aspects.items() if name in (*MELODY, "melody"))
+
+
+def controlled(aspects: Container[str]) -> tuple[str, ...]:
+    """Those of the aspects that a user controls, in the order of the controls' columns."""
+    return tuple(name for name in ASPECTS if name in aspects)
 
 
 class Actor(nn.Module):
@@ -40,11 +46,16 @@ class Actor(nn.Module):
     dropout: float = 0.3
     dtype: jnp.dtype = jnp.float32
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The controls by name, in the order of their columns."""
+        return controlled(self.aspects)
+
     @nn.compact
     def __call__(self, z: jax.Array, controls: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, d], controls [B, 4] in ASPECTS' order -> z' [B, d]; row keys [B] switch dropout on."""
+        """z [B, d], a column of controls [B, 4] for each of `controls` -> z' [B, d]; row keys [B] switch dropout on."""
         parts = _sides(z, self.aspects, self.hidden, self.dtype)
-        for i, name in enumerate(ASPECTS):
+        for i, name in enumerate(self.controls):
             knob = nn.Dense(self.hidden // 4, dtype=self.dtype, name=f"control_{name}")
             parts.append(knob(controls[:, i : i + 1]))
         x = nn.relu(jnp.concatenate(parts, -1))
@@ -79,8 +90,11 @@ def _sides(z, aspects, hidden, dtype) -> list[jax.Array]:
 def over_negatives(x: jax.Array, prior: float) -> jax.Array:
     """The expectation over N_z of equation (2): unrelated pairs, then as many prior pairs. [2n] -> scalar.
 
-    The paper draws both alike (prior 1); a smaller weight spends the actor on what users give it.
+    The paper draws both alike (prior 1); a smaller weight spends the actor on what users give it. With prior 0 there
+    are no prior pairs: [n] -> scalar.
     """
+    if not prior:
+        return jnp.mean(x)
     unrelated, drawn = jnp.split(x, 2)
     return (jnp.mean(unrelated) + prior * jnp.mean(drawn)) / (1.0 + prior)
 
@@ -103,5 +117,11 @@ def distances(moved, z, sbar, aspects) -> dict[str, jax.Array]:
 
 
 def control_loss(rho: Mapping[str, jax.Array], controls: jax.Array) -> jax.Array:
-    """L'_Gd, equation (6): each aspect's distance weighted by its control. [B] each, [B, 4] -> [B]."""
-    return sum((controls[:, i] * rho[name] for i, name in enumerate(ASPECTS)), jnp.zeros(len(controls)))
+    """L'_Gd, equation (6): each aspect's distance weighted by its control. [B] each, [B, 4] -> [B].
+
+    What no control belongs to has weight 1, as in equation (4).
+    """
+    names = controlled(rho)
+    terms = [controls[:, i] * rho[name] for i, name in enumerate(names)]
+    terms += [rho[name] for name in rho if name not in names]
+    return sum(terms, jnp.zeros(len(controls)))

@@ -1,67 +1,203 @@
-"""What a trained CollageNet does on songs that it never saw: reconstruction, and the response to the four controls."""
+"""What a trained CollageNet does on songs that it never saw: paper 000's tables, the controls, the reconstruction."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import melody
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import batches
-from musicfusion.render import figures
-from musicfusion.render.tables import markdown
-from musicfusion.systems.collagenet import actor_critic, nets, segments
+from musicfusion.metrics import bootstrap, reconstruction, statistics
+from musicfusion.systems.collagenet import actor_critic, evaluator, methods, nets, segments, tables
 
 CONTROLS = (0.0, 0.25, 0.5, 0.75, 1.0)
-MEASURES = {
-    "token_accuracy": "melody tokens",
-    "onset_accuracy": "melody onsets",
-    "rhythm_accuracy": "melody rhythm",
-    "note_f1": "accompaniment notes, F1 (onset, pitch)",
-    "note_duration_f1": "the same with duration",
-    "root_accuracy": "chord roots",
-    "chord_accuracy": "whole chords",
-}
+JUDGES = {"harmony_rate": "harmony_evaluator", "harmony_rate_key_matched": "key_evaluator"}
+TABLE1 = (*JUDGES, "rho_melody", "rho_accompaniment",
+          "onsets_kept", "pitches_kept", "notes_kept", "chords_kept", "changed")
+TABLE2 = ("pch_kld", "pch_oa", "oh_kld", "oh_oa", "re")
+TABLE3 = ("melody_pc", "melody_pi", "melody_pi_abs", "melody_ioi", "accompaniment_pc", "accompaniment_ioi")
+
+Numbers = dict[str, np.ndarray]  # measure -> one number a pair, NaN where a pair has none
+
+
+class Pairs(NamedTuple):
+    """Segments of the measured songs, each with its own accompaniment (real) and with another song's (unrelated).
+
+    real, unrelated: music as in methods.py, [n, ...]; songs: int [n], of the melody; partner: int [n], the segment
+    whose accompaniment a melody meets in `unrelated`.
+    """
+
+    real: methods.Music
+    unrelated: methods.Music
+    songs: np.ndarray
+    partner: np.ndarray
 
 
 def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[Path]]]:
-    """Reconstruction and control response on the songs of config.data.split -> (report, its text, draw)."""
-    sides = nets.models(config)
-    params = nets.parameters(config, results)
+    """Tables 1 to 3, controls and reconstruction on the songs of config.data.split -> (report, its text, draw)."""
+    pairs = read(config, corpus)
+    size = min(config.evaluate.batch, len(pairs.songs))
+    here = methods.space(config, results)
+    numbers = jax.jit(functools.partial(_numbers, _judges(config, results)))
+    measure = functools.partial(_measure, numbers=numbers, size=size)
+    row = functools.partial(_row, interval=functools.partial(bootstrap.interval, groups=pairs.songs, seed=config.seed))
+    through = methods.reconstruction(here)
+
+    own = measure(methods.unchanged("harmonic pairs"), pairs.real)
+    real = {"harmonic pairs": own, through.name: measure(through, pairs.real)}
+    found = {method.name: measure(method, pairs.unrelated) for method in methods.methods(config, results)}
+    made_up = {"VAE prior": measure(methods.prior(here, config.seed), pairs.unrelated)}
+    steered = {value: measure(methods.at_controls(config, results, here, value), pairs.unrelated) for value in CONTROLS}
+
+    report = {
+        "system": "collagenet",
+        "preset": config.preset,
+        "data": {"source": corpus.source, "split": config.data.split},
+        "songs": len(np.unique(pairs.songs)),
+        "segments": len(pairs.songs),
+        "lambda": config.fusion.distance,
+        "table1": [row(name, numbers, TABLE1) for name, numbers in (real | found).items()],
+        "table2": [row(name, numbers, TABLE2) for name, numbers in (real | found).items()],
+        "table3": [row("test set", own, TABLE3)] + [
+            row(name, _differences(numbers, pairs, own), TABLE3)
+            for name, numbers in (made_up | found).items() if name != "disharmonic pairs"],
+        "curve": [row(f"controls {value:g}", numbers, TABLE1) for value, numbers in steered.items()],
+        "evaluator": {stage: _accuracy(own[rate], found["disharmonic pairs"][rate], found["transposition"][rate])
+                      for rate, stage in JUDGES.items() if results.has(stage)},
+        "reconstruction": {
+            "ours": _reconstruct(here, pairs.real, size),
+            "majority": majority(corpus, config, pairs.real),
+            "controls_1": _likeness(here, methods.at_controls(config, results, here, 1.0), pairs.unrelated, size),
+        },
+        "controls": {"values": list(CONTROLS), "rho": control_response(config, results, here, pairs.unrelated, size)},
+    }
+    report["paper"] = tables.paper()
+    return report, tables.text(report), lambda folder: tables.draw(report, folder)
+
+
+# Music ---------------------------------------------------------------------------------------------------------------
+
+
+def read(config, corpus) -> Pairs:
+    """The segments of config.data.split, evenly chosen, a whole number of batches."""
     starts, songs = segments.windows(corpus, config, config.data.split, ("melody", "accompaniment"))
     total = min(config.evaluate.segments, len(starts))
     size = min(config.evaluate.batch, total)
     chosen = batches.fixed(len(starts), total // size * size)
     starts, songs = starts[chosen], songs[chosen]
-    arrays = jax.tree.map(jnp.asarray, dict(corpus.arrays))
+    if len(np.unique(songs)) < 2:
+        raise MusicFusionError(
+            f"{corpus.source}: the {config.data.split} split has one song: two are needed to pair them")
+    real = _music(corpus, starts)
+    partner = unrelated(songs, config.seed)
+    return Pairs(real, {name: x if name == "melody" else x[partner] for name, x in real.items()}, songs, partner)
 
-    rates, z = _reconstruct(sides, params, arrays, starts.reshape(-1, size))
-    baseline = majority(corpus, config)
-    response = control_response(config, params, np.concatenate(z), unrelated(songs, config.seed), size)
-    report = {
-        "system": "collagenet",
-        "preset": config.preset,
-        "data": {"source": corpus.source, "split": config.data.split},
-        "songs": len(np.unique(songs)),
-        "segments": len(starts),
-        "reconstruction": {"ours": rates, "majority": baseline},
-        "controls": {"values": list(CONTROLS), "rho": response},
+
+def _music(corpus, starts) -> methods.Music:
+    cut = jax.jit(segments.cut)
+    return jax.device_get(cut(corpus.arrays, starts, np.zeros_like(starts)))
+
+
+def unrelated(songs: np.ndarray, seed: int) -> np.ndarray:
+    """For every segment another one, of another song: int [n], seeded."""
+    rng = np.random.default_rng(seed)
+    partner = rng.permutation(len(songs))
+    while len(same := np.flatnonzero(songs[partner] == songs)):
+        partner[same] = rng.integers(0, len(songs), len(same))
+    return partner
+
+
+# Numbers -------------------------------------------------------------------------------------------------------------
+
+
+def _judges(config, results) -> dict[str, Callable[[methods.Music], jax.Array]]:
+    """The trained evaluators: rate -> (music -> logits [B])."""
+    model = evaluator.create(config)
+    return {rate: functools.partial(evaluator.score, model, results(stage))
+            for rate, stage in JUDGES.items() if results.has(stage)}
+
+
+def _measure(method: methods.Method, music: methods.Music, numbers, size: int) -> Numbers:
+    """What a method makes of every pair, in numbers: all measures of Tables 1 to 3."""
+    parts = [jax.device_get(numbers(method.run(block, rows), block)) for block, rows in _blocks(music, size)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _blocks(music: methods.Music, size: int):
+    """Music in blocks of `size` pairs, each with the numbers of its pairs."""
+    for first in range(0, len(music["melody"]), size):
+        yield {name: x[first : first + size] for name, x in music.items()}, np.arange(first, first + size)
+
+
+def _numbers(judges, new: methods.Music, old: methods.Music) -> dict[str, jax.Array]:
+    """The measures of new music that was made of old, one number a pair: {measure: [B]}."""
+    tokens, slots = new["melody"], (new["pitch"], new["duration"])
+    heard = jnp.any(tokens < melody.HOLD, 1) & jnp.any(slots[1] > 0, (1, 2))  # silence is no harmony
+    nothing = jnp.full(len(tokens), jnp.nan)
+    kept = reconstruction.kept({"tokens": tokens, **new}, old)
+    return {
+        **{rate: 1.0 * (heard & (judge(new) > 0)) for rate, judge in judges.items()},
+        **{name: new.get(name, nothing) for name in ("rho_melody", "rho_accompaniment")},
+        **kept,
+        "changed": 1.0 - 0.5 * (kept["pitches_kept"] + kept["notes_kept"]),
+        **statistics.of_pair(tokens, *slots),
+        **{f"melody_{name}": x for name, x in statistics.of_melody(tokens).items()},
+        **{f"accompaniment_{name}": x for name, x in statistics.of_accompaniment(*slots).items()},
     }
-    return report, _text(report), lambda folder: [_draw(response, folder / "controls.png")]
 
 
-def _reconstruct(sides, params, arrays, starts) -> tuple[dict[str, float], list[np.ndarray]]:
-    """Greedy reconstruction from the posterior mean: rates over all segments, and the means of z."""
+def _differences(numbers: Numbers, pairs: Pairs, own: Numbers) -> Numbers:
+    """What a method changed in the statistics of either part (Table 3 reports differences from the test set)."""
+    before = {name: own[name] if name.startswith("melody") else own[name][pairs.partner] for name in TABLE3}
+    return {name: numbers[name] - before[name] for name in TABLE3}
 
-    @jax.jit
-    def run(starts):
-        batch = segments.cut(arrays, starts, jnp.zeros_like(starts))
-        mean, _ = nets.encode(sides, params, batch)
-        return nets.reconstructions(batch, nets.decode(sides, params, mean)), mean
 
-    counts, z = zip(*(jax.device_get(run(block)) for block in starts), strict=True)
-    return _rates(counts), list(z)
+def _row(name: str, numbers: Numbers, measures: tuple[str, ...], interval) -> dict:
+    """One row of a table: the means, and 95 % bootstrap intervals over songs under "ci"; None where there is none."""
+    means: dict[str, float | None] = {}
+    ci: dict[str, list[float] | None] = {}
+    for measure in measures:
+        mean, low, high = interval(numbers[measure]) if measure in numbers else (np.nan,) * 3
+        means[measure] = None if np.isnan(mean) else mean
+        ci[measure] = None if np.isnan(mean) else [low, high]
+    return {"method": name, **means, "ci": ci}
+
+
+def _accuracy(real: np.ndarray, other: np.ndarray, transposed: np.ndarray) -> dict[str, float]:
+    """How often an evaluator is right, on random negatives and on key-matched ones, from what passes."""
+    passed = [float(np.mean(x)) for x in (real, other, transposed)]
+    return {
+        "passes_real": passed[0], "passes_random": passed[1], "passes_key_matched": passed[2],
+        "accuracy_random": (passed[0] + 1.0 - passed[1]) / 2,
+        "accuracy_key_matched": (passed[0] + 1.0 - passed[2]) / 2,
+    }
+
+
+# Reconstruction and controls -----------------------------------------------------------------------------------------
+
+
+def _reconstruct(here: methods.Space, music: methods.Music, size: int) -> dict[str, float]:
+    """Greedy reconstruction from the posterior mean: rates over all segments."""
+    through = methods.reconstruction(here)
+    return _rates([jax.device_get(_counts(through.run(block, rows), block)) for block, rows in _blocks(music, size)])
+
+
+def _likeness(here: methods.Space, method: methods.Method, music: methods.Music, size: int) -> dict[str, float]:
+    """How much a method's music is like the VAEs' own reconstruction of what it was given."""
+    through = methods.reconstruction(here)
+    counts = [jax.device_get(_counts(method.run(block, rows), through.run(block, rows)))
+              for block, rows in _blocks(music, size)]
+    return _rates(counts)
+
+
+@jax.jit
+def _counts(new: methods.Music, old: methods.Music) -> dict:
+    return nets.reconstructions(old, {"tokens": new["melody"], **new})
 
 
 def _rates(counts) -> dict[str, float]:
@@ -72,19 +208,15 @@ def _rates(counts) -> dict[str, float]:
     return rates
 
 
-def majority(corpus, config) -> dict[str, float]:
+def majority(corpus, config, asked: methods.Music) -> dict[str, float]:
     """What the same measures say of always answering the training songs' most frequent symbol.
 
     The most frequent token, pitch of an onset, rhythm symbol, root and chord; and no note at all, the most frequent
-    content of an accompaniment's cell.
+    content of an accompaniment's cell. Where the corpus is measured whole, the most frequent symbol of the whole.
     """
-    train, _ = segments.windows(corpus, config, "train", ("melody", "accompaniment"))
-    test, _ = segments.windows(corpus, config, config.data.split, ("melody", "accompaniment"))
-    known, asked = (
-        jax.device_get(segments.cut(corpus.arrays, jnp.asarray(starts[batches.fixed(len(starts), 2000)]),
-                                    jnp.zeros(2000, jnp.int32)))
-        for starts in (train, test)
-    )
+    split = "all" if config.data.split == "all" else "train"
+    train, _ = segments.windows(corpus, config, split, ("melody", "accompaniment"))
+    known = _music(corpus, train[batches.fixed(len(train), 2000)])
     tokens, wanted = known["melody"], asked["melody"]
     pitch = _mode(tokens[tokens < melody.HOLD])
     chord = np.array(_mode_row(known["chords"].reshape(-1, 3)))
@@ -108,78 +240,29 @@ def _mode_row(rows):
     return unique[np.argmax(count)]
 
 
-def unrelated(songs: np.ndarray, seed: int) -> np.ndarray:
-    """For every segment another one, of another song where there is one: int [n], seeded."""
-    rng = np.random.default_rng(seed)
-    partner = rng.permutation(len(songs))
-    for _ in range(100):
-        same = np.flatnonzero(songs[partner] == songs)
-        if not len(same):
-            break
-        partner[same] = rng.integers(0, len(songs), len(same))
-    return partner
-
-
-def control_response(config, params, z, partner, size) -> dict[str, dict[str, list[float]]]:
+def control_response(config, results, here, music, size) -> dict[str, dict[str, list[float]]]:
     """rho of every aspect as one control goes from 0 to 1 while the others stay at .5, over unrelated pairs.
 
     {control moved: {aspect: [rho at each of CONTROLS]}}
     """
-    actor, _ = nets.actor_and_critic(config, nets.models(config))
-    aspects = actor.aspects
-    cut = actor_critic.melody_size(aspects)
-    pairs = np.concatenate([z[:, :cut], z[partner][:, cut:]], -1)[: max(2000 // size, 1) * size]
+    actor, _ = nets.actor_and_critic(config, here.sides)
+    params, aspects = results("fusion")["actor"], here.aspects
 
     @jax.jit
-    def run(z, controls):
-        moved = actor.apply({"params": params["actor"]}, z, jnp.broadcast_to(controls, (len(z), 4)))
-        rho = actor_critic.distances(moved, z, params["sbar"], aspects)
+    def run(music, controls):
+        z = here.encode(music)
+        moved = actor.apply({"params": params}, z, jnp.broadcast_to(controls, (len(z), len(aspects))))
+        rho = actor_critic.distances(moved, z, here.sbar, aspects)
         return {name: jnp.mean(value) for name, value in rho.items()}
 
+    blocks = [block for block, _ in _blocks(music, size)][: max(2000 // size, 1)]
     response: dict[str, dict[str, list[float]]] = {}
     for i, control in enumerate(actor_critic.ASPECTS):
         rows = []
         for value in CONTROLS:
-            knobs = np.full(4, 0.5, np.float32)
+            knobs = np.full(len(aspects), 0.5, np.float32)
             knobs[i] = value
-            parts = [run(block, knobs) for block in pairs.reshape(-1, size, pairs.shape[-1])]
+            parts = [run(block, knobs) for block in blocks]
             rows.append({name: float(np.mean([part[name] for part in parts])) for name in aspects})
         response[control] = {name: [row[name] for row in rows] for name in aspects}
     return response
-
-
-def falls(values: list[float]) -> bool:
-    """Whether every value is below the one before."""
-    return bool(np.all(np.diff(values) < 0))
-
-
-def _draw(response: dict, path: Path) -> Path:
-    panels = [(f"control: {control}", list(CONTROLS), curves) for control, curves in response.items()]
-    return figures.lines_grid(
-        path, panels, xlabel="control", ylabel="latent distance rho", title="What each control holds fast")
-
-
-def _text(report: dict) -> str:
-    ours, majority_of = report["reconstruction"]["ours"], report["reconstruction"]["majority"]
-    rows = [[label, f"{100 * ours[name]:.2f}", f"{100 * majority_of[name]:.2f}"] for name, label in MEASURES.items()]
-    lines = [
-        f"# CollageNet, preset {report['preset']}",
-        "",
-        f"{report['segments']} segments of {report['songs']} songs ({report['data']['split']} split of"
-        f" {report['data']['source']})",
-        "",
-        "## Reconstruction: greedy, from the posterior mean",
-        "",
-        markdown(["%", "ours", "majority"], rows),
-        "",
-        "## Control response: latent distance rho of each aspect; the other controls at .5",
-        "",
-    ]
-    rows = []
-    for control, curves in report["controls"]["rho"].items():
-        for i, value in enumerate(report["controls"]["values"]):
-            own = ("falls" if falls(curves[control]) else "does not fall") if i == 0 else ""
-            rows.append([control if i == 0 else "", value, *(curves[name][i] for name in curves), own])
-    names = list(report["controls"]["rho"])
-    lines.append(markdown(["control", "c", *names, "own distance"], rows))
-    return "\n".join(lines)

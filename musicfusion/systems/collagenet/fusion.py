@@ -11,12 +11,12 @@ from jax import lax
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Resident, Task
-from musicfusion.systems.collagenet import latents
+from musicfusion.systems.collagenet import latents, segments
 from musicfusion.systems.collagenet.actor_critic import (
-    ASPECTS,
     Actor,
     Critic,
     control_loss,
+    controlled,
     critic_loss,
     distances,
     melody_size,
@@ -54,14 +54,11 @@ def examples(arrays, index, keys, training: bool, aspects: Mapping[str, int]) ->
 
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
-    low, high = arrays["low"][index], arrays["high"][index]
-    elsewhere = jnp.maximum(end - first - (high - low), 1)
-    u = jax.vmap(lambda key, n: jax.random.randint(key, (), 0, n))(other_key, elsewhere) + first
-    other = jnp.where(u < low, u, jnp.minimum(u + high - low, end - 1))
+    other = segments.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
     real = latent(index, noise_key)
     unrelated = jnp.concatenate([real[:, :cut], latent(other, other_noise_key)[:, cut:]], -1)
     prior = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(prior_key)
-    controls = jax.vmap(lambda key: jax.random.uniform(key, (2, len(ASPECTS))))(control_key)
+    controls = jax.vmap(lambda key: jax.random.uniform(key, (2, len(controlled(aspects)))))(control_key)
     return {"real": real, "unrelated": unrelated, "prior": prior, "controls": controls,
             "sbar": arrays["sbar"], "vaes": arrays["vaes"], "row_key": keys}
 
@@ -73,13 +70,16 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
     and serve both updates: the critic's as they are, the actor's through the critic that has just learned from them.
     decode(vae parameters, z) -> arrays is for pictures.
     """
-    optimizer = optimizers.create(group.optimizer, group.steps)
+    slower = dict(group.optimizer) | {"rate": group.optimizer.rate * group.actor_rate}
+    optimizer = {"actor": optimizers.create(slower, group.steps),
+                 "critic": optimizers.create(group.optimizer, group.steps)}
     aspects = actor.aspects
+    kinds = ("unrelated", "prior") if group.prior else ("unrelated",)
 
     def negatives(batch):
-        """Raw inputs [2b, d] and their controls [2b, 4]: unrelated pairs, then prior pairs."""
-        controls = jnp.moveaxis(batch["controls"], 1, 0).reshape(-1, len(ASPECTS))
-        return jnp.concatenate([batch["unrelated"], batch["prior"]]), controls
+        """Raw inputs [kb, d] and their controls [kb, 4]: unrelated pairs, then prior pairs if they count."""
+        controls = [batch["controls"][:, i] for i in range(len(kinds))]
+        return jnp.concatenate([batch[kind] for kind in kinds]), jnp.concatenate(controls)
 
     def row_keys(batch, salt, copies):
         fold = jax.vmap(jax.random.fold_in, (0, None))
@@ -91,17 +91,22 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
     def judge(params, z, keys=None):
         return critic.apply({"params": params}, z, keys)
 
+    def blurred(z, keys, sbar):
+        """What the critic is shown in training: z seen no more sharply than the VAEs see it."""
+        noise = jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
+        return z + group.blur * sbar * noise if group.blur else z
+
     def init(key, batch):
         z, controls = negatives(batch)
         actor_key, critic_key = jax.random.split(key)
         params = {"actor": actor.init(actor_key, z, controls)["params"],
                   "critic": critic.init(critic_key, z)["params"]}
         return {"params": params, "step": jnp.zeros((), jnp.int32),
-                "optimizer": {name: optimizer.init(p) for name, p in params.items()}}
+                "optimizer": {name: optimizer[name].init(p) for name, p in params.items()}}
 
     def update(name, state, gradients):
         gradients = parallel.mean(gradients)
-        updates, inner = optimizer.update(gradients, state["optimizer"][name])
+        updates, inner = optimizer[name].update(gradients, state["optimizer"][name])
         params = optax.apply_updates(state["params"][name], updates)
         return state | {"params": state["params"] | {name: params},
                         "optimizer": state["optimizer"] | {name: inner}}
@@ -109,16 +114,18 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
     def step(state, batch, key):
         del key
         z, controls = negatives(batch)
-        b = batch["real"].shape[0]
+        b, n = batch["real"].shape[0], len(kinds)
         moved, pull = jax.vjp(
-            lambda p: act(p, z, controls, row_keys(batch, 10, 2)), state["params"]["actor"])
+            lambda p: act(p, z, controls, row_keys(batch, 10, n)), state["params"]["actor"])
         judged = jnp.concatenate([batch["real"], z, moved])
-        keys = row_keys(batch, 20, 5)
+        keys = row_keys(batch, 20, 1 + 2 * n)
+        judged = blurred(judged, keys, batch["sbar"])
 
         def discriminate(params):
-            real, raw, fake = jnp.split(judge(params, judged, keys), [b, 3 * b])
-            accuracy = {"critic_real": jnp.mean(real > 0), "critic_unrelated": jnp.mean(raw[:b] > 0),
-                        "critic_prior": jnp.mean(raw[b:] > 0), "critic_moved": jnp.mean(fake > 0)}
+            real, raw, fake = jnp.split(judge(params, judged, keys), [b, (1 + n) * b])
+            accuracy = {"critic_real": jnp.mean(real > 0), "critic_moved": jnp.mean(fake > 0),
+                        **{f"critic_{kind}": jnp.mean(part > 0)
+                           for kind, part in zip(kinds, jnp.split(raw, n), strict=True)}}
             return critic_loss(real, raw, fake, group.weights, group.prior), accuracy
 
         (loss, accuracy), gradients = jax.value_and_grad(discriminate, has_aux=True)(
@@ -126,7 +133,8 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
         state = update("critic", state, gradients)
 
         def please(moved):
-            logits = judge(state["params"]["critic"], moved, row_keys(batch, 30, 2))
+            keys = row_keys(batch, 30, n)
+            logits = judge(state["params"]["critic"], blurred(moved, keys, batch["sbar"]), keys)
             adversarial = over_negatives(losses.binary_cross_entropy(logits, 1.0), group.prior)
             rho = distances(moved, z, batch["sbar"], aspects)
             total = adversarial + group.distance * over_negatives(control_loss(rho, controls), group.prior)
@@ -142,11 +150,10 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
     def evaluate(state, batch, key):
         del key
         z, controls = negatives(batch)
-        b = batch["real"].shape[0]
         moved = act(state["params"]["actor"], z, controls)
         logits = judge(state["params"]["critic"], jnp.concatenate([batch["real"], z, moved]))
-        passed = jnp.split(logits > 0, [b, 2 * b, 3 * b, 4 * b])
-        names = ("real", "unrelated", "prior", "moved_unrelated", "moved_prior")
+        names = ("real", *kinds, *(f"moved_{kind}" for kind in kinds))
+        passed = jnp.split(logits > 0, len(names))
         rho = distances(moved, z, batch["sbar"], aspects)
         return {**{f"passes_{name}": jnp.mean(x) for name, x in zip(names, passed, strict=True)},
                 **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}

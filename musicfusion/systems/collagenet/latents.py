@@ -29,11 +29,12 @@ def rows(corpus, config) -> tuple[dict[str, np.ndarray], int]:
         chosen = np.linspace(0, len(starts) - 1, min(wanted, len(starts))).round().astype(int)
         starts, songs, copies = starts[chosen], songs[chosen], len(shifts)
         offset = len(parts[0]["start"]) if parts else 0
+        low, high = segments.song_bounds(songs)
         parts.append({
             "start": np.repeat(starts, copies),
             "shift": np.tile(shifts, len(starts)),
-            "low": np.repeat(np.searchsorted(songs, songs, "left") * copies, copies) + offset,
-            "high": np.repeat(np.searchsorted(songs, songs, "right") * copies, copies) + offset,
+            "low": np.repeat(low * copies, copies) + offset,
+            "high": np.repeat(high * copies, copies) + offset,
         })
     table = {k: np.concatenate([part[k] for part in parts]).astype(np.int32) for k in parts[0]}
     return table, len(parts[0]["start"])

@@ -1,20 +1,28 @@
 """The four networks that a config names, and their way from a segment to z and back."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from musicfusion.codecs import polyphony
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.results import Trained
 from musicfusion.metrics import reconstruction
-from musicfusion.systems.collagenet import actor_critic, ec2vae, lite, polydis, segments
+from musicfusion.systems.collagenet import actor_critic, ec2vae, lite, polydis, segments, vanilla
 
 SIDES = ("melody", "accompaniment")
 MODELS: dict[str, dict[str, Callable]] = {
-    "melody": {"lite": lite.MelodyVAE, "ec2vae": ec2vae.EC2VAE},
-    "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create},
+    "melody": {"lite": lite.MelodyVAE, "ec2vae": ec2vae.EC2VAE,
+               "plain": vanilla.PlainMelodyVAE, "recurrent": vanilla.RecurrentMelodyVAE},
+    "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
+                      "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
+}
+PLAYERS: dict[str, tuple[Callable, Callable]] = {
+    "lite": (lite.Actor, lite.Critic),
+    "perceptron": (actor_critic.Actor, actor_critic.Critic),
 }
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -34,9 +42,11 @@ def models(config) -> dict:
 def actor_and_critic(config, sides: dict) -> tuple[actor_critic.Actor, actor_critic.Critic]:
     """The two networks in the latent space of these VAEs."""
     aspects = sides["melody"].aspects | sides["accompaniment"].aspects
-    dtype = precision(config)
-    return (actor_critic.Actor(aspects, **dict(config.fusion.actor), dtype=dtype),
-            actor_critic.Critic(aspects, **dict(config.fusion.critic), dtype=dtype))
+    dtype, group = precision(config), config.fusion
+    if group.model not in PLAYERS:
+        raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
+    actor, critic = PLAYERS[group.model]
+    return actor(aspects, **dict(group.actor), dtype=dtype), critic(aspects, **dict(group.critic), dtype=dtype)
 
 
 def precision(config) -> jnp.dtype:
@@ -45,6 +55,49 @@ def precision(config) -> jnp.dtype:
     if name not in PRECISIONS:
         raise MusicFusionError(f"run.precision = {name!r} is unknown: use {' or '.join(PRECISIONS)}")
     return PRECISIONS[name]
+
+
+def view(config, name: str):
+    """The config with the groups of config[name] in place of its own, to be used like any config."""
+    changed = config.copy_and_resolve_references()
+    for group, values in changed[name].items():
+        changed[group] = values
+    return changed
+
+
+def prefixed(results: Trained, prefix: str) -> Trained:
+    """Results whose stages are called without the prefix that they have in the run."""
+    return _Prefixed(results, prefix) if prefix else results
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prefixed:
+    results: Trained
+    prefix: str
+
+    def __call__(self, stage: str, subtree: str = "params") -> Any:
+        return self.results(self.prefix + stage, subtree)
+
+    def step(self, stage: str) -> int:
+        return self.results.step(self.prefix + stage)
+
+    def has(self, stage: str) -> bool:
+        return self.results.has(self.prefix + stage)
+
+    def origin(self) -> dict[str, Any]:
+        return self.results.origin()
+
+
+def sweep(config) -> list[tuple[float, str]]:
+    """Every lambda of Table 1, ascending, with the stage that trains its actor; config.fusion's own is "fusion".
+
+    Raises MusicFusionError where config.compare.lambdas holds anything but numbers from 0.
+    """
+    own, others = float(config.fusion.distance), config.compare.lambdas
+    if not all(isinstance(value, int | float) and value >= 0 for value in others):
+        raise MusicFusionError(f"compare.lambdas = {tuple(others)!r} is out of range: accepted are numbers from 0")
+    values = sorted({own, *map(float, others)})
+    return [(value, "fusion" if value == own else f"fusion_{value}") for value in values]
 
 
 def parameters(config, results) -> dict:
@@ -62,7 +115,7 @@ def encode(sides: dict, params: dict, batch: dict) -> tuple[jax.Array, jax.Array
 
 
 def decode(sides: dict, params: dict, z: jax.Array) -> dict:
-    """z [B, d] -> greedy {"tokens", "rhythm", "pitch", "duration", "chords"}."""
+    """z [B, d] -> greedy {"tokens", "rhythm", "pitch", "duration", "chords"}; a plain VAE says no chords."""
     cut = sum(sides["melody"].aspects.values())
     parts = {"melody": z[:, :cut], "accompaniment": z[:, cut:]}
     decoded: dict[str, jax.Array] = {}
@@ -72,29 +125,32 @@ def decode(sides: dict, params: dict, z: jax.Array) -> dict:
 
 
 def reconstructions(batch, decoded) -> dict:
-    """Counts (right, all) of whatever the decoded arrays hold: a melody, an accompaniment with its chords, or both."""
+    """Counts (right, all) of whatever the decoded arrays hold: a melody, an accompaniment, its chords."""
     counts: dict = {}
     if "tokens" in decoded:
         counts |= reconstruction.melody_counts(decoded["tokens"], batch["melody"])
     if "pitch" in decoded:
         slots = (decoded["pitch"], decoded["duration"])
         counts |= reconstruction.note_counts(slots, (batch["pitch"], batch["duration"]))
+    if "chords" in decoded:
         counts |= reconstruction.chord_counts(decoded["chords"], batch["chords"])
     return counts
 
 
 def modules(config) -> dict:
-    """Abstract parameters of each module; nothing is allocated."""
+    """Abstract parameters of each module, of vanilla's too where config.evaluate.compare; nothing is allocated."""
+    shapes = _modules(config)
+    if config.evaluate.compare:
+        shapes |= {f"vanilla_{name}": shape for name, shape in _modules(view(config, "vanilla")).items()}
+    return shapes
+
+
+def _modules(config) -> dict:
     sides = models(config)
     actor, critic = actor_and_critic(config, sides)
-    segment = {
-        "melody": jnp.zeros((1, segments.STEPS), jnp.int32),
-        "pitch": jnp.zeros((1, segments.STEPS, polyphony.SLOTS), jnp.int32),
-        "duration": jnp.zeros((1, segments.STEPS, polyphony.SLOTS), jnp.int32),
-        "chords": jnp.zeros((1, segments.BEATS, 3), jnp.int32),
-    }
+    segment = segments.silence(1)
     z = jnp.zeros((1, sum(actor.aspects.values())))
-    controls = jnp.zeros((1, len(actor_critic.ASPECTS)))
+    controls = jnp.zeros((1, len(actor.controls)))
     key = jax.random.key(0)
     shapes = {
         f"{side}_vae": jax.eval_shape(functools.partial(init, model), key, segment)

@@ -1,15 +1,20 @@
 """CollageNet as a system: its corpus, its stages, its modules, and what it does for a user."""
 
+import dataclasses
 import functools
 
 import numpy as np
 
 from musicfusion.codecs import melody, polyphony
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Stage, System
 from musicfusion.data import cache
 from musicfusion.systems.collagenet import (
     DECLARATION,
+    actor_critic,
+    baselines,
     evaluation,
+    evaluator,
     fusion,
     latents,
     nets,
@@ -25,14 +30,36 @@ def corpus(config):
 
 
 def stages(config) -> tuple[Stage, ...]:
-    """melody_vae, accompaniment_vae -> latents -> fusion."""
+    """melody_vae, accompaniment_vae -> latents -> fusion; then the two evaluators, which need none of them.
+
+    Where config.evaluate.compare asks for it, then what Table 1 sets beside them: the same four of CollageNet-vanilla,
+    fusion at the other lambdas, and the critic of the data-driven baseline.
+    """
+    _require_controls(config)
+    own = _stages(config)
+    judged = (*own, *_evaluators(config))
+    return (*judged, *_compared(config, own[-1])) if config.evaluate.compare else judged
+
+
+def _require_controls(config) -> None:
+    """What users steer must have its own part of z; the models without are for config.vanilla."""
+    models = nets.models(config)
+    for side, needed in (("melody", actor_critic.MELODY), ("accompaniment", actor_critic.ACCOMPANIMENT)):
+        if tuple(models[side].aspects) != needed:
+            raise MusicFusionError(f"{side}_vae.model = {config[f'{side}_vae'].model!r} does not tell"
+                                   f" {' from '.join(needed)}: it is for vanilla.{side}_vae alone")
+
+
+def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
+    """The four stages of one config, their names behind a prefix."""
     sides = nets.models(config)
     actor, critic = nets.actor_and_critic(config, sides)
+    vaes = tuple(f"{prefix}{side}_vae" for side in nets.SIDES)
 
     def vae_stage(side):
         group = config[f"{side}_vae"]
         return Stage(
-            name=f"{side}_vae",
+            name=f"{prefix}{side}_vae",
             task=vae.task(sides[side], group),
             steps=group.steps,
             batch=group.batch,
@@ -47,26 +74,67 @@ def stages(config) -> tuple[Stage, ...]:
         vae_stage("melody"),
         vae_stage("accompaniment"),
         Stage(
-            name="latents",
-            needs=("melody_vae", "accompaniment_vae"),
+            name=f"{prefix}latents",
+            needs=vaes,
             task=latents.task(sides, config),
             steps=-(-rows // config.latents.batch),
             batch=config.latents.batch,
             shuffled=False,
-            data=lambda corpus, results: latents.resident(corpus, config, results),
+            data=lambda corpus, results: latents.resident(corpus, config, nets.prefixed(results, prefix)),
             examples=latents.examples,
         ),
         Stage(
-            name="fusion",
-            needs=("melody_vae", "accompaniment_vae", "latents"),
+            name=f"{prefix}fusion",
+            needs=(*vaes, f"{prefix}latents"),
             task=fusion.task(actor, critic, functools.partial(nets.decode, sides), config.fusion),
             steps=config.fusion.steps,
             batch=config.fusion.batch,
-            data=lambda corpus, results: fusion.resident(corpus, config, results),
+            data=lambda corpus, results: fusion.resident(corpus, config, nets.prefixed(results, prefix)),
             examples=functools.partial(fusion.examples, aspects=actor.aspects),
             show=show_fusion,
         ),
     )
+
+
+def _compared(config, own: Stage) -> tuple[Stage, ...]:
+    """What Table 1 sets beside the actor of the stage `own`."""
+    _, critic = nets.actor_and_critic(config, nets.models(config))
+    return (
+        *_stages(nets.view(config, "vanilla"), "vanilla_"),
+        *(dataclasses.replace(_stages(_at(config, distance))[-1], name=name)
+          for distance, name in nets.sweep(config) if name != own.name),
+        dataclasses.replace(own, name="baseline_critic", task=baselines.critic_task(critic, config.fusion),
+                            best="loss", show=None),
+    )
+
+
+def _at(config, distance: float):
+    """The config with another lambda."""
+    changed = config.copy_and_resolve_references()
+    changed.fusion.distance = distance
+    return changed
+
+
+def _evaluators(config) -> tuple[Stage, ...]:
+    """Who judges harmony: one who knows random negatives, as in the paper, and one who knows key-matched ones too."""
+    model, group = evaluator.create(config), config.evaluator
+    return tuple(
+        Stage(
+            name=name,
+            task=evaluator.task(model, group),
+            steps=group.steps,
+            batch=group.batch,
+            data=lambda corpus, results: segments.resident(corpus, config, nets.SIDES),
+            examples=functools.partial(evaluator.examples, key_matched=share),
+            best="loss",
+        )
+        for name, share in (("harmony_evaluator", 0.0), ("key_evaluator", group.key_matched))
+    )
+
+
+def modules(config) -> dict:
+    """Abstract parameters of each module, the evaluators' last; nothing is allocated."""
+    return nets.modules(config) | evaluator.modules(config)
 
 
 def parts(arrays, row: int) -> dict[str, np.ndarray]:
@@ -98,5 +166,5 @@ def show_fusion(batch, made) -> list:
 
 
 SYSTEM = System(
-    DECLARATION, corpus, stages, nets.modules, evaluation.evaluate, sampling.sample, sampling.examples
+    DECLARATION, corpus, stages, modules, evaluation.evaluate, sampling.sample, sampling.examples
 )

@@ -236,7 +236,7 @@ GROUP = ConfigDict({
     "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}, "prior": 0.5, "steps": 200,
     "optimizer": {"rate": 3e-3, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0, "beta2": 0.9},
 })
-TASK = baselines.critic_task(CRITIC, GROUP)
+TASK = baselines.critic_task(CRITIC, lambda vaes, z: z, GROUP)
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +305,7 @@ def test_a_steps_randomness_belongs_to_the_rows(trained):
 def descent(trained):
     """run(z, iterations) with the trained critic."""
     params = trained[0]["params"]["critic"]
-    return jax.jit(partial(baselines.descend, CRITIC, params), static_argnums=1)
+    return jax.jit(partial(baselines.descend, lambda z: CRITIC.apply({"params": params}, z)), static_argnums=1)
 
 
 def test_latents_descend_toward_what_the_critic_takes_for_real(trained, descent):

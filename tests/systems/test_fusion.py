@@ -100,7 +100,7 @@ def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corp
 def group(**changes):
     settings = ConfigDict({
         "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}, "prior": 1.0, "distance": 0.7,
-        "critic_updates": 1, "actor_start": 0, "steps": 100,
+        "critic_updates": 1, "actor_rate": 1.0, "actor_start": 0, "steps": 100,
         "optimizer": {"rate": RATE, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0, "beta2": 0.9},
     })
     settings.update(changes)
@@ -110,8 +110,14 @@ def group(**changes):
 ACTOR, CRITIC = Actor(ASPECT_SIZES, 32, 2, 0.0), Critic(ASPECT_SIZES, 32, 2, 0.0)
 
 
+def hear(vaes, z):
+    """What the critic judges: here z, but louder."""
+    del vaes
+    return 2.0 * z
+
+
 def task(**changes):
-    return fusion.task(ACTOR, CRITIC, lambda params, z: {"z": z}, group(**changes))
+    return fusion.task(ACTOR, CRITIC, hear, lambda params, z: {"z": z}, group(**changes))
 
 
 def pairs(rng, rows=32):
@@ -192,7 +198,7 @@ def test_the_actor_follows_the_gradient_of_equation_5_through_the_critic_that_ha
     @partial(jax.value_and_grad, has_aux=True)
     def loss(actor):
         moved = ACTOR.apply({"params": actor}, z, controls)
-        logits = CRITIC.apply({"params": after["params"]["critic"]}, moved)
+        logits = CRITIC.apply({"params": after["params"]["critic"]}, 2.0 * moved)
         rho = distances(moved, z, batch["sbar"], ASPECT_SIZES)
         adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
         return adversarial + 0.7 * jnp.mean(control_loss(rho, controls)), (adversarial, rho)
@@ -208,6 +214,24 @@ def test_the_actor_follows_the_gradient_of_equation_5_through_the_critic_that_ha
     for expected, got, g in zip(*map(jax.tree.leaves, (first, went, gradient)), strict=True):
         clear = np.abs(g) > 1e-5
         np.testing.assert_allclose(got[clear], expected[clear], rtol=0.02)
+
+
+def test_the_actors_own_rate_leaves_the_critic_alone(start, batch):
+    (_, usual), _ = run(start, batch, 1)
+    (_, slower), _ = run(start, batch, 1, actor_rate=0.1)
+    assert same(usual["params"]["critic"], slower["params"]["critic"])
+    way, slower_way = (jax.tree.map(np.subtract, after["params"]["actor"], start["params"]["actor"])
+                       for after in (usual, slower))
+    for a, b in zip(jax.tree.leaves(way), jax.tree.leaves(slower_way), strict=True):
+        np.testing.assert_allclose(b, 0.1 * a, rtol=0.01, atol=1e-6)
+
+
+def test_prior_pairs_that_count_nothing_are_not_there_at_all(start, batch):
+    without = batch | {"prior": np.full_like(batch["prior"], np.nan)}
+    (_, after), metrics = run(start, without, 1, prior=0.0)
+    assert "critic_prior" not in metrics
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(after["params"]))
+    assert not same(after["params"]["actor"], start["params"]["actor"])
 
 
 def test_the_critic_learns_to_tell_real_pairs_and_the_actor_to_pass_for_one():

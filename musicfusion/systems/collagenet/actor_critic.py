@@ -87,6 +87,11 @@ def _sides(z, aspects, hidden, dtype) -> list[jax.Array]:
             nn.Dense(hidden, dtype=dtype, name="accompaniment")(z[:, size:])]
 
 
+def negative_kinds(prior: float) -> tuple[str, ...]:
+    """N_z of equation (2), by name: prior pairs are left out where they count nothing."""
+    return ("unrelated", "prior") if prior else ("unrelated",)
+
+
 def over_negatives(x: jax.Array, prior: float) -> jax.Array:
     """The expectation over N_z of equation (2): unrelated pairs, then as many prior pairs. [2n] -> scalar.
 

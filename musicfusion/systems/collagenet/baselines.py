@@ -4,6 +4,7 @@ A pair is a melody `tokens` int [B, 32] and an accompaniment's slots `pitch` and
 latents is z [B, d]. transposed and rule_based learn nothing; critic_task and descend are the data-driven baseline.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -18,7 +19,7 @@ from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Task
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import keys
-from musicfusion.systems.collagenet.actor_critic import Critic, critic_loss
+from musicfusion.systems.collagenet.actor_critic import critic_loss, negative_kinds
 
 SEMITONES = (0, -1, 1)  # how far a pitch may go; the first that fits is taken
 STEPS = (0, -1, 1, -2, 2)  # how far an onset may go, likewise
@@ -107,7 +108,7 @@ def _pair_keys(key, *arrays) -> jax.Array:
     return jax.vmap(partial(jax.random.fold_in, key))(jnp.sum(content * factors, -1, dtype=jnp.uint32))
 
 
-def critic_task(critic: Critic, group) -> Task:
+def critic_task(critic, hear, group) -> Task:
     """D as in fusion, but it never meets an actor (section 4.2): equation (2) on batches of fusion.examples.
 
     The raw negatives stand in for the actor's outputs as well, so that real pairs weigh against negatives as in fusion.
@@ -115,24 +116,26 @@ def critic_task(critic: Critic, group) -> Task:
     """
     optimizer = optimizers.create(group.optimizer, group.steps)
 
+    kinds = ("real", *negative_kinds(group.prior))
+
     def loss(params, batch, row_keys=None):
-        z = jnp.concatenate([batch["real"], batch["unrelated"], batch["prior"]])
-        logits = _judge(critic, params["critic"], z, row_keys)
+        heard = hear(batch["vaes"], jnp.concatenate([batch[kind] for kind in kinds]))
+        logits = critic.apply({"params": params["critic"]}, heard, row_keys)
         b = batch["real"].shape[0]
         real, raw = jnp.split(logits, [b])
         value = critic_loss(real, raw, raw, group.weights, group.prior)
         passes = {f"passes_{name}": jnp.mean(part > 0)
-                  for name, part in zip(("real", "unrelated", "prior"), jnp.split(logits, 3), strict=True)}
+                  for name, part in zip(kinds, jnp.split(logits, len(kinds)), strict=True)}
         return value, {"loss": value, **passes}
 
     def init(key, batch):
-        params = {"critic": critic.init(key, batch["real"])["params"]}
+        params = {"critic": critic.init(key, hear(batch["vaes"], batch["real"]))["params"]}
         return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
 
     def step(state, batch, key):
         del key
         fold = jax.vmap(jax.random.fold_in, (0, None))
-        row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(3)])
+        row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(len(kinds))])
         gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, row_keys)
         updates, inner = optimizer.update(parallel.mean(gradients), state["optimizer"])
         params = optax.apply_updates(state["params"], updates)
@@ -145,10 +148,10 @@ def critic_task(critic: Critic, group) -> Task:
     return Task(init, step, evaluate)
 
 
-def descend(critic: Critic, params, z, iterations: tuple[int, ...], rate: float = RATE) -> jax.Array:
+def descend(judge: Callable[[jax.Array], jax.Array], z, iterations: tuple[int, ...], rate: float = RATE) -> jax.Array:
     """z moved down the slope of -log D(z) by Adam, after each of so many `iterations`: z [B, d] -> [len, B, d].
 
-    params: the critic's own. `iterations` must rise (ValueError): the paper gives the rate but not their number, and
+    judge(z [B, d]) -> D's logits [B]. `iterations` must rise (ValueError): the paper gives no number of them, and
     nothing else holds z back. The rows know nothing of each other (the loss is a sum over them). The public code never
     zeroes the gradients between iterations; here each is fresh.
     """
@@ -156,7 +159,7 @@ def descend(critic: Critic, params, z, iterations: tuple[int, ...], rate: float 
     if np.any(gaps < 0):
         raise ValueError(f"iterations must rise: {iterations}")
     adam = optax.adam(rate)
-    slope = jax.grad(lambda z: jnp.sum(losses.binary_cross_entropy(_judge(critic, params, z), 1.0)))
+    slope = jax.grad(lambda z: jnp.sum(losses.binary_cross_entropy(judge(z), 1.0)))
 
     def iterate(_, carry):
         z, state = carry
@@ -169,8 +172,3 @@ def descend(critic: Critic, params, z, iterations: tuple[int, ...], rate: float 
 
     _, found = lax.scan(advance, (z, adam.init(z)), gaps)
     return found
-
-
-def _judge(critic, params, z, row_keys=None):
-    """D's logits [B]; row keys [B] switch dropout on."""
-    return critic.apply({"params": params}, z, row_keys)

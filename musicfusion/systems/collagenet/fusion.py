@@ -13,13 +13,12 @@ from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Resident, Task
 from musicfusion.systems.collagenet import latents, segments
 from musicfusion.systems.collagenet.actor_critic import (
-    Actor,
-    Critic,
     control_loss,
     controlled,
     critic_loss,
     distances,
     melody_size,
+    negative_kinds,
     over_negatives,
 )
 
@@ -63,8 +62,10 @@ def examples(arrays, index, keys, training: bool, aspects: Mapping[str, int]) ->
             "sbar": arrays["sbar"], "vaes": arrays["vaes"], "row_key": keys}
 
 
-def task(actor: Actor, critic: Critic, decode, group) -> Task:
+def task(actor, critic, hear, decode, group) -> Task:
     """Alternating updates of D (equation 2) and G (equations 3, 5, 6).
+
+    actor, critic: those of actor_critic.py or of the lite preset. hear(vaes, z) -> what the critic judges of z.
 
     state: {"params": {"actor", "critic"}, "optimizer": the same, "step"}. The actor's outputs are computed once a step
     and serve both updates: the critic's as they are, the actor's through the critic that has just learned from them.
@@ -74,7 +75,7 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
     optimizer = {"actor": optimizers.create(slower, group.steps),
                  "critic": optimizers.create(group.optimizer, group.steps)}
     aspects = actor.aspects
-    kinds = ("unrelated", "prior") if group.prior else ("unrelated",)
+    kinds = negative_kinds(group.prior)
 
     def negatives(batch):
         """Raw inputs [kb, d] and their controls [kb, 4]: unrelated pairs, then prior pairs if they count."""
@@ -88,19 +89,14 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
     def act(params, z, controls, keys=None):
         return actor.apply({"params": params}, z, controls, keys)
 
-    def judge(params, z, keys=None):
-        return critic.apply({"params": params}, z, keys)
-
-    def blurred(z, keys, sbar):
-        """What the critic is shown in training: z seen no more sharply than the VAEs see it."""
-        noise = jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
-        return z + group.blur * sbar * noise if group.blur else z
+    def judge(params, heard, keys=None):
+        return critic.apply({"params": params}, heard, keys)
 
     def init(key, batch):
         z, controls = negatives(batch)
         actor_key, critic_key = jax.random.split(key)
         params = {"actor": actor.init(actor_key, z, controls)["params"],
-                  "critic": critic.init(critic_key, z)["params"]}
+                  "critic": critic.init(critic_key, hear(batch["vaes"], z))["params"]}
         return {"params": params, "step": jnp.zeros((), jnp.int32),
                 "optimizer": {name: optimizer[name].init(p) for name, p in params.items()}}
 
@@ -117,9 +113,10 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
         b, n = batch["real"].shape[0], len(kinds)
         moved, pull = jax.vjp(
             lambda p: act(p, z, controls, row_keys(batch, 10, n)), state["params"]["actor"])
-        judged = jnp.concatenate([batch["real"], z, moved])
+        given = hear(batch["vaes"], jnp.concatenate([batch["real"], z]))
+        made, pull_heard = jax.vjp(lambda z: hear(batch["vaes"], z), moved)
+        judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), given, made)
         keys = row_keys(batch, 20, 1 + 2 * n)
-        judged = blurred(judged, keys, batch["sbar"])
 
         def discriminate(params):
             real, raw, fake = jnp.split(judge(params, judged, keys), [b, (1 + n) * b])
@@ -132,16 +129,16 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
             state["params"]["critic"])
         state = update("critic", state, gradients)
 
-        def please(moved):
-            keys = row_keys(batch, 30, n)
-            logits = judge(state["params"]["critic"], blurred(moved, keys, batch["sbar"]), keys)
+        def please(made, moved):
+            logits = judge(state["params"]["critic"], made, row_keys(batch, 30, n))
             adversarial = over_negatives(losses.binary_cross_entropy(logits, 1.0), group.prior)
             rho = distances(moved, z, batch["sbar"], aspects)
             total = adversarial + group.distance * over_negatives(control_loss(rho, controls), group.prior)
             return total, {"adversarial": adversarial,
                            **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
 
-        (actor_loss, terms), towards = jax.value_and_grad(please, has_aux=True)(moved)
+        (actor_loss, terms), (by_sound, by_distance) = jax.value_and_grad(please, (0, 1), has_aux=True)(made, moved)
+        towards = pull_heard(by_sound)[0] + by_distance
         due = (state["step"] >= group.actor_start) & (state["step"] % group.critic_updates == 0)
         state = lax.cond(due, lambda s: update("actor", s, pull(towards)[0]), lambda s: s, state)
         metrics = {"loss": actor_loss, "critic": loss, **accuracy, **terms}
@@ -151,7 +148,8 @@ def task(actor: Actor, critic: Critic, decode, group) -> Task:
         del key
         z, controls = negatives(batch)
         moved = act(state["params"]["actor"], z, controls)
-        logits = judge(state["params"]["critic"], jnp.concatenate([batch["real"], z, moved]))
+        judged = hear(batch["vaes"], jnp.concatenate([batch["real"], z, moved]))
+        logits = judge(state["params"]["critic"], judged)
         names = ("real", *kinds, *(f"moved_{kind}" for kind in kinds))
         passed = jnp.split(logits > 0, len(names))
         rho = distances(moved, z, batch["sbar"], aspects)

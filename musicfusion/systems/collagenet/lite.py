@@ -1,10 +1,11 @@
 """The lite networks: the paper's latents and factorisation (paper 000, section 3) from parallel blocks.
 
 The VAEs keep the contract of the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode`
-and `aspects`; losses are nats per segment, one number a row. Actor and critic keep that of actor_critic.py.
+and `aspects`; losses are nats per segment, one number a row. The actor keeps that of actor_critic.py.
 
-Every latent lies in time: an eighth of each aspect belongs to each beat (nn.blocks.Summary). So actor and critic meet a
-beat's melody beside the chord under it, and need not find out which numbers of z sound together.
+Every latent lies in time: an eighth of each aspect belongs to each beat (nn.blocks.Summary). So the actor meets a
+beat's melody beside the chord under it, and need not find out which numbers of z sound together. The critic hears what
+the decoders make of z (hearing.py).
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from musicfusion import losses
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.nn.mlp import Gate
+from musicfusion.systems.collagenet import hearing
 from musicfusion.systems.collagenet.actor_critic import controlled, split
 
 STEPS, BEATS, PER_BEAT = 32, 8, 4
@@ -80,6 +82,10 @@ class MelodyVAE(nn.Module):
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
         rhythm, notes = self.logits(z)
         return {"tokens": jnp.argmax(notes, -1), "rhythm": jnp.argmax(rhythm, -1)}
+
+    def hear(self, z) -> dict[str, jax.Array]:
+        """The melody as the critic hears it (hearing.py)."""
+        return hearing.lead(self.logits(z)[1])
 
 
 class Notes(NamedTuple):
@@ -197,6 +203,11 @@ class AccompanimentVAE(nn.Module):
         pitch = polyphony.transpose(pitch, duration, _frame(rows))
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp), "chords": rows}
 
+    def hear(self, z) -> dict[str, jax.Array]:
+        """The accompaniment as the critic hears it (hearing.py)."""
+        chord, notes = self.logits(z)
+        return hearing.back(notes.onsets, chord)
+
 
 def _frame(rows) -> jax.Array:
     """Chord rows [B, 8, 3] -> root in -5..6, for every step and slot: [B, 32, 1]."""
@@ -243,23 +254,6 @@ class Actor(nn.Module):
         knobs = jnp.broadcast_to(controls[:, None], (len(z), BEATS, controls.shape[-1]))
         x = Blocks(self.width, self.depth, self.dtype, name="body")(jnp.concatenate([beats, knobs], -1))
         return from_beats(Gate(name="gate")(x, beats), self.aspects)
-
-
-class Critic(nn.Module):
-    """D(z): the logit that a pair of latents belongs to one song, beat by beat, then as a whole. (Section 3.2.)"""
-
-    aspects: Mapping[str, int]
-    width: int = 128
-    depth: int = 4
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, z: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, d] -> logits [B]."""
-        del row_keys
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(by_beat(z, self.aspects))
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(jnp.mean(x, 1)))
-        return nn.Dense(1, name="logit")(x)[:, 0]
 
 
 def by_beat(z: jax.Array, aspects: Mapping[str, int]) -> jax.Array:

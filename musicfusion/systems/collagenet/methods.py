@@ -121,13 +121,16 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
     if not results.has("baseline_critic"):
         return
     _, critic = nets.actor_and_critic(config, here.sides)
-    params = results("baseline_critic")["critic"]
+    params, hear = results("baseline_critic")["critic"], nets.hear(config, here.sides)
+
+    def judge(z):
+        return jnp.asarray(critic.apply({"params": params}, hear(here.params, z)))
 
     def by(iterations):
         @jax.jit
         def run(music, rows):
             z = here.encode(music)
-            moved = baselines.descend(critic, params, z, (iterations,))[0]
+            moved = baselines.descend(judge, z, (iterations,))[0]
             return here.decode(moved) | here.rho(moved, z)
 
         return run

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Trained
 from musicfusion.metrics import reconstruction
-from musicfusion.systems.collagenet import actor_critic, ec2vae, lite, polydis, segments, vanilla
+from musicfusion.systems.collagenet import actor_critic, ec2vae, hearing, lite, polydis, segments, vanilla
 
 SIDES = ("melody", "accompaniment")
 MODELS: dict[str, dict[str, Callable]] = {
@@ -20,10 +20,7 @@ MODELS: dict[str, dict[str, Callable]] = {
     "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
                       "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
 }
-PLAYERS: dict[str, tuple[Callable, Callable]] = {
-    "lite": (lite.Actor, lite.Critic),
-    "perceptron": (actor_critic.Actor, actor_critic.Critic),
-}
+PLAYERS = ("lite", "perceptron")  # actor and critic
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -39,14 +36,31 @@ def models(config) -> dict:
     return built
 
 
-def actor_and_critic(config, sides: dict) -> tuple[actor_critic.Actor, actor_critic.Critic]:
+def actor_and_critic(config, sides: dict) -> tuple[Any, Any]:
     """The two networks in the latent space of these VAEs."""
     aspects = sides["melody"].aspects | sides["accompaniment"].aspects
     dtype, group = precision(config), config.fusion
     if group.model not in PLAYERS:
         raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
-    actor, critic = PLAYERS[group.model]
-    return actor(aspects, **dict(group.actor), dtype=dtype), critic(aspects, **dict(group.critic), dtype=dtype)
+    if group.model == "lite":
+        return lite.Actor(aspects, **dict(group.actor), dtype=dtype), hearing.Critic(**dict(group.critic), dtype=dtype)
+    return (actor_critic.Actor(aspects, **dict(group.actor), dtype=dtype),
+            actor_critic.Critic(aspects, **dict(group.critic), dtype=dtype))
+
+
+def hear(config, sides: dict) -> Callable[[dict, jax.Array], Any]:
+    """(the VAEs' parameters, z [B, d]) -> what the critic judges: the lite one music, the paper's z itself."""
+    if config.fusion.model != "lite":
+        return lambda vaes, z: z
+    aspects = sides["melody"].aspects | sides["accompaniment"].aspects
+    cut = actor_critic.melody_size(aspects)
+
+    def heard(vaes, z):
+        parts = {"melody": z[:, :cut], "accompaniment": z[:, cut:]}
+        sounds = [sides[side].apply({"params": vaes[side]}, parts[side], method="hear") for side in SIDES]
+        return {**sounds[0], **sounds[1], "z": lite.by_beat(z, aspects)}
+
+    return heard
 
 
 def precision(config) -> jnp.dtype:
@@ -157,7 +171,8 @@ def _modules(config) -> dict:
         for side, model in sides.items()
     }
     shapes["actor"] = jax.eval_shape(actor.init, key, z, controls)["params"]
-    shapes["critic"] = jax.eval_shape(critic.init, key, z)["params"]
+    heard = jax.eval_shape(hear(config, sides), {side: shapes[f"{side}_vae"] for side in SIDES}, z)
+    shapes["critic"] = jax.eval_shape(critic.init, key, heard)["params"]
     return shapes
 
 

@@ -86,7 +86,8 @@ def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
         Stage(
             name=f"{prefix}fusion",
             needs=(*vaes, f"{prefix}latents"),
-            task=fusion.task(actor, critic, functools.partial(nets.decode, sides), config.fusion),
+            task=fusion.task(actor, critic, nets.hear(config, sides), functools.partial(nets.decode, sides),
+                             config.fusion),
             steps=config.fusion.steps,
             batch=config.fusion.batch,
             data=lambda corpus, results: fusion.resident(corpus, config, nets.prefixed(results, prefix)),
@@ -98,13 +99,14 @@ def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
 
 def _compared(config, own: Stage) -> tuple[Stage, ...]:
     """What Table 1 sets beside the actor of the stage `own`."""
-    _, critic = nets.actor_and_critic(config, nets.models(config))
+    sides = nets.models(config)
+    _, critic = nets.actor_and_critic(config, sides)
     return (
         *_stages(nets.view(config, "vanilla"), "vanilla_"),
         *(dataclasses.replace(_stages(_at(config, distance))[-1], name=name)
           for distance, name in nets.sweep(config) if name != own.name),
-        dataclasses.replace(own, name="baseline_critic", task=baselines.critic_task(critic, config.fusion),
-                            best="loss", show=None),
+        dataclasses.replace(own, name="baseline_critic", best="loss", show=None,
+                            task=baselines.critic_task(critic, nets.hear(config, sides), config.fusion)),
     )
 
 

@@ -16,6 +16,7 @@ from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.parallel import masked_mean
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.nn.recurrent import LOG_VARIANCE, GRUCell, Linear, RecurrentEncoder, logistic_teacher
+from musicfusion.systems.collagenet import hearing
 from musicfusion.systems.collagenet.ec2vae import EPOCHS, _autoregress
 from musicfusion.systems.collagenet.lite import (
     BEATS,
@@ -74,6 +75,10 @@ class PlainMelodyVAE(nn.Module):
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
         return _with_rhythm(jnp.argmax(self.logits(z), -1))
 
+    def hear(self, z) -> dict[str, jax.Array]:
+        """The melody as the critic hears it (hearing.py)."""
+        return hearing.lead(self.logits(z))
+
 
 class PlainAccompanimentVAE(nn.Module):
     """The lite accompaniment VAE with one latent: notes in and out at their own pitch, chords unheard."""
@@ -118,6 +123,10 @@ class PlainAccompanimentVAE(nn.Module):
         """Greedy: slots "pitch", "duration" int32 [B, 32, 14]."""
         pitch, duration = polyphony.slots_from_matrix(likeliest_matrix(self.logits(z)), jnp)
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp)}
+
+    def hear(self, z) -> dict[str, jax.Array]:
+        """The accompaniment as the critic hears it (hearing.py)."""
+        return hearing.back(self.logits(z).onsets)
 
 
 class RecurrentMelodyVAE(nn.Module):

@@ -16,6 +16,7 @@ from musicfusion.systems.collagenet.actor_critic import (
     critic_loss,
     distances,
     melody_size,
+    negative_kinds,
     over_negatives,
     split,
 )
@@ -167,5 +168,7 @@ def test_rows_of_actor_and_critic_do_not_hear_of_each_other_and_every_input_is_h
 
 def test_prior_pairs_count_as_much_as_they_are_weighted():
     x = jnp.array([1.0, 3.0, 10.0, 20.0])  # two unrelated pairs, two prior pairs
-    for prior, expected in ((1.0, 8.5), (0.0, 2.0), (0.5, (2.0 + 7.5) / 1.5)):
+    for prior, expected in ((1.0, 8.5), (0.5, (2.0 + 7.5) / 1.5)):
         np.testing.assert_allclose(over_negatives(x, prior), expected)
+    np.testing.assert_allclose(over_negatives(x[:2], 0.0), 2.0)  # there are none
+    assert negative_kinds(0.5) == ("unrelated", "prior") and negative_kinds(0.0) == ("unrelated",)

@@ -255,7 +255,8 @@ def batch_of(real, partner):
     def make(rows, seed=0):
         row_key = jax.random.split(jax.random.key(seed), len(rows))
         prior = jax.random.normal(jax.random.key(seed + 1), (len(rows), z.shape[1]))
-        return {"real": z[rows], "unrelated": unrelated[rows], "prior": np.asarray(prior), "row_key": row_key}
+        return {"real": z[rows], "unrelated": unrelated[rows], "prior": np.asarray(prior), "vaes": {},
+                "row_key": row_key}
 
     return make
 
@@ -294,7 +295,7 @@ def test_the_critics_loss_is_equation_2_with_raw_negatives_only(trained):
 def test_a_steps_randomness_belongs_to_the_rows(trained):
     state, batch = trained
     step = jax.jit(TASK.step)
-    backwards = {name: value[::-1] for name, value in batch.items()}
+    backwards = jax.tree.map(lambda x: x[::-1], batch)
     others = batch | {"row_key": jax.random.split(jax.random.key(9), len(batch["real"]))}
     (_, here), (_, there), (_, elsewhere) = (step(state, each, KEY) for each in (batch, backwards, others))
     np.testing.assert_allclose(here["loss"], there["loss"], rtol=1e-5)

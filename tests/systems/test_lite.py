@@ -11,10 +11,10 @@ from musicfusion.systems.collagenet import nets, segments
 from musicfusion.systems.collagenet.lite import AccompanimentVAE, Actor, MelodyVAE, by_beat, from_beats
 
 ROWS = 16
-MELODY = MelodyVAE(width=32, depth=1, pitch=16, rhythm=8)
-ACCOMPANIMENT = AccompanimentVAE(width=32, depth=1, chord=16, texture=24)
+MELODY = MelodyVAE(width=32, depth=1, pitch=48, rhythm=24)
+ACCOMPANIMENT = AccompanimentVAE(width=32, depth=1, chord=32, texture=64)
 SIDES = {"melody": MELODY, "accompaniment": ACCOMPANIMENT}
-LATENT = {"melody": 24, "accompaniment": 40}
+LATENT = {"melody": 72, "accompaniment": 96}
 KEY = jax.random.key(5)
 
 
@@ -134,8 +134,8 @@ def test_rows_do_not_hear_of_each_other(batch, run, params):
 
 def test_the_rhythm_is_decoded_from_its_own_part_of_z_alone(run, params, z):
     other_pitch, other_rhythm = z["melody"].copy(), z["melody"].copy()
-    other_pitch[:, :16] = np.roll(other_pitch[:, :16], 1, 0)
-    other_rhythm[:, 16:] = np.roll(other_rhythm[:, 16:], 1, 0)
+    other_pitch[:, :48] = np.roll(other_pitch[:, :48], 1, 0)
+    other_rhythm[:, 48:] = np.roll(other_rhythm[:, 48:], 1, 0)
     rhythm, notes = run("melody", "logits", params["melody"], z["melody"])
     same_rhythm, other_notes = run("melody", "logits", params["melody"], other_pitch)
     np.testing.assert_allclose(same_rhythm, rhythm, rtol=1e-5, atol=1e-5)
@@ -150,19 +150,19 @@ def test_the_melody_learns_of_the_rhythm_code_through_the_decoded_rhythm(params,
         return jnp.sum(MELODY.apply(params, z, batch, KEY, 1.0, method="losses")["melody"])
 
     by_params, by_z = jax.jit(jax.grad(loss, (0, 1)))(params["melody"], np.zeros_like(z["melody"]))
-    assert np.abs(by_z[:, 16:]).max() > 1e-3
+    assert np.abs(by_z[:, 48:]).max() > 1e-3
     assert np.abs(by_params["params"]["rhythm_head"]["kernel"]).max() > 1e-3
 
 
 def test_the_chords_are_decoded_from_their_own_part_of_z_alone(run, params, z):
     other_texture, other_chords = z["accompaniment"].copy(), z["accompaniment"].copy()
-    other_texture[:, 16:] = np.roll(other_texture[:, 16:], 1, 0)
-    other_chords[:, :16] = np.roll(other_chords[:, :16], 1, 0)
-    chord, onsets, _ = run("accompaniment", "logits", params["accompaniment"], z["accompaniment"])
-    same, changed, _ = run("accompaniment", "logits", params["accompaniment"], other_texture)
+    other_texture[:, 32:] = np.roll(other_texture[:, 32:], 1, 0)
+    other_chords[:, :32] = np.roll(other_chords[:, :32], 1, 0)
+    chord, (onsets, *_) = run("accompaniment", "logits", params["accompaniment"], z["accompaniment"])
+    same, (changed, *_) = run("accompaniment", "logits", params["accompaniment"], other_texture)
     np.testing.assert_allclose(same, chord, rtol=1e-5, atol=1e-5)
     assert np.abs(changed - onsets).max((1, 2)).min() > 0.1
-    other, hears, _ = run("accompaniment", "logits", params["accompaniment"], other_chords)
+    other, (hears, *_) = run("accompaniment", "logits", params["accompaniment"], other_chords)
     assert np.abs(other - chord).max() > 0.1 and np.abs(hears - onsets).max() > 0.1
 
 
@@ -185,11 +185,11 @@ def test_the_texture_code_does_not_know_the_key(batch, run, params):
     for shift in range(-6, 6):
         kept = ((root + shift >= -5) & (root + shift <= 6)).all(1)
         moved = run("accompaniment", "encode", params["accompaniment"], transposed(batch, shift))
-        np.testing.assert_allclose(moved[0][kept, 16:], mean[kept, 16:], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(moved[1][kept, 16:], std[kept, 16:], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(moved[0][kept, 32:], mean[kept, 32:], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(moved[1][kept, 32:], std[kept, 32:], rtol=1e-4, atol=1e-5)
         if shift and kept.any():
             compared += int(kept.sum())
-            assert np.abs(moved[0] - mean)[kept, :16].max(1).min() > 1e-3  # the chord code does
+            assert np.abs(moved[0] - mean)[kept, :32].max(1).min() > 1e-3  # the chord code does
     assert compared > 10
 
 
@@ -295,7 +295,7 @@ def test_accuracies_count_what_was_decoded(batch):
 
 # The actor -----------------------------------------------------------------------------------------------------------
 
-ASPECTS = MELODY.aspects | ACCOMPANIMENT.aspects
+ASPECTS = {"pitch": 16, "rhythm": 8, "chord": 16, "texture": 24}
 
 
 def test_each_beat_gets_its_own_part_of_every_aspect():

@@ -24,9 +24,9 @@ ROWS = 16
 KEY = jax.random.key(5)
 PIANOTREE = PianoTreeVAE(24, 12, {"notes": 16, "time": 16}, {"z_input": 8, "time": 32, "note": 24, "duration": 8})
 MODELS = {
-    "plain melody": PlainMelodyVAE(width=32, depth=1, melody=20),
+    "plain melody": PlainMelodyVAE(width=32, depth=1, melody=48),
     "recurrent melody": RecurrentMelodyVAE(hidden=48, melody=20),
-    "plain accompaniment": PlainAccompanimentVAE(width=32, depth=1, accompaniment=32),
+    "plain accompaniment": PlainAccompanimentVAE(width=32, depth=1, accompaniment=96),
     "pianotree": PIANOTREE,
 }
 TERMS = {
@@ -160,7 +160,7 @@ def learned(params, value_and_gradient, steps, rate):
 
 
 @pytest.mark.parametrize("name, steps, rate, best", [
-    ("plain melody", 50, 5e-3, "onset_accuracy"), ("plain accompaniment", 80, 5e-3, "note_f1")])
+    ("plain melody", 50, 5e-3, "onset_accuracy"), ("plain accompaniment", 120, 5e-3, "note_f1")])
 def test_a_few_steps_on_real_segments_raise_the_accuracy(name, steps, rate, best, batch, run, value_and_gradient):
     begin = {"params": jax.jit(lambda: nets.init(MODELS[name], KEY, batch))()}
     after, _ = learned(begin, value_and_gradient[name], steps, rate)
@@ -259,6 +259,13 @@ def latent_size(config):
     return sum(sum(model.aspects.values()) for model in nets.models(config).values())
 
 
+def drawn_vaes(config):
+    """Random parameters of both VAEs."""
+    rng, shapes = np.random.default_rng(1), nets.modules(config)
+    return {side: jax.tree.map(lambda s: rng.uniform(-0.2, 0.2, s.shape).astype(np.float32), shapes[f"{side}_vae"])
+            for side in nets.SIDES}
+
+
 def names(**changes):
     return [stage.name for stage in SYSTEM.stages(micro_config(**changes))]
 
@@ -291,8 +298,8 @@ def test_vanilla_has_its_own_vaes_and_all_else_of_the_run(config):
     for group in ("fusion", "latents", "data", "run", "seed"):
         assert view[group] == config[group]
     assert config.to_dict() == kept
-    actor, critic = nets.actor_and_critic(view, nets.models(view))
-    assert list(actor.aspects) == list(critic.aspects) == ["melody", "accompaniment"]
+    actor, _ = nets.actor_and_critic(view, nets.models(view))
+    assert list(actor.aspects) == ["melody", "accompaniment"]
     assert actor.controls == ()
 
 
@@ -402,6 +409,7 @@ def test_the_stages_of_the_sweep_differ_in_lambda_alone(corpus, config, stages):
     size = latent_size(config)
     mean, spread = np.random.default_rng(0).normal(size=(50, size)).astype(np.float16), np.full(size, 0.1, np.float32)
     results = {"latents": {"params": {"sbar": spread}, "latents": {"mean": mean, "std": np.tile(spread, (50, 1))}}}
+    results |= {f"{side}_vae": {"params": vae} for side, vae in drawn_vaes(config).items()}
 
     def read(name, subtree="params"):
         return results.get(name, {}).get(subtree, {})
@@ -430,8 +438,8 @@ def test_the_baselines_critic_trains_on_the_pairs_of_fusion_without_an_actor(con
     for what in ("steps", "batch", "data", "examples"):
         assert getattr(stage, what) == getattr(fusion, what)
     z = jnp.zeros((8, latent_size(config)))
-    batch = {"real": z, "unrelated": z, "prior": z, "controls": jnp.zeros((8, 2, 4)), "sbar": z[0], "vaes": {},
-             "row_key": jax.random.split(KEY, 8)}
+    batch = {"real": z, "unrelated": z, "prior": z, "controls": jnp.zeros((8, 2, 4)), "sbar": z[0],
+             "vaes": drawn_vaes(config), "row_key": jax.random.split(KEY, 8)}
     state = jax.eval_shape(stage.task.init, KEY, batch)
     assert set(state["params"]) == {"critic"}
     after, metrics = jax.eval_shape(stage.task.step, state, batch, KEY)

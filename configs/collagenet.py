@@ -58,18 +58,18 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
     # Actor and critic. The critic's weights are those of the public code in expectation.
     config.fusion = ConfigDict({
-        "model": "lite",
+        "model": "lite",  # or hearing, whose critic judges what z decodes to, or perceptron, the paper's
         "actor": {"width": 128, "depth": 4},
         "critic": {"width": 128, "depth": 2},
         "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11},
-        "prior": 0.0,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
+        "prior": 0.1,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor
         "actor_rate": 1.0,  # the actor's rate as a part of the optimizer's
-        "actor_start": 60,  # the actor waits until the critic knows something
+        "actor_start": 50,  # the actor waits until the critic knows something
         "steps": 3000, "batch": 128,
-        "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 50, "clip": 0.0, "beta1": 0.5,
-                      "beta2": 0.99},
+        "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 50, "clip": 0.0, "beta1": 0.0,
+                      "beta2": 0.9},
     })
 
     # The two judges of harmony: one learns from random negatives as the paper's, one from key-matched ones too.
@@ -127,7 +127,9 @@ def _quick(config: ConfigDict) -> None:
         for vae in (group.melody_vae, group.accompaniment_vae):
             vae.size.width = 64
             vae.optimizer.warmup = 50
-        group.melody_vae.steps, group.accompaniment_vae.steps = 600, 1000
+            for aspect in vae.kl:  # so few steps need a wider way through
+                vae.kl[aspect] = 0.02
+        group.melody_vae.steps, group.accompaniment_vae.steps = 1200, 1000
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
     config.fusion.actor.update({"width": 64, "depth": 2})
     config.fusion.critic.width = 64

@@ -8,7 +8,7 @@ from micro import micro_config
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.metrics import reconstruction
 from musicfusion.systems.collagenet import nets, segments
-from musicfusion.systems.collagenet.lite import AccompanimentVAE, Actor, MelodyVAE, by_beat, from_beats
+from musicfusion.systems.collagenet.lite import AccompanimentVAE, Actor, Critic, MelodyVAE, by_beat, from_beats
 
 ROWS = 16
 MELODY = MelodyVAE(width=32, depth=1, pitch=48, rhythm=24)
@@ -321,3 +321,13 @@ def test_an_untrained_actor_hears_everything_and_moves_hardly_anything():
 
     by_z, by_controls = jax.grad(influence, (0, 1))(z, controls)
     assert np.all(np.abs(by_z) > 0) and np.all(np.abs(by_controls) > 0)
+
+
+def test_the_critic_judges_each_row_by_itself_and_all_of_it():
+    beats = by_beat(jax.random.normal(KEY, (4, 64)), ASPECTS)
+    critic = Critic(16, 1)
+    params = critic.init(KEY, beats)
+    logits = critic.apply(params, beats)
+    assert logits.shape == (4,)
+    np.testing.assert_allclose(critic.apply(params, beats[1:2]), logits[1:2], rtol=1e-4, atol=1e-6)
+    assert np.all(np.abs(jax.grad(lambda beats: jnp.sum(critic.apply(params, beats)))(beats)) > 0)

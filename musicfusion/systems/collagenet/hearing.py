@@ -1,6 +1,6 @@
 """What a latent sounds like, softly: music as probabilities, through which a gradient finds its way back to z.
 
-The lite critic judges what the decoders would make of z instead of z's own numbers. Harmony is a matter of intervals,
+This critic judges what the decoders would make of z instead of z's own numbers. Harmony is a matter of intervals,
 which are the same in every key, and of what sounds together; both are plain here. A critic on the numbers themselves
 must find twelve keys' worth of them first (the paper gives it 48 million pairs for that).
 

@@ -4,8 +4,8 @@ The VAEs keep the contract of the published recurrent models in ec2vae.py and po
 and `aspects`; losses are nats per segment, one number a row. The actor keeps that of actor_critic.py.
 
 Every latent lies in time: an eighth of each aspect belongs to each beat (nn.blocks.Summary). So the actor meets a
-beat's melody beside the chord under it, and need not find out which numbers of z sound together. The critic hears what
-the decoders make of z (hearing.py).
+beat's melody beside the chord under it, and need not find out which numbers of z sound together; so does the
+critic. Another one hears what the decoders make of z (hearing.py).
 """
 
 from collections.abc import Mapping
@@ -254,6 +254,22 @@ class Actor(nn.Module):
         knobs = jnp.broadcast_to(controls[:, None], (len(z), BEATS, controls.shape[-1]))
         x = Blocks(self.width, self.depth, self.dtype, name="body")(jnp.concatenate([beats, knobs], -1))
         return from_beats(Gate(name="gate")(x, beats), self.aspects)
+
+
+class Critic(nn.Module):
+    """D(z): the logit that a pair of latents belongs to one song, beat by beat, then as a whole. (Section 3.2.)"""
+
+    width: int = 128
+    depth: int = 2
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, beats: jax.Array, row_keys=None) -> jax.Array:
+        """z by_beat [B, 8, d / 8] -> logits [B]."""
+        del row_keys  # nothing is dropped
+        x = jnp.mean(Blocks(self.width, self.depth, self.dtype, name="body")(beats), 1)
+        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
+        return nn.Dense(1, name="logit")(x)[:, 0]
 
 
 def by_beat(z: jax.Array, aspects: Mapping[str, int]) -> jax.Array:

@@ -20,7 +20,7 @@ MODELS: dict[str, dict[str, Callable]] = {
     "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
                       "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
 }
-PLAYERS = ("lite", "perceptron")  # actor and critic
+PLAYERS = ("lite", "hearing", "perceptron")  # actor and critic; hearing: the lite actor, a critic that hears
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -42,17 +42,20 @@ def actor_and_critic(config, sides: dict) -> tuple[Any, Any]:
     dtype, group = precision(config), config.fusion
     if group.model not in PLAYERS:
         raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
-    if group.model == "lite":
-        return lite.Actor(aspects, **dict(group.actor), dtype=dtype), hearing.Critic(**dict(group.critic), dtype=dtype)
+    if group.model != "perceptron":
+        critic = {"lite": lite.Critic, "hearing": hearing.Critic}[group.model]
+        return lite.Actor(aspects, **dict(group.actor), dtype=dtype), critic(**dict(group.critic), dtype=dtype)
     return (actor_critic.Actor(aspects, **dict(group.actor), dtype=dtype),
             actor_critic.Critic(aspects, **dict(group.critic), dtype=dtype))
 
 
 def hear(config, sides: dict) -> Callable[[dict, jax.Array], Any]:
-    """(the VAEs' parameters, z [B, d]) -> what the critic judges: the lite one music, the paper's z itself."""
-    if config.fusion.model != "lite":
+    """(the VAEs' parameters, z [B, d]) -> what the critic judges: z itself, beat by beat in lite, or music."""
+    if config.fusion.model == "perceptron":
         return lambda vaes, z: z
     aspects = sides["melody"].aspects | sides["accompaniment"].aspects
+    if config.fusion.model == "lite":
+        return lambda vaes, z: lite.by_beat(z, aspects)
     cut = actor_critic.melody_size(aspects)
 
     def heard(vaes, z):

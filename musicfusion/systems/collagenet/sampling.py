@@ -238,12 +238,13 @@ def made(pair: Pair, fused: dict, about: dict, config, folder: Path) -> Made:
     sections: list = []
     if config.sample.audio:
         titles = {"fused": "The fused song", "before": "The two pieces as they were, one over the other"}
-        for name, notes in (("fused", after), ("before", before)):
-            try:
-                sound = audio.synthesise(_score(pair, notes), 22050)
-            except MusicFusionError as error:  # too long to be played: the notes are there
-                about = about | {"sound": f"no sound: {error}"}
-                break
+        sounds = {}
+        try:
+            for name, notes in (("fused", after), ("before", before)):
+                sounds[name] = audio.synthesise(_score(pair, notes), 22050)
+        except MusicFusionError as error:  # too long to be played: the notes are there
+            sounds, about = {}, about | {"sound": f"no sound: {error}"}
+        for name, sound in sounds.items():
             audio.write_wav(folder / f"{name}.wav", sound.samples, sound.rate)
             sections.append(page.Audio(titles[name], folder / f"{name}.wav"))
             if sound.notice:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import optax
 
+from musicfusion.core import parallel
 from musicfusion.core.errors import MusicFusionError
 
 SCHEDULES = ("constant", "cosine", "decay")
@@ -28,3 +29,15 @@ def create(settings: Mapping, steps: int) -> optax.GradientTransformation:
     adam = optax.adam(schedule, settings.get("beta1", 0.9), settings.get("beta2", 0.999))
     clip = settings["clip"]
     return optax.chain(optax.clip_by_global_norm(clip), adam) if clip else adam
+
+
+def descend(optimizer: optax.GradientTransformation, state: Mapping, gradients) -> tuple[dict, dict]:
+    """One step of a task with one optimiser, down the gradients' mean over the devices.
+
+    state: {"params", "optimizer", "step"}, gradients like params -> (state, {"gradient_norm"}).
+    """
+    gradients = parallel.mean(gradients)
+    updates, inner = optimizer.update(gradients, state["optimizer"], state["params"])
+    params = optax.apply_updates(state["params"], updates)
+    after = {"params": params, "optimizer": inner, "step": state["step"] + 1}
+    return after, {"gradient_norm": optax.tree.norm(gradients)}

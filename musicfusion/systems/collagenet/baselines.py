@@ -15,7 +15,7 @@ from jax import lax
 
 from musicfusion import losses
 from musicfusion.codecs import melody
-from musicfusion.core import optimizers, parallel
+from musicfusion.core import optimizers
 from musicfusion.core.task import Task
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import keys
@@ -137,9 +137,8 @@ def critic_task(critic, hear, group) -> Task:
         fold = jax.vmap(jax.random.fold_in, (0, None))
         row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(len(kinds))])
         gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, row_keys)
-        updates, inner = optimizer.update(parallel.mean(gradients), state["optimizer"])
-        params = optax.apply_updates(state["params"], updates)
-        return {"params": params, "optimizer": inner, "step": state["step"] + 1}, metrics
+        state, norm = optimizers.descend(optimizer, state, gradients)
+        return state, metrics | norm
 
     def evaluate(state, batch, key):
         del key

@@ -15,11 +15,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from musicfusion import losses
 from musicfusion.codecs import melody, pianotree, polyphony
-from musicfusion.core import optimizers, parallel
+from musicfusion.core import optimizers
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Task
 from musicfusion.metrics import statistics
@@ -277,11 +276,8 @@ def task(model, group) -> Task:
     def step(state, batch, key):
         del key
         gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch)
-        gradients = parallel.mean(gradients)
-        updates, inner = optimizer.update(gradients, state["optimizer"], state["params"])
-        params = optax.apply_updates(state["params"], updates)
-        metrics["gradient_norm"] = optax.tree.norm(gradients)
-        return {"params": params, "optimizer": inner, "step": state["step"] + 1}, metrics
+        state, norm = optimizers.descend(optimizer, state, gradients)
+        return state, metrics | norm
 
     def evaluate(state, batch, key):
         del key

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
@@ -48,11 +47,8 @@ def task(model, group) -> Task:
     def step(state, batch, key):
         fraction = state["step"] / group.steps
         gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, key, fraction)
-        gradients = parallel.mean(gradients)
-        updates, optimizer_state = optimizer.update(gradients, state["optimizer"], state["params"])
-        params = optax.apply_updates(state["params"], updates)
-        metrics["gradient_norm"] = optax.tree.norm(gradients)
-        return {"params": params, "optimizer": optimizer_state, "step": state["step"] + 1}, metrics
+        state, norm = optimizers.descend(optimizer, state, gradients)
+        return state, metrics | norm
 
     def evaluate(state, batch, key):
         _, metrics = loss(state["params"], batch, key, 1.0)

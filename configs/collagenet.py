@@ -56,20 +56,19 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "segments": 20_000, "validation": 2000, "transpositions": 12, "batch": 500, "floor": 0.01,
     })
 
-    # Actor and critic. The critic's weights are those of the public code in expectation.
+    # Actor and critic. The actor learns faster than the critic, which has had a start.
     config.fusion = ConfigDict({
-        "model": "lite",  # or hearing, whose critic judges what z decodes to, or perceptron, the paper's
+        "model": "lite",  # they hear what z decodes to; or perceptron, the paper's
         "actor": {"width": 128, "depth": 4},
         "critic": {"width": 128, "depth": 2},
-        "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11},
-        "prior": 0.1,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
+        "weights": {"real": 0.5, "raw": 0.25, "fake": 0.75},
+        "prior": 0.0,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor
-        "actor_rate": 1.0,  # the actor's rate as a part of the optimizer's
-        "actor_start": 50,  # the actor waits until the critic knows something
-        "steps": 3000, "batch": 128,
-        "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 50, "clip": 0.0, "beta1": 0.0,
-                      "beta2": 0.9},
+        "actor_rate": 7.5,  # the actor's rate as a part of the optimizer's
+        "actor_start": 500,  # the actor waits until the critic knows something
+        "steps": 15_000, "batch": 64,
+        "optimizer": {"rate": 2e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
     })
 
     # The two judges of harmony: one learns from random negatives as the paper's, one from key-matched ones too.
@@ -133,7 +132,7 @@ def _quick(config: ConfigDict) -> None:
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
     config.fusion.actor.update({"width": 64, "depth": 2})
     config.fusion.critic.width = 64
-    config.fusion.update({"steps": 600, "batch": 128})
+    config.fusion.update({"steps": 600, "batch": 64, "actor_start": 100})
     config.evaluator.size.update({"width": 64, "depth": 1})
     config.evaluator.steps = 200
     config.evaluate.segments = 500
@@ -171,8 +170,9 @@ def _paper(config: ConfigDict) -> None:
     config.latents.update({"segments": 40_000, "validation": 5000})
     config.fusion.model = "perceptron"
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
-    config.fusion.update({"prior": 1.0, "actor_start": 50, "steps": 8000, "batch": 6000})
-    config.fusion.optimizer.update({"rate": 3e-5, "schedule": "constant", "beta1": 0.0, "beta2": 0.9})
+    config.fusion.weights.update({"raw": 1 / 11, "fake": 10 / 11})  # the public code's, in expectation
+    config.fusion.update({"prior": 1.0, "actor_rate": 1.0, "actor_start": 50, "steps": 8000, "batch": 6000})
+    config.fusion.optimizer.update({"rate": 3e-5, "schedule": "constant", "clip": 0.0, "beta1": 0.0, "beta2": 0.9})
     config.evaluator.update({"model": "harmony", "steps": 10_000, "batch": 2000})
     config.evaluator.size = ConfigDict({"dropout": 0.5})
     config.evaluator.optimizer = ConfigDict(decay | {"clip": 0.0})

@@ -2,9 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from micro import micro_config
+from micro import CONFIG
 
-from musicfusion.systems.collagenet import lite
+from musicfusion import launch
 from musicfusion.systems.collagenet.actor_critic import (
     ACCOMPANIMENT,
     ASPECTS,
@@ -65,9 +65,10 @@ def test_the_critics_loss_is_equation_2(weights):
     np.testing.assert_allclose(critic_loss(real, raw, fake, weights), expected, rtol=1e-5)
 
 
-def test_the_configs_weights_are_those_of_the_public_code_in_expectation():
+def test_the_paper_presets_weights_are_those_of_the_public_code_in_expectation():
     # It draws raw negatives once in eleven steps, and halves the real pairs' loss.
-    assert micro_config().fusion.weights.to_dict() == {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}
+    weights = launch._load(f"{CONFIG}:paper").fusion.weights
+    assert weights.to_dict() == {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}
 
 
 def test_distances_are_rho_of_each_aspect_in_its_own_scale(moved_pair):
@@ -124,12 +125,8 @@ def test_the_published_sizes_have_the_published_parameter_counts(z_acc, actor, c
     assert count(jax.eval_shape(Critic(aspects).init, KEY, z)) == critic
 
 
-@pytest.mark.parametrize("size", ["paper", "lite"])
-def test_an_untrained_actor_moves_a_latent_by_less_than_five_percent(size):
-    if size == "paper":
-        model = Actor({"pitch": 128, "rhythm": 128, "chord": 512, "texture": 1024})
-    else:
-        model = lite.Actor({"pitch": 128, "rhythm": 128, "chord": 128, "texture": 256})
+def test_an_untrained_actor_moves_a_latent_by_less_than_five_percent():
+    model = Actor({"pitch": 128, "rhythm": 128, "chord": 512, "texture": 1024})
     z = jax.random.normal(jax.random.key(3), (16, sum(model.aspects.values())))
     controls = jax.random.uniform(jax.random.key(4), (16, 4))
 

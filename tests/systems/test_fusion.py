@@ -111,7 +111,7 @@ ACTOR, CRITIC = Actor(ASPECT_SIZES, 32, 2, 0.0), Critic(ASPECT_SIZES, 32, 2, 0.0
 
 
 def hear(vaes, z):
-    """What the critic judges: here z, but louder."""
+    """What actor and critic read: here z, but louder."""
     del vaes
     return 2.0 * z
 
@@ -197,8 +197,8 @@ def test_the_actor_follows_the_gradient_of_equation_5_through_the_critic_that_ha
     @jax.jit
     @partial(jax.value_and_grad, has_aux=True)
     def loss(actor):
-        moved = ACTOR.apply({"params": actor}, z, controls)
-        logits = CRITIC.apply({"params": after["params"]["critic"]}, 2.0 * moved)
+        moved = ACTOR.apply({"params": actor}, hear({}, z), controls)
+        logits = CRITIC.apply({"params": after["params"]["critic"]}, hear({}, moved))
         rho = distances(moved, z, batch["sbar"], ASPECT_SIZES)
         adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
         return adversarial + 0.7 * jnp.mean(control_loss(rho, controls)), (adversarial, rho)
@@ -260,5 +260,5 @@ def test_the_critic_learns_to_tell_real_pairs_and_the_actor_to_pass_for_one():
 def test_generating_shows_unrelated_pairs_before_and_after(start, batch):
     made = task().generate(start["params"], batch, KEY)
     np.testing.assert_array_equal(made["before"]["z"], batch["unrelated"])
-    expected = ACTOR.apply({"params": start["params"]["actor"]}, batch["unrelated"], batch["controls"][:, 0])
+    expected = ACTOR.apply({"params": start["params"]["actor"]}, hear({}, batch["unrelated"]), batch["controls"][:, 0])
     np.testing.assert_allclose(made["after"]["z"], expected, rtol=1e-5, atol=1e-6)

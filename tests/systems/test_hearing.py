@@ -11,6 +11,8 @@ from musicfusion.systems.collagenet import hearing, nets, segments
 ROWS = 16
 KEY = jax.random.key(2)
 SURE = 40.0  # a logit that leaves no doubt
+ASPECTS = {"pitch": 16, "rhythm": 8, "chord": 16, "texture": 24}
+Z = jax.random.normal(KEY, (ROWS, 64))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def heard(batch):
     tokens = jax.nn.one_hot(batch["melody"], melody.VOCABULARY)
     return {**hearing.lead(SURE * (2 * tokens - 1)),
             **hearing.back(SURE * (2 * (matrix > 0) - 1), SURE * (2 * vectors - 1)),
-            "z": jnp.zeros((len(tokens), 8, 4))}
+            "z": Z[: len(tokens)]}
 
 
 def transposed(batch, by):
@@ -63,7 +65,7 @@ def test_intervals_are_counted_upward_and_are_the_same_in_every_key(batch):
 
 
 def test_the_critic_says_the_same_in_every_key_and_hears_a_melody_move_alone(batch):
-    critic = hearing.Critic(16, 1)
+    critic = hearing.Critic(ASPECTS, 16, 1)
     params = critic.init(KEY, heard(batch))
     logits = critic.apply(params, heard(batch))
     assert logits.shape == (ROWS,)
@@ -78,3 +80,55 @@ def test_a_decoder_that_is_sure_still_has_a_gradient():
     found, slope = jax.value_and_grad(lambda x: hearing._likely(jax.nn.softmax, x)[1])(logits)
     np.testing.assert_allclose(found, jax.nn.softmax(logits)[1], rtol=1e-3)
     assert slope[1] > 100 * sharp[1] and slope[0] < 0
+
+
+def test_the_melody_s_leaps_are_those_of_its_notes():
+    tokens = np.full((1, 32), melody.HOLD)
+    tokens[0, [0, 4, 8, 20]] = 60, 67, melody.REST, 55
+    sound = hearing.lead(SURE * (2 * jax.nn.one_hot(tokens, melody.VOCABULARY) - 1))
+    leap = np.asarray(sound["lead_states"])[0, :, -1]
+    np.testing.assert_allclose(leap[[4, 20]], [7 / 12, -1.0], atol=1e-4)  # across the rest, an octave down
+    np.testing.assert_allclose(np.delete(leap, [4, 20]), 0, atol=1e-4)  # the first note leaps from nowhere
+    np.testing.assert_allclose(sound["leaps"][0, [4, 20]], np.eye(12)[[7, 0]], atol=1e-4)
+
+
+def test_each_beat_gets_its_own_part_of_every_aspect():
+    z = np.arange(64.0)[None]
+    beats = hearing.by_beat(jnp.asarray(z), ASPECTS)
+    assert beats.shape == (1, 8, 8)
+    # the second beat: 2 of 16 pitch, 1 of 8 rhythm, 2 of 16 chord, 3 of 24 texture
+    assert beats[0, 1].tolist() == [2, 3, 17, 26, 27, 43, 44, 45]
+    np.testing.assert_array_equal(hearing.from_beats(beats, ASPECTS), z)
+
+
+def test_an_untrained_actor_hears_everything_and_moves_little(batch):
+    sound, controls = heard(batch), jnp.full((ROWS, 4), 0.5)
+    actor = hearing.Actor(ASPECTS, 16, 1)
+    params = actor.init(KEY, sound, controls)
+    assert actor.controls == ("pitch", "rhythm", "chord", "texture")
+    moved = actor.apply(params, sound, controls)
+    assert 0 < np.linalg.norm(moved - sound["z"]) < 0.2 * np.linalg.norm(sound["z"])
+
+    def influence(sound, controls):
+        return jnp.sum(jnp.abs(actor.apply(params, sound, controls)[:, :2]))  # the first beat's pitch
+
+    by_sound, by_controls = jax.grad(influence, (0, 1))(sound, controls)
+    assert np.all(np.abs(by_controls) > 0)
+    for name, slope in by_sound.items():
+        assert np.any(slope[:, -1] != 0), name  # of what lies at the end, too
+
+
+def test_actor_and_critic_judge_each_row_by_itself(batch):
+    sound, controls = heard(batch), jnp.full((ROWS, 4), 0.5)
+    second = jax.tree.map(lambda x: x[1:2], sound)
+    for model, more in ((hearing.Actor(ASPECTS, 16, 1), (controls,)), (hearing.Critic(ASPECTS, 16, 1), ())):
+        params = model.init(KEY, sound, *more)
+        alone = model.apply(params, second, *(x[1:2] for x in more))
+        np.testing.assert_allclose(alone, model.apply(params, sound, *more)[1:2], rtol=1e-3, atol=1e-5)
+
+
+def test_music_without_chords_is_heard_too(batch):
+    sound = {name: x for name, x in heard(batch).items() if name not in ("root", "bass", "tones")}
+    critic = hearing.Critic(ASPECTS, 16, 1)
+    logits = critic.apply(critic.init(KEY, sound), sound)
+    assert logits.shape == (ROWS,) and np.isfinite(logits).all()

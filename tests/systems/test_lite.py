@@ -8,7 +8,7 @@ from micro import micro_config
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.metrics import reconstruction
 from musicfusion.systems.collagenet import nets, segments
-from musicfusion.systems.collagenet.lite import AccompanimentVAE, Actor, Critic, MelodyVAE, by_beat, from_beats
+from musicfusion.systems.collagenet.lite import AccompanimentVAE, MelodyVAE
 
 ROWS = 16
 MELODY = MelodyVAE(width=32, depth=1, pitch=48, rhythm=24)
@@ -291,43 +291,3 @@ def test_accuracies_count_what_was_decoded(batch):
     right, whole = reconstruction.melody_counts(wrong["tokens"], batch["melody"])["onset_accuracy"]
     assert int(right) == 0 and int(whole) == (batch["melody"] < melody.HOLD).sum()
     assert int(nets.reconstructions(batch, wrong)["rhythm_accuracy"][0]) == batch["melody"].size
-
-
-# The actor -----------------------------------------------------------------------------------------------------------
-
-ASPECTS = {"pitch": 16, "rhythm": 8, "chord": 16, "texture": 24}
-
-
-def test_each_beat_gets_its_own_part_of_every_aspect():
-    z = np.arange(64.0)[None]
-    beats = by_beat(jnp.asarray(z), ASPECTS)
-    assert beats.shape == (1, 8, 8)
-    # the second beat: 2 of 16 pitch, 1 of 8 rhythm, 2 of 16 chord, 3 of 24 texture
-    assert beats[0, 1].tolist() == [2, 3, 17, 26, 27, 43, 44, 45]
-    np.testing.assert_array_equal(from_beats(beats, ASPECTS), z)
-
-
-def test_an_untrained_actor_hears_everything_and_moves_hardly_anything():
-    z = jax.random.normal(KEY, (4, 64))
-    controls = jnp.full((4, 4), 0.5)
-    actor = Actor(ASPECTS, 16, 1)
-    params = actor.init(KEY, z, controls)
-    assert actor.controls == ("pitch", "rhythm", "chord", "texture")
-    moved = actor.apply(params, z, controls)
-    assert 0 < np.linalg.norm(moved - z) < 0.05 * np.linalg.norm(z)
-
-    def influence(z, controls):
-        return jnp.sum(jnp.abs(actor.apply(params, z, controls)[:, :2]))  # the first beat's pitch
-
-    by_z, by_controls = jax.grad(influence, (0, 1))(z, controls)
-    assert np.all(np.abs(by_z) > 0) and np.all(np.abs(by_controls) > 0)
-
-
-def test_the_critic_judges_each_row_by_itself_and_all_of_it():
-    beats = by_beat(jax.random.normal(KEY, (4, 64)), ASPECTS)
-    critic = Critic(16, 1)
-    params = critic.init(KEY, beats)
-    logits = critic.apply(params, beats)
-    assert logits.shape == (4,)
-    np.testing.assert_allclose(critic.apply(params, beats[1:2]), logits[1:2], rtol=1e-4, atol=1e-6)
-    assert np.all(np.abs(jax.grad(lambda beats: jnp.sum(critic.apply(params, beats)))(beats)) > 0)

@@ -245,13 +245,13 @@ def control_response(config, results, here, music, size) -> dict[str, dict[str, 
 
     {control moved: {aspect: [rho at each of CONTROLS]}}
     """
-    actor, _ = nets.actor_and_critic(config, here.sides)
-    params, aspects = results("fusion")["actor"], here.aspects
+    move, aspects = nets.mover(config, here.sides), here.aspects
+    params = here.params | {"actor": results("fusion")["actor"]}
 
     @jax.jit
     def run(music, controls):
         z = here.encode(music)
-        moved = actor.apply({"params": params}, z, jnp.broadcast_to(controls, (len(z), len(aspects))))
+        moved = move(params, z, jnp.broadcast_to(controls, (len(z), len(aspects))))
         rho = actor_critic.distances(moved, z, here.sbar, aspects)
         return {name: jnp.mean(value) for name, value in rho.items()}
 

@@ -65,7 +65,7 @@ def examples(arrays, index, keys, training: bool, aspects: Mapping[str, int]) ->
 def task(actor, critic, hear, decode, group) -> Task:
     """Alternating updates of D (equation 2) and G (equations 3, 5, 6).
 
-    actor, critic: those of actor_critic.py or of the lite preset. hear(vaes, z) -> what the critic judges of z.
+    actor, critic: those of actor_critic.py or of hearing.py. hear(vaes, z) -> what both read of z.
 
     state: {"params": {"actor", "critic"}, "optimizer": the same, "step"}. The actor's outputs are computed once a step
     and serve both updates: the critic's as they are, the actor's through the critic that has just learned from them.
@@ -86,8 +86,8 @@ def task(actor, critic, hear, decode, group) -> Task:
         fold = jax.vmap(jax.random.fold_in, (0, None))
         return jnp.concatenate([fold(batch["row_key"], salt + i) for i in range(copies)])
 
-    def act(params, z, controls, keys=None):
-        return actor.apply({"params": params}, z, controls, keys)
+    def act(params, heard, controls, keys=None):
+        return actor.apply({"params": params}, heard, controls, keys)
 
     def judge(params, heard, keys=None):
         return critic.apply({"params": params}, heard, keys)
@@ -95,8 +95,9 @@ def task(actor, critic, hear, decode, group) -> Task:
     def init(key, batch):
         z, controls = negatives(batch)
         actor_key, critic_key = jax.random.split(key)
-        params = {"actor": actor.init(actor_key, z, controls)["params"],
-                  "critic": critic.init(critic_key, hear(batch["vaes"], z))["params"]}
+        heard = hear(batch["vaes"], z)
+        params = {"actor": actor.init(actor_key, heard, controls)["params"],
+                  "critic": critic.init(critic_key, heard)["params"]}
         return {"params": params, "step": jnp.zeros((), jnp.int32),
                 "optimizer": {name: optimizer[name].init(p) for name, p in params.items()}}
 
@@ -111,19 +112,18 @@ def task(actor, critic, hear, decode, group) -> Task:
         del key
         z, controls = negatives(batch)
         b, n = batch["real"].shape[0], len(kinds)
+        real, raw = hear(batch["vaes"], batch["real"]), hear(batch["vaes"], z)
         moved, pull = jax.vjp(
-            lambda p: act(p, z, controls, row_keys(batch, 10, n)), state["params"]["actor"])
-        given = hear(batch["vaes"], jnp.concatenate([batch["real"], z]))
+            lambda p: act(p, raw, controls, row_keys(batch, 10, n)), state["params"]["actor"])
         made, pull_heard = jax.vjp(lambda z: hear(batch["vaes"], z), moved)
-        judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), given, made)
+        judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, raw, made)
         keys = row_keys(batch, 20, 1 + 2 * n)
 
         def discriminate(params):
-            real, raw, fake = jnp.split(judge(params, judged, keys), [b, (1 + n) * b])
-            accuracy = {"critic_real": jnp.mean(real > 0), "critic_moved": jnp.mean(fake > 0),
-                        **{f"critic_{kind}": jnp.mean(part > 0)
-                           for kind, part in zip(kinds, jnp.split(raw, n), strict=True)}}
-            return critic_loss(real, raw, fake, group.weights, group.prior), accuracy
+            of_real, of_raw, of_made = jnp.split(judge(params, judged, keys), [b, (1 + n) * b])
+            parts = dict(zip(kinds, jnp.split(of_raw, n), strict=True)) | {"real": of_real, "moved": of_made}
+            accuracy = {f"critic_{name}": jnp.mean(logits > 0) for name, logits in parts.items()}
+            return critic_loss(of_real, of_raw, of_made, group.weights, group.prior), accuracy
 
         (loss, accuracy), gradients = jax.value_and_grad(discriminate, has_aux=True)(
             state["params"]["critic"])
@@ -147,7 +147,7 @@ def task(actor, critic, hear, decode, group) -> Task:
     def evaluate(state, batch, key):
         del key
         z, controls = negatives(batch)
-        moved = act(state["params"]["actor"], z, controls)
+        moved = act(state["params"]["actor"], hear(batch["vaes"], z), controls)
         judged = hear(batch["vaes"], jnp.concatenate([batch["real"], z, moved]))
         logits = judge(state["params"]["critic"], judged)
         names = ("real", *kinds, *(f"moved_{kind}" for kind in kinds))
@@ -161,6 +161,6 @@ def task(actor, critic, hear, decode, group) -> Task:
         del key
         z, controls = batch["unrelated"], batch["controls"][:, 0]
         return {"before": decode(batch["vaes"], z),
-                "after": decode(batch["vaes"], act(params["actor"], z, controls))}
+                "after": decode(batch["vaes"], act(params["actor"], hear(batch["vaes"], z), controls))}
 
     return Task(init, step, evaluate, generate)

@@ -1,18 +1,19 @@
-"""What a latent sounds like, softly: music as probabilities, through which a gradient finds its way back to z.
+"""Actor and critic of the lite preset: they hear what z decodes to, softly, as probabilities with a gradient.
 
-This critic judges what the decoders would make of z instead of z's own numbers. Harmony is a matter of intervals,
-which are the same in every key, and of what sounds together; both are plain here. A critic on the numbers themselves
-must find twelve keys' worth of them first (the paper gives it 48 million pairs for that).
+Harmony is a matter of intervals, which are the same in every key, and of what sounds together; both are plain in heard
+music. Networks that read z's own numbers must find twelve keys' worth of them first (the paper gives them 48 million
+pairs for that). Otherwise all is as in actor_critic.py: G and D still judge and move z.
 
 Heard music is a dict; pitch classes are expected counts:
     "lead", "lead_onsets" [B, 32, 12]: the melody's sounding note, and its onsets
-    "lead_states" [B, 32, 3]: the chance of an onset, a hold, a rest
+    "leaps" [B, 32, 12]: the interval from the note before to the one that begins
+    "lead_states" [B, 32, 4]: the chance of an onset, a hold, a rest; the leap in octaves
     "back" [B, 32, 12]: the accompaniment's onsets;  "density" [B, 32, 1]: how many notes begin
     "root", "bass", "tones" [B, 8, 12]: the chords, where the accompaniment's VAE knows any
-    "z" [B, 8, d / 8]: the latent itself, beat by beat
+    "z" [B, d]: the latent itself
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 import jax
@@ -22,28 +23,38 @@ from jax import lax
 
 from musicfusion.codecs import melody
 from musicfusion.nn.blocks import Blocks
+from musicfusion.systems.collagenet.actor_critic import controlled, split
 
 OCTAVE = 12
 TEMPERATURE = 3.0
-PER_BEAT = 4
-_UP = (np.arange(OCTAVE)[:, None] + np.arange(OCTAVE)) % OCTAVE  # [class, interval] -> class
-_DOWN = (np.arange(OCTAVE)[:, None] - np.arange(OCTAVE)) % OCTAVE  # [class, root] -> class counted from the root
+BEATS, PER_BEAT, HALVES = 8, 4, 16
+_HEIGHT = (np.arange(melody.HOLD) - 60) / OCTAVE
+_CLASSES = np.arange(OCTAVE)
+_BETWEEN = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES - _CLASSES[:, None]) % OCTAVE]  # [low, high, interval]
+_ABOVE = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES + _CLASSES[:, None]) % OCTAVE]  # [root, interval, class]
 
 
 def lead(logits: jax.Array) -> dict[str, jax.Array]:
     """Token logits [B, 32, 130] -> the melody, heard: a hold goes on with whatever sounded before."""
     probabilities = _likely(jax.nn.softmax, logits)
-    onsets = _fold(probabilities[..., : melody.HOLD])
-    hold, rest = (probabilities[..., token : token + 1] for token in (melody.HOLD, melody.REST))
+    notes, hold, rest = jnp.split(probabilities, [melody.HOLD, melody.REST], -1)
+    onset = jnp.sum(notes, -1, keepdims=True)
+    note = jnp.concatenate([_fold(notes), onset, (notes @ _HEIGHT)[..., None]], -1)  # [B, 32, 14]
 
     def go_on(before, now):
-        begun, held = now
-        sounding = begun + held * before
-        return sounding, sounding
+        sounding, last = before
+        note, onset, hold = now
+        sounding = note + hold * sounding
+        return (sounding, note + (1 - onset) * last), (sounding, last)
 
-    _, sounding = lax.scan(go_on, jnp.zeros_like(onsets[:, 0]), (onsets.swapaxes(0, 1), hold.swapaxes(0, 1)))
-    states = jnp.concatenate([jnp.sum(onsets, -1, keepdims=True), hold, rest], -1)
-    return {"lead": sounding.swapaxes(0, 1), "lead_onsets": onsets, "lead_states": states}
+    silence = jnp.zeros_like(note[:, 0])
+    in_time = jax.tree.map(lambda x: x.swapaxes(0, 1), (note, onset, hold))
+    _, heard = lax.scan(go_on, (silence, silence), in_time)
+    sounding, last = (x.swapaxes(0, 1) for x in heard)
+    leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
+    onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
+    return {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
+            "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
 
 
 def back(onsets: jax.Array, chord: jax.Array | None = None) -> dict[str, jax.Array]:
@@ -52,15 +63,14 @@ def back(onsets: jax.Array, chord: jax.Array | None = None) -> dict[str, jax.Arr
     With chord logits [B, 8, 36] (root, bass, tones) the onsets are counted from the root, as lite writes them.
     """
     onsets = _likely(jax.nn.sigmoid, onsets)
-    classes, density = _fold(onsets), jnp.sum(onsets, -1, keepdims=True)
+    heard = {"back": _fold(onsets), "density": jnp.sum(onsets, -1, keepdims=True)}
     if chord is None:
-        return {"back": classes, "density": density}
+        return heard
     root, bass, tones = jnp.split(chord, 3, -1)
     root, bass = _likely(jax.nn.softmax, root), _likely(jax.nn.softmax, bass)
     tones = _likely(jax.nn.sigmoid, tones)
-    here = jnp.repeat(root, PER_BEAT, axis=1)
-    classes = jnp.einsum("btr,btqr->btq", here, classes[..., _DOWN])
-    return {"back": classes, "density": density, "root": root, "bass": bass, "tones": tones}
+    classes = _pairs(jnp.repeat(root, PER_BEAT, axis=1), heard["back"], _ABOVE)
+    return heard | {"back": classes, "root": root, "bass": bass, "tones": tones}
 
 
 def _likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array) -> jax.Array:
@@ -81,12 +91,83 @@ def _fold(pitches: jax.Array) -> jax.Array:
 
 def intervals(low: jax.Array, high: jax.Array) -> jax.Array:
     """How often each interval upward from `low` to `high` sounds: [..., 12] x 2 -> [..., 12]; the same in every key."""
-    return jnp.einsum("...p,...pk->...k", low, high[..., _UP])
+    return _pairs(low, high, _BETWEEN)
+
+
+def _pairs(one: jax.Array, other: jax.Array, meaning: np.ndarray) -> jax.Array:
+    """Every pair of classes, added up by what it means: [..., 12] x 2, [12, 12, 12] -> [..., 12].
+
+    As a matrix product: the gradient of indexing would be a scatter, which a CPU does one by one.
+    """
+    both = one[..., :, None] * other[..., None, :]
+    return both.reshape(*both.shape[:-2], -1) @ meaning.reshape(-1, OCTAVE)
+
+
+def chords(heard: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """What the accompaniment sounds like over a beat and over the segment, and its chords, [B, 8, 12] each."""
+    back = heard["back"]
+    beat = jnp.mean(back.reshape(len(back), BEATS, PER_BEAT, OCTAVE), 2)
+    named = {name: heard[name] for name in ("root", "bass", "tones") if name in heard}
+    return {"beat": beat, "segment": _everywhere(back)} | named
+
+
+def relations(heard: dict[str, jax.Array]) -> jax.Array:
+    """All that is the same in every key, half a beat at a time: [B, 16, features]."""
+    lead, back, under = heard["lead"], heard["back"], chords(heard)
+    steps = [heard["lead_states"], heard["leaps"], heard["density"],
+             intervals(lead, back), intervals(heard["lead_onsets"], back)]
+    steps += [intervals(lead, jnp.repeat(chord, PER_BEAT, 1)) for chord in under.values()]
+    x = jnp.concatenate(steps, -1).reshape(len(lead), HALVES, -1)
+    if "bass" not in under:
+        return x
+    bass = under["bass"]
+    beats = [intervals(bass, _everywhere(lead)), intervals(bass, under["beat"]),
+             intervals(under["root"], under["tones"])]
+    return jnp.concatenate([x, jnp.repeat(jnp.concatenate(beats, -1), HALVES // BEATS, 1)], -1)
+
+
+def _everywhere(steps: jax.Array) -> jax.Array:
+    """[B, 32, 12] -> their mean, the same for each beat: [B, 8, 12]."""
+    return jnp.repeat(jnp.mean(steps, 1, keepdims=True), BEATS, 1)
+
+
+class Actor(nn.Module):
+    """G(z, c): a token for each beat, which sees all others; then the gate. (Paper 000, sections 3.3 and 3.4.)
+
+    dz of the paper's z' = (1 - g) z + g dz is counted from z here, dz = z + change: an untrained actor leaves z alone
+    though its gate is open, and so learns at once.
+    """
+
+    aspects: Mapping[str, int]
+    width: int = 128
+    depth: int = 4
+    dtype: jnp.dtype = jnp.float32
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The controls by name, in the order of their columns."""
+        return controlled(self.aspects)
+
+    @nn.compact
+    def __call__(self, heard: dict[str, jax.Array], controls: jax.Array, row_keys=None) -> jax.Array:
+        """Heard music, a column of controls [B, 4] for each of `controls` -> z' [B, d]."""
+        del row_keys  # nothing is dropped
+        z = by_beat(heard["z"], self.aspects)
+        knobs = jnp.repeat(2 * controls[:, None] - 1, BEATS, 1)
+        steps = (relations(heard), heard["lead"], heard["lead_onsets"], heard["back"])
+        by_step = [x.reshape(len(z), BEATS, -1) for x in steps]
+        x = jnp.concatenate([z, knobs, *by_step, *chords(heard).values(), _everywhere(heard["lead"])], -1)
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
+        small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
+        gate = nn.Dense(z.shape[-1], kernel_init=small, bias_init=nn.initializers.constant(-1.0), name="gate")(x)
+        change = nn.Dense(z.shape[-1], kernel_init=small, name="change")(x)
+        return from_beats(z + jax.nn.sigmoid(gate) * change, self.aspects)
 
 
 class Critic(nn.Module):
-    """D(z): the logit that a pair belongs to one song, from how it sounds. (Paper 000, section 3.2.)"""
+    """D(z): the logit that a pair belongs to one song, from how it sounds and from z. (Paper 000, section 3.2.)"""
 
+    aspects: Mapping[str, int]
     width: int = 128
     depth: int = 2
     dtype: jnp.dtype = jnp.float32
@@ -95,15 +176,19 @@ class Critic(nn.Module):
     def __call__(self, heard: dict[str, jax.Array], row_keys=None) -> jax.Array:
         """Heard music -> logits [B]."""
         del row_keys  # nothing is dropped
-        lead, back = heard["lead"], heard["back"]
-        beat = jnp.mean(back.reshape(len(back), -1, PER_BEAT, OCTAVE), 2)
-        chords = [beat, jnp.broadcast_to(jnp.mean(back, 1, keepdims=True), beat.shape)]
-        chords += [heard[name] for name in ("root", "bass", "tones") if name in heard]
-        parts = [heard["lead_states"], heard["density"], intervals(lead, back), intervals(heard["lead_onsets"], back)]
-        parts += [intervals(lead, jnp.repeat(chord, PER_BEAT, 1)) for chord in chords]
-        x = jnp.concatenate(parts, -1)
-        x = x.reshape(len(x), 2 * beat.shape[1], -1)  # half a beat at a time
-        x = jnp.concatenate([x, jnp.repeat(heard["z"], 2, 1)], -1)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
+        z = jnp.repeat(by_beat(heard["z"], self.aspects), HALVES // BEATS, 1)
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(jnp.concatenate([relations(heard), z], -1))
         x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(jnp.mean(x, 1)))
         return nn.Dense(1, name="logit")(x)[:, 0]
+
+
+def by_beat(z: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
+    """z [B, d] -> [B, 8, d / 8]: for each beat its part of every aspect."""
+    parts = split(z, aspects).values()
+    return jnp.concatenate([part.reshape(len(z), BEATS, -1) for part in parts], -1)
+
+
+def from_beats(x: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
+    """The reverse of by_beat: [B, 8, d / 8] -> [B, d]."""
+    ends = np.cumsum([size // BEATS for size in aspects.values()])[:-1]
+    return jnp.concatenate([part.reshape(len(x), -1) for part in jnp.split(x, ends, -1)], -1)

@@ -1,27 +1,23 @@
-"""The lite networks: the paper's latents and factorisation (paper 000, section 3) from parallel blocks.
+"""The lite VAEs: the paper's latents and factorisation (paper 000, section 3) from parallel blocks.
 
-The VAEs keep the contract of the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode`
-and `aspects`; losses are nats per segment, one number a row. The actor keeps that of actor_critic.py.
+They keep the contract of the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode` and
+`aspects`; losses are nats per segment, one number a row. And they can be heard softly (`hear`), by the actor and critic
+in hearing.py.
 
 Every latent lies in time: an eighth of each aspect belongs to each beat (nn.blocks.Summary). So the actor meets a
-beat's melody beside the chord under it, and need not find out which numbers of z sound together; so does the
-critic. Another one hears what the decoders make of z (hearing.py).
+beat's melody beside the chord under it, and need not find out which numbers of z sound together.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from musicfusion import losses
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
-from musicfusion.nn.mlp import Gate
 from musicfusion.systems.collagenet import hearing
-from musicfusion.systems.collagenet.actor_critic import controlled, split
 
 STEPS, BEATS, PER_BEAT = 32, 8, 4
 
@@ -84,7 +80,7 @@ class MelodyVAE(nn.Module):
         return {"tokens": jnp.argmax(notes, -1), "rhythm": jnp.argmax(rhythm, -1)}
 
     def hear(self, z) -> dict[str, jax.Array]:
-        """The melody as the critic hears it (hearing.py)."""
+        """The melody as actor and critic hear it (hearing.py)."""
         return hearing.lead(self.logits(z)[1])
 
 
@@ -204,7 +200,7 @@ class AccompanimentVAE(nn.Module):
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp), "chords": rows}
 
     def hear(self, z) -> dict[str, jax.Array]:
-        """The accompaniment as the critic hears it (hearing.py)."""
+        """The accompaniment as actor and critic hear it (hearing.py)."""
         chord, notes = self.logits(z)
         return hearing.back(notes.onsets, chord)
 
@@ -231,54 +227,3 @@ def _nll(log_probabilities, targets) -> jax.Array:
 def _bernoulli(logits, targets) -> jax.Array:
     """Binary cross-entropy from logits, elementwise."""
     return jax.nn.softplus(logits) - logits * targets
-
-
-class Actor(nn.Module):
-    """G(z, c): a token for each beat, which sees all others; then the gate. (Paper 000, sections 3.3 and 3.4.)"""
-
-    aspects: Mapping[str, int]
-    width: int = 128
-    depth: int = 4
-    dtype: jnp.dtype = jnp.float32
-
-    @property
-    def controls(self) -> tuple[str, ...]:
-        """The controls by name, in the order of their columns."""
-        return controlled(self.aspects)
-
-    @nn.compact
-    def __call__(self, z: jax.Array, controls: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, d], a column of controls for each of `controls` -> z' [B, d]."""
-        del row_keys  # nothing is dropped
-        beats = by_beat(z, self.aspects)
-        knobs = jnp.broadcast_to(controls[:, None], (len(z), BEATS, controls.shape[-1]))
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(jnp.concatenate([beats, knobs], -1))
-        return from_beats(Gate(name="gate")(x, beats), self.aspects)
-
-
-class Critic(nn.Module):
-    """D(z): the logit that a pair of latents belongs to one song, beat by beat, then as a whole. (Section 3.2.)"""
-
-    width: int = 128
-    depth: int = 2
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, beats: jax.Array, row_keys=None) -> jax.Array:
-        """z by_beat [B, 8, d / 8] -> logits [B]."""
-        del row_keys  # nothing is dropped
-        x = jnp.mean(Blocks(self.width, self.depth, self.dtype, name="body")(beats), 1)
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(x))
-        return nn.Dense(1, name="logit")(x)[:, 0]
-
-
-def by_beat(z: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
-    """z [B, d] -> [B, 8, d / 8]: for each beat its part of every aspect."""
-    parts = split(z, aspects).values()
-    return jnp.concatenate([part.reshape(len(z), BEATS, -1) for part in parts], -1)
-
-
-def from_beats(x: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
-    """The reverse of by_beat: [B, 8, d / 8] -> [B, d]."""
-    ends = np.cumsum([size // BEATS for size in aspects.values()])[:-1]
-    return jnp.concatenate([part.reshape(len(x), -1) for part in jnp.split(x, ends, -1)], -1)

@@ -141,8 +141,8 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
 
 def _collagenet(name, config, results, here: Space, stage: str = "fusion", controls: float | None = None) -> Method:
     """The actor of one stage; controls ~ U(0, 1), each pair its own, unless one value is given for all."""
-    actor, _ = nets.actor_and_critic(config, here.sides)
-    params = results(stage)["actor"]
+    move = nets.mover(config, here.sides)
+    params = here.params | {"actor": results(stage)["actor"]}
 
     @jax.jit
     def run(music, rows):
@@ -150,7 +150,7 @@ def _collagenet(name, config, results, here: Space, stage: str = "fusion", contr
         key = jax.random.fold_in(jax.random.key(config.seed), 1)
         draw = jax.vmap(lambda row: jax.random.uniform(jax.random.fold_in(key, row), (len(actor_critic.ASPECTS),)))
         knobs = draw(rows) if controls is None else jnp.full((len(rows), len(actor_critic.ASPECTS)), controls)
-        moved = jnp.asarray(actor.apply({"params": params}, z, knobs))
+        moved = move(params, z, knobs)
         return here.decode(moved) | here.rho(moved, z)
 
     return Method(name, run)

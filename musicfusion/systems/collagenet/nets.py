@@ -20,7 +20,7 @@ MODELS: dict[str, dict[str, Callable]] = {
     "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
                       "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
 }
-PLAYERS = ("lite", "hearing", "perceptron")  # actor and critic; hearing: the lite actor, a critic that hears
+PLAYERS = {"lite": (hearing.Actor, hearing.Critic), "perceptron": (actor_critic.Actor, actor_critic.Critic)}
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -37,33 +37,37 @@ def models(config) -> dict:
 
 
 def actor_and_critic(config, sides: dict) -> tuple[Any, Any]:
-    """The two networks in the latent space of these VAEs."""
-    aspects = sides["melody"].aspects | sides["accompaniment"].aspects
-    dtype, group = precision(config), config.fusion
+    """The two networks in the latent space of these VAEs. Both read what `hear` makes of z."""
+    group = config.fusion
     if group.model not in PLAYERS:
         raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
-    if group.model != "perceptron":
-        critic = {"lite": lite.Critic, "hearing": hearing.Critic}[group.model]
-        return lite.Actor(aspects, **dict(group.actor), dtype=dtype), critic(**dict(group.critic), dtype=dtype)
-    return (actor_critic.Actor(aspects, **dict(group.actor), dtype=dtype),
-            actor_critic.Critic(aspects, **dict(group.critic), dtype=dtype))
+    players, aspects = PLAYERS[group.model], _aspects(sides)
+    return tuple(player(aspects, **dict(size), dtype=precision(config))
+                 for player, size in zip(players, (group.actor, group.critic), strict=True))
 
 
 def hear(config, sides: dict) -> Callable[[dict, jax.Array], Any]:
-    """(the VAEs' parameters, z [B, d]) -> what the critic judges: z itself, beat by beat in lite, or music."""
+    """(the VAEs' parameters, z [B, d]) -> what actor and critic read: z itself, or what it sounds like."""
     if config.fusion.model == "perceptron":
         return lambda vaes, z: z
-    aspects = sides["melody"].aspects | sides["accompaniment"].aspects
-    if config.fusion.model == "lite":
-        return lambda vaes, z: lite.by_beat(z, aspects)
-    cut = actor_critic.melody_size(aspects)
+    cut = actor_critic.melody_size(_aspects(sides))
 
     def heard(vaes, z):
         parts = {"melody": z[:, :cut], "accompaniment": z[:, cut:]}
         sounds = [sides[side].apply({"params": vaes[side]}, parts[side], method="hear") for side in SIDES]
-        return {**sounds[0], **sounds[1], "z": lite.by_beat(z, aspects)}
+        return {**sounds[0], **sounds[1], "z": z}
 
     return heard
+
+
+def mover(config, sides: dict) -> Callable[[dict, jax.Array, jax.Array], jax.Array]:
+    """(parameters {"melody", "accompaniment", "actor"}, z [B, d], controls [B, 4]) -> z' = G(z, c) [B, d]."""
+    (actor, _), heard = actor_and_critic(config, sides), hear(config, sides)
+    return lambda params, z, controls: actor.apply({"params": params["actor"]}, heard(params, z), controls)
+
+
+def _aspects(sides: dict) -> dict[str, int]:
+    return sides["melody"].aspects | sides["accompaniment"].aspects
 
 
 def precision(config) -> jnp.dtype:
@@ -173,8 +177,8 @@ def _modules(config) -> dict:
         f"{side}_vae": jax.eval_shape(functools.partial(init, model), key, segment)
         for side, model in sides.items()
     }
-    shapes["actor"] = jax.eval_shape(actor.init, key, z, controls)["params"]
     heard = jax.eval_shape(hear(config, sides), {side: shapes[f"{side}_vae"] for side in SIDES}, z)
+    shapes["actor"] = jax.eval_shape(actor.init, key, heard, controls)["params"]
     shapes["critic"] = jax.eval_shape(critic.init, key, heard)["params"]
     return shapes
 

@@ -205,7 +205,7 @@ def cut(pair: Pair, begins: np.ndarray) -> dict[str, np.ndarray]:
 def program(config):
     """The compiled way from windows to fused windows: encode, act, decode."""
     sides = nets.models(config)
-    actor, _ = nets.actor_and_critic(config, sides)
+    move, aspects = nets.mover(config, sides), sides["melody"].aspects | sides["accompaniment"].aspects
 
     @jax.jit
     def run(params, batch, knobs, noise, seed, first):
@@ -214,8 +214,8 @@ def program(config):
         mean, std = nets.encode(sides, params, batch)
         z = mean + noise * std * jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
         controls = jnp.broadcast_to(knobs, (size, len(knobs)))
-        moved = jnp.asarray(actor.apply({"params": params["actor"]}, z, controls))
-        rho = actor_critic.distances(moved, z, params["sbar"], actor.aspects)
+        moved = move(params, z, controls)
+        rho = actor_critic.distances(moved, z, params["sbar"], aspects)
         return nets.decode(sides, params, moved) | {"rho": rho}
 
     return run

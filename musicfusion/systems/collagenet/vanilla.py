@@ -76,7 +76,7 @@ class PlainMelodyVAE(nn.Module):
         return _with_rhythm(jnp.argmax(self.logits(z), -1))
 
     def hear(self, z) -> dict[str, jax.Array]:
-        """The melody as the critic hears it (hearing.py)."""
+        """The melody as actor and critic hear it (hearing.py)."""
         return hearing.lead(self.logits(z))
 
 
@@ -125,7 +125,7 @@ class PlainAccompanimentVAE(nn.Module):
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp)}
 
     def hear(self, z) -> dict[str, jax.Array]:
-        """The accompaniment as the critic hears it (hearing.py)."""
+        """The accompaniment as actor and critic hear it (hearing.py)."""
         return hearing.back(self.logits(z).onsets)
 
 

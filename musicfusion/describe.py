@@ -30,14 +30,15 @@ def describe(system: System, config, form: str = "text") -> str:
     if form == "json":
         return json.dumps(about, indent=1)
     data = config.data.root or "the embedded Bach chorales"
+    width = 2 + max(map(len, [*about["parameters"], *(stage["name"] for stage in about["stages"]), *about["inputs"]]))
     lines = [f"{system.declaration.title}", f"preset {about['preset']}, data: {data}", "", "stages"]
     for stage in about["stages"]:
         needs = f"  needs {', '.join(stage['needs'])}" if stage["needs"] else ""
-        lines.append(f"  {stage['name']:<20}{stage['steps']:>10,} steps{needs}")
+        lines.append(f"  {stage['name']:<{width}}{stage['steps']:>10,} steps{needs}")
     lines += ["", "modules"]
-    lines += [f"  {name:<20}{count:>14,} parameters" for name, count in about["parameters"].items()]
-    lines += ["", "inputs"] + [f"  {name:<20}{text}" for name, text in about["inputs"].items()]
+    lines += [f"  {name:<{width}}{count:>14,} parameters" for name, count in about["parameters"].items()]
+    lines += ["", "inputs"] + [f"  {name:<{width}}{text}" for name, text in about["inputs"].items()]
     lines += ["", "controls"]
-    lines += [f"  {name:<20}{c['low']:g}..{c['high']:g}, default {c['default']:g}: {c['about']}"
+    lines += [f"  {name:<{width}}{c['low']:g}..{c['high']:g}, default {c['default']:g}: {c['about']}"
               for name, c in about["controls"].items()]
     return "\n".join(lines)

@@ -211,7 +211,7 @@ def _command(config) -> str:
         base = {}
     words = [f"--config={path}"]
     for key, value in _plain(config).items():
-        learned = key != "data.split" and not key.startswith(("sample.", "evaluate."))
+        learned = key != "data.split" and not key.startswith(("sample.", "evaluate.", "compare."))
         if learned and key in base and base[key] != value:
             value = Path(value).name if key == "data.root" else value  # not where the songs lay on this machine
             words.append(f"--config.{key}={value}")
@@ -330,7 +330,7 @@ def _plain(config) -> dict:
 
 
 def _check_same_run(config, workdir: Path) -> None:
-    """A trained workdir belongs to one config; only how it runs, is evaluated and samples may change."""
+    """A trained workdir belongs to one config; how it runs, is evaluated and compared, and samples may change."""
     if _trained(workdir):
         from musicfusion.core.results import read_config
 
@@ -349,8 +349,8 @@ def _check_same(config, other: dict, whose: str, instead: str) -> None:
     from ml_collections import ConfigDict
 
     def fixed(flat):
-        return {k: v for k, v in flat.items()
-                if not k.startswith(("run.", "sample.", "evaluate.")) and k not in ("data.root", "data.split")}
+        free = ("run.", "sample.", "evaluate.", "compare.")
+        return {k: v for k, v in flat.items() if not k.startswith(free) and k not in ("data.root", "data.split")}
 
     old, new = fixed(_plain(ConfigDict(other))), fixed(_plain(config))
     changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]

@@ -166,7 +166,7 @@ def _log(programs, waiting, log) -> float:
         if bad.any():
             raise MusicFusionError(
                 f"the loss of {programs.stage.name} is not finite at step {first + int(np.argmax(bad)) + 1}:"
-                f" train in another --workdir with a lower {programs.stage.name}.optimizer.rate, or with its"
+                " train in another --workdir with a lower optimizer.rate in its group of the config, or with its"
                 " optimizer.clip; the last checkpoint is kept"
             )
     means = {k: float(np.mean(np.concatenate([m[k] for _, m in chunks]))) for k in chunks[0][1]}

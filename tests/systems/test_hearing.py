@@ -2,9 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from micro import micro_config
+from micro import CONFIG, micro_config
 
+from musicfusion import launch
 from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import hearing, nets, segments
 
@@ -132,3 +134,10 @@ def test_music_without_chords_is_heard_too(batch):
     critic = hearing.Critic(ASPECTS, 16, 1)
     logits = critic.apply(critic.init(KEY, sound), sound)
     assert logits.shape == (ROWS,) and np.isfinite(logits).all()
+
+
+def test_vaes_that_cannot_be_heard_are_refused():
+    config = launch._load(f"{CONFIG}:paper")
+    config.fusion.model = "lite"
+    with pytest.raises(MusicFusionError, match="melody_vae.model = 'ec2vae' cannot: use perceptron"):
+        nets.hear(config, nets.models(config))

@@ -32,7 +32,7 @@ def models(config) -> dict:
         if group.model not in kinds:
             raise MusicFusionError(
                 f"{side}_vae.model = {group.model!r} is unknown: use {' or '.join(kinds)}")
-        built[side] = kinds[group.model](**dict(group.size), dtype=precision(config))
+        built[side] = _build(kinds[group.model], group.size, f"{side}_vae.size", config)
     return built
 
 
@@ -41,15 +41,18 @@ def actor_and_critic(config, sides: dict) -> tuple[Any, Any]:
     group = config.fusion
     if group.model not in PLAYERS:
         raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
-    players, aspects = PLAYERS[group.model], _aspects(sides)
-    return tuple(player(aspects, **dict(size), dtype=precision(config))
-                 for player, size in zip(players, (group.actor, group.critic), strict=True))
+    actor, critic = (functools.partial(player, _aspects(sides)) for player in PLAYERS[group.model])
+    return (_build(actor, group.actor, "fusion.actor", config), _build(critic, group.critic, "fusion.critic", config))
 
 
 def hear(config, sides: dict) -> Callable[[dict, jax.Array], Any]:
     """(the VAEs' parameters, z [B, d]) -> what actor and critic read: z itself, or what it sounds like."""
     if config.fusion.model == "perceptron":
         return lambda vaes, z: z
+    silent = [side for side in SIDES if not hasattr(sides[side], "hear")]
+    if silent:
+        raise MusicFusionError(f"fusion.model = {config.fusion.model!r} must hear what z decodes to, which"
+                               f" {silent[0]}_vae.model = {config[f'{silent[0]}_vae'].model!r} cannot: use perceptron")
     cut = actor_critic.melody_size(_aspects(sides))
 
     def heard(vaes, z):
@@ -68,6 +71,14 @@ def mover(config, sides: dict) -> Callable[[dict, jax.Array, jax.Array], jax.Arr
 
 def _aspects(sides: dict) -> dict[str, int]:
     return sides["melody"].aspects | sides["accompaniment"].aspects
+
+
+def _build(kind: Callable, size, key: str, config) -> Any:
+    """A network of these sizes; MusicFusionError where they are those of another kind."""
+    try:
+        return kind(**dict(size), dtype=precision(config))
+    except TypeError as error:
+        raise MusicFusionError(f"{key} = {dict(size)!r} does not fit its model: {error}") from None
 
 
 def precision(config) -> jnp.dtype:

@@ -139,5 +139,5 @@ def test_music_without_chords_is_heard_too(batch):
 def test_vaes_that_cannot_be_heard_are_refused():
     config = launch._load(f"{CONFIG}:paper")
     config.fusion.model = "lite"
-    with pytest.raises(MusicFusionError, match="melody_vae.model = 'ec2vae' cannot: use perceptron"):
+    with pytest.raises(MusicFusionError, match="'ec2vae' cannot: use perceptron"):
         nets.hear(config, nets.models(config))

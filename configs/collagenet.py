@@ -56,8 +56,8 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "segments": 20_000, "validation": 2000, "transpositions": 12, "batch": 500, "floor": 0.01,
     })
 
-    # Actor and critic. The critic has a start, learns slower, and cares more for what is harmonic than for what is made:
-    # at the public code's weights it soon tells what is made by faults that nobody hears (docs/lite.md).
+    # Actor and critic. The critic has a start, learns slower, and cares more for what is harmonic than for what was
+    # made: at the public code's weights it soon tells that by faults which nobody hears (docs/lite.md).
     config.fusion = ConfigDict({
         "model": "lite",  # they hear what z decodes to; or perceptron, the paper's
         "actor": {"width": 128, "depth": 4},

@@ -9,8 +9,13 @@ def kl_to_standard_normal(mean: jax.Array, std: jax.Array) -> jax.Array:
     return 0.5 * jnp.sum(mean**2 + std**2 - 1.0 - 2.0 * jnp.log(std), -1)
 
 
-def binary_cross_entropy(logits: jax.Array, target: float) -> jax.Array:
-    """-log D for target 1, -log(1 - D) for target 0, from logits. [B] -> [B].
+def nll(log_probabilities: jax.Array, targets: jax.Array) -> jax.Array:
+    """Negative log-likelihood of a sequence of symbols, nats. [B, T, C], int [B, T] -> [B]."""
+    return -jnp.sum(log_probabilities * jax.nn.one_hot(targets, log_probabilities.shape[-1]), (1, 2))
+
+
+def binary_cross_entropy(logits: jax.Array, target: jax.Array | float) -> jax.Array:
+    """-log D for target 1, -log(1 - D) for target 0, from logits, elementwise. [...] -> [...].
 
     Paper 000, equation (1), with the sign slip of L_{c=0} mended: printed is -(1 - log D).
     """

@@ -240,6 +240,25 @@ class RecurrentEncoder(nn.Module):
         return mean, jnp.exp(0.5 * jnp.clip(log_variance(last), *LOG_VARIANCE))
 
 
+def autoregress(step, start, first: int, symbols: int, given, truth, coins) -> jax.Array:
+    """A sequence of symbols, each said from what was fed of the one before: log-probabilities [T, B, C].
+
+    step(state, one-hot token [B, C], given[t]) -> state, logits [B, C], from the state `start` and the token `first`.
+    What is fed is the truth (int [B, T]) where coins [T] say so, else the likeliest symbol.
+    """
+
+    def body(carry, x):
+        state, token = carry
+        given, truth, coin = x
+        state, logits = step(state, jax.nn.one_hot(token, symbols), given)
+        guess = jnp.argmax(logits, -1).astype(jnp.int32)
+        return (state, jnp.where(coin, truth, guess)), jax.nn.log_softmax(logits)
+
+    begin = (start, jnp.full(truth.shape[0], first, jnp.int32))
+    _, scores = jax.lax.scan(body, begin, (given, truth.T, coins))
+    return scores
+
+
 def logistic_teacher(
     fraction, high: float = 1.0, low: float = 0.0, slope: float = 10.0, midpoint: float = 0.5
 ):

@@ -12,8 +12,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from musicfusion import losses
 from musicfusion.codecs import melody
-from musicfusion.nn.recurrent import GRUCell, Linear, RecurrentEncoder, logistic_teacher
+from musicfusion.nn.recurrent import GRUCell, Linear, RecurrentEncoder, autoregress, logistic_teacher
 
 RESTING = 2  # a rhythm symbol
 PARTS = ("rhythm", "melody")
@@ -83,7 +84,7 @@ class EC2VAE(nn.Module):
         truth = {"rhythm": melody.rhythm(tokens), "melody": tokens}
         coins = jax.random.bernoulli(key, teacher, (len(PARTS), tokens.shape[1]))
         scores = self._scores(z, truth, dict(zip(PARTS, coins, strict=True)))
-        return {name: _nll(scores[name], truth[name]) for name in PARTS}
+        return {name: losses.nll(scores[name], truth[name]) for name in PARTS}
 
     def decode(self, z, steps: int = 32) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}; 0 onset, 1 hold, 2 rest."""
@@ -108,7 +109,7 @@ class EC2VAE(nn.Module):
             return h, head(h)
 
         start = jnp.tanh(self.rhythm_start()(z_r))
-        return _autoregress(step, start, RESTING, melody.RHYTHMS, None, truth, coins)
+        return autoregress(step, start, RESTING, melody.RHYTHMS, None, truth, coins)
 
     def _melody(self, z_p, rhythm, truth, coins) -> jax.Array:
         first, second, head = self.melody_cell_1(), self.melody_cell_2(), self.melody_head()
@@ -124,26 +125,6 @@ class EC2VAE(nn.Module):
 
         h1 = jnp.tanh(self.melody_start()(z_p))
         start = (h1, jnp.zeros_like(h1))
-        return _autoregress(
+        return autoregress(
             step, start, melody.REST, melody.VOCABULARY, (given, begins), truth, coins
         )
-
-
-def _autoregress(step, start, first: int, symbols: int, given, truth, coins) -> jax.Array:
-    """step(state, one-hot token, given[t]) -> state, logits; gives log-probabilities [T, B, C]."""
-
-    def body(carry, x):
-        state, token = carry
-        given, truth, coin = x
-        state, logits = step(state, jax.nn.one_hot(token, symbols), given)
-        guess = jnp.argmax(logits, -1).astype(jnp.int32)
-        return (state, jnp.where(coin, truth, guess)), jax.nn.log_softmax(logits)
-
-    begin = (start, jnp.full(truth.shape[0], first, jnp.int32))
-    _, scores = jax.lax.scan(body, begin, (given, truth.T, coins))
-    return scores
-
-
-def _nll(scores, targets) -> jax.Array:
-    """Log-probabilities [B, T, C], int [B, T] -> [B]."""
-    return -jnp.sum(scores * jax.nn.one_hot(targets, scores.shape[-1]), (1, 2))

@@ -71,8 +71,8 @@ class MelodyVAE(nn.Module):
         """Negative log-likelihood of rhythm and melody, nats per segment [B]; nothing feeds back, so no teacher."""
         del key, teacher
         rhythm, notes = self.logits(z)
-        return {"rhythm": _nll(rhythm, melody.rhythm(batch["melody"])),
-                "melody": _nll(notes, batch["melody"])}
+        return {"rhythm": losses.nll(rhythm, melody.rhythm(batch["melody"])),
+                "melody": losses.nll(notes, batch["melody"])}
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
@@ -116,7 +116,7 @@ def note_losses(notes: Notes, matrix) -> dict[str, jax.Array]:
     above = jnp.where(length >= jnp.arange(STEPS, 0, -1)[:, None], jnp.inf, jnp.log2(length + 0.5))
     below = jnp.where(length <= 1.0, -jnp.inf, jnp.log2(length - 0.5))
     durations = losses.interval_nll(notes.location, notes.log_scale, below, above)
-    return {"onsets": jnp.sum(_bernoulli(notes.onsets, there), (1, 2)),
+    return {"onsets": jnp.sum(losses.binary_cross_entropy(notes.onsets, there), (1, 2)),
             "durations": jnp.sum(there * durations, (1, 2))}
 
 
@@ -186,9 +186,9 @@ class AccompanimentVAE(nn.Module):
         root, bass, chroma = jnp.split(chord, 3, -1)
         tones = chords.vectors(rows, jnp)[..., 24:]
         return {
-            "root": _nll(jax.nn.log_softmax(root), rows[..., 0]),
-            "bass": _nll(jax.nn.log_softmax(bass), rows[..., 1]),
-            "chroma": jnp.sum(_bernoulli(chroma, tones), (1, 2)),
+            "root": losses.nll(jax.nn.log_softmax(root), rows[..., 0]),
+            "bass": losses.nll(jax.nn.log_softmax(bass), rows[..., 1]),
+            "chroma": jnp.sum(losses.binary_cross_entropy(chroma, tones), (1, 2)),
         } | note_losses(notes, _relative_matrix(batch))
 
     def decode(self, z) -> dict[str, jax.Array]:
@@ -216,14 +216,3 @@ def _relative_matrix(batch) -> jax.Array:
     pitch, duration = batch["pitch"].astype(jnp.int32), batch["duration"].astype(jnp.int32)
     pitch = polyphony.transpose(pitch, duration, -_frame(batch["chords"]))
     return polyphony.duration_matrix(pitch, duration, jnp)
-
-
-def _nll(log_probabilities, targets) -> jax.Array:
-    """[B, T, C], int [B, T] -> [B]."""
-    one_hot = jax.nn.one_hot(targets, log_probabilities.shape[-1])
-    return -jnp.sum(log_probabilities * one_hot, (1, 2))
-
-
-def _bernoulli(logits, targets) -> jax.Array:
-    """Binary cross-entropy from logits, elementwise."""
-    return jax.nn.softplus(logits) - logits * targets

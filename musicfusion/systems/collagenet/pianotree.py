@@ -27,6 +27,8 @@ from musicfusion.nn.recurrent import (
     uniform_token,
 )
 
+STEPS = 32
+CHOICES = pianotree.TOKENS - 1  # tokens of a step that are decoded: all but SOS
 PITCHES = pianotree.EOS + 1  # what a note's head can say: 128 pitches, SOS, EOS
 FEATURES = PITCHES + pianotree.BITS
 SOS_TOKEN = [pianotree.SOS] + [pianotree.NO_BIT] * pianotree.BITS
@@ -144,6 +146,14 @@ class PianoTree:
         """
         decoder, z = jax.lax.stop_gradient((self, z))
         return decoder._choose(z, truth, coins)
+
+    def greedy(self, z) -> dict[str, jax.Array]:
+        """z [B, latent] -> the likeliest notes: slots "pitch", "duration" uint8 [B, 32, 14]."""
+        unseen = jnp.zeros((z.shape[0], STEPS, pianotree.TOKENS, 1 + pianotree.BITS), jnp.int32)
+        never = {"summary": jnp.zeros(STEPS, bool), "note": jnp.zeros((STEPS, CHOICES), bool)}
+        grid, _ = self.choose(z, unseen, never)
+        pitch, duration = pianotree.slots_from_grid(grid, jnp)
+        return {"pitch": pitch.astype(jnp.uint8), "duration": duration.astype(jnp.uint8)}
 
     def _choose(self, z, truth, coins):
         fixed = self.time.project(self.time_input(z), 1) + self.time.bi

@@ -27,10 +27,9 @@ from musicfusion.nn.recurrent import (
     uniform,
     uniform_token,
 )
-from musicfusion.systems.collagenet.pianotree import PianoTreeDecoder
+from musicfusion.systems.collagenet.pianotree import CHOICES, STEPS, PianoTreeDecoder
 
-STEPS, BEATS = 32, 8
-CHOICES = pianotree.TOKENS - 1  # tokens of a step that are decoded: all but SOS
+BEATS = 8
 PUBLISHED = {"pitch": 1.0, "duration": 0.5, "root": 1.0, "chroma": 1.0, "bass": 1.0}
 PRESETS: dict[str, dict[str, Any]] = {
     "polydis": {},  # the fields' defaults
@@ -222,19 +221,9 @@ class PolyDis(nn.Module):
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" uint8 [B, 32, 14] and "chords" int32 [B, 8, 3]."""
-        rows = z.shape[0]
-        unseen = jnp.zeros((rows, STEPS, pianotree.TOKENS, 1 + pianotree.BITS), jnp.int32)
-        coins = {"summary": jnp.zeros(STEPS, bool), "note": jnp.zeros((STEPS, CHOICES), bool)}
-        grid, _ = self.note_decoder().choose(z, unseen, coins)
-        pitch, duration = pianotree.slots_from_grid(grid, jnp)
-        _, vectors = self.chord_decoder(
-            z[:, : self.chord], jnp.zeros((rows, BEATS, chords.SIZE)), jnp.zeros(BEATS, bool)
-        )
-        return {
-            "pitch": pitch.astype(jnp.uint8),
-            "duration": duration.astype(jnp.uint8),
-            "chords": chords.rows(vectors, jnp),
-        }
+        unseen = jnp.zeros((z.shape[0], BEATS, chords.SIZE))
+        _, vectors = self.chord_decoder(z[:, : self.chord], unseen, jnp.zeros(BEATS, bool))
+        return {**self.note_decoder().greedy(z), "chords": chords.rows(vectors, jnp)}
 
     def _note_losses(self, z, batch, coins) -> dict[str, jax.Array]:
         grid = pianotree.grid_from_slots(batch["pitch"], batch["duration"], jnp)

@@ -12,25 +12,24 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from musicfusion import losses
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.parallel import masked_mean
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
-from musicfusion.nn.recurrent import LOG_VARIANCE, GRUCell, Linear, RecurrentEncoder, logistic_teacher
+from musicfusion.nn.recurrent import LOG_VARIANCE, GRUCell, Linear, RecurrentEncoder, autoregress, logistic_teacher
 from musicfusion.systems.collagenet import hearing
-from musicfusion.systems.collagenet.ec2vae import EPOCHS, _autoregress
+from musicfusion.systems.collagenet.ec2vae import EPOCHS
 from musicfusion.systems.collagenet.lite import (
     BEATS,
     STEPS,
     Notes,
-    _nll,
     likeliest_matrix,
     note_heads,
     note_losses,
     notes_from_heads,
 )
-from musicfusion.systems.collagenet.pianotree import PianoTreeDecoder, PianoTreeEncoder
+from musicfusion.systems.collagenet.pianotree import CHOICES, PianoTreeDecoder, PianoTreeEncoder
 
-CHOICES = pianotree.TOKENS - 1  # tokens of a step that are decoded: all but SOS
 BIT_WEIGHTS = (1.0, 0.6, 0.4, 0.3, 0.3)  # of a duration's bits in PianoTree-VAE's loss, the highest bit first
 
 
@@ -69,7 +68,7 @@ class PlainMelodyVAE(nn.Module):
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
         """Negative log-likelihood of the tokens, nats per segment [B]."""
         del key, teacher
-        return {"melody": _nll(jax.nn.log_softmax(self.logits(z)), batch["melody"])}
+        return {"melody": losses.nll(jax.nn.log_softmax(self.logits(z)), batch["melody"])}
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
@@ -165,7 +164,7 @@ class RecurrentMelodyVAE(nn.Module):
         """
         tokens = batch["melody"].astype(jnp.int32)
         coins = jax.random.bernoulli(key, teacher, tokens.shape[1:])
-        return {"melody": _nll(self._scores(z, tokens, coins), tokens)}
+        return {"melody": losses.nll(self._scores(z, tokens, coins), tokens)}
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
@@ -182,7 +181,7 @@ class RecurrentMelodyVAE(nn.Module):
             return h, head(h)
 
         start = jnp.tanh(self.start()(z))
-        return _autoregress(step, start, melody.REST, melody.VOCABULARY, None, truth, coins).swapaxes(0, 1)
+        return autoregress(step, start, melody.REST, melody.VOCABULARY, None, truth, coins).swapaxes(0, 1)
 
 
 class PianoTreeVAE(nn.Module):
@@ -248,11 +247,7 @@ class PianoTreeVAE(nn.Module):
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" uint8 [B, 32, 14]."""
-        unseen = jnp.zeros((z.shape[0], STEPS, pianotree.TOKENS, 1 + pianotree.BITS), jnp.int32)
-        coins = {"summary": jnp.zeros(STEPS, bool), "note": jnp.zeros((STEPS, CHOICES), bool)}
-        grid, _ = self.note_decoder().choose(z, unseen, coins)
-        pitch, duration = pianotree.slots_from_grid(grid, jnp)
-        return {"pitch": pitch.astype(jnp.uint8), "duration": duration.astype(jnp.uint8)}
+        return self.note_decoder().greedy(z)
 
 
 def _with_rhythm(tokens) -> dict[str, jax.Array]:

@@ -133,7 +133,8 @@ def _quick(config: ConfigDict) -> None:
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
     config.fusion.actor.update({"width": 64, "depth": 2})
     config.fusion.critic.width = 64
-    config.fusion.update({"steps": 600, "batch": 64, "actor_start": 100})
+    config.fusion.update({"steps": 400, "batch": 64, "actor_start": 60, "actor_rate": 6.0})
+    config.fusion.optimizer.rate = 5e-5  # a faster critic learns so few songs by heart
     config.evaluator.size.update({"width": 64, "depth": 1})
     config.evaluator.steps = 200
     config.evaluate.segments = 500

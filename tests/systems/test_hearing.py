@@ -107,7 +107,6 @@ def test_an_untrained_actor_hears_everything_and_moves_little(batch):
     sound, controls = heard(batch), jnp.full((ROWS, 4), 0.5)
     actor = hearing.Actor(ASPECTS, 16, 1)
     params = actor.init(KEY, sound, controls)
-    assert actor.controls == ("pitch", "rhythm", "chord", "texture")
     moved = actor.apply(params, sound, controls)
     assert 0 < np.linalg.norm(moved - sound["z"]) < 0.2 * np.linalg.norm(sound["z"])
 

@@ -12,6 +12,7 @@ from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Results
 from musicfusion.systems.collagenet import nets, segments
+from musicfusion.systems.collagenet.actor_critic import controlled
 from musicfusion.systems.collagenet.system import SYSTEM
 from musicfusion.systems.collagenet.vanilla import (
     PianoTreeVAE,
@@ -300,7 +301,7 @@ def test_vanilla_has_its_own_vaes_and_all_else_of_the_run(config):
     assert config.to_dict() == kept
     actor, _ = nets.actor_and_critic(view, nets.models(view))
     assert list(actor.aspects) == ["melody", "accompaniment"]
-    assert actor.controls == ()
+    assert controlled(actor.aspects) == ()
 
 
 @pytest.mark.parametrize("variant", ["quick", "lite", "paper", "paper_polydis"])

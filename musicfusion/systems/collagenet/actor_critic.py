@@ -46,16 +46,14 @@ class Actor(nn.Module):
     dropout: float = 0.3
     dtype: jnp.dtype = jnp.float32
 
-    @property
-    def controls(self) -> tuple[str, ...]:
-        """The controls by name, in the order of their columns."""
-        return controlled(self.aspects)
-
     @nn.compact
     def __call__(self, z: jax.Array, controls: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, d], a column of controls [B, 4] for each of `controls` -> z' [B, d]; row keys [B] switch dropout on."""
+        """z [B, d], controls [B, 4] (a column for each of `controlled(aspects)`) -> z' [B, d].
+
+        Row keys [B] switch dropout on.
+        """
         parts = _sides(z, self.aspects, self.hidden, self.dtype)
-        for i, name in enumerate(self.controls):
+        for i, name in enumerate(controlled(self.aspects)):
             knob = nn.Dense(self.hidden // 4, dtype=self.dtype, name=f"control_{name}")
             parts.append(knob(controls[:, i : i + 1]))
         x = nn.relu(jnp.concatenate(parts, -1))

@@ -147,8 +147,9 @@ def task(actor, critic, hear, decode, group) -> Task:
     def evaluate(state, batch, key):
         del key
         z, controls = negatives(batch)
-        moved = act(state["params"]["actor"], hear(batch["vaes"], z), controls)
-        judged = hear(batch["vaes"], jnp.concatenate([batch["real"], z, moved]))
+        real, raw = hear(batch["vaes"], batch["real"]), hear(batch["vaes"], z)
+        moved = act(state["params"]["actor"], raw, controls)
+        judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, raw, hear(batch["vaes"], moved))
         logits = judge(state["params"]["critic"], judged)
         names = ("real", *kinds, *(f"moved_{kind}" for kind in kinds))
         passed = jnp.split(logits > 0, len(names))

@@ -23,7 +23,7 @@ from jax import lax
 
 from musicfusion.codecs import melody
 from musicfusion.nn.blocks import Blocks
-from musicfusion.systems.collagenet.actor_critic import controlled, split
+from musicfusion.systems.collagenet.actor_critic import split
 
 OCTAVE = 12
 TEMPERATURE = 3.0
@@ -143,14 +143,9 @@ class Actor(nn.Module):
     depth: int = 4
     dtype: jnp.dtype = jnp.float32
 
-    @property
-    def controls(self) -> tuple[str, ...]:
-        """The controls by name, in the order of their columns."""
-        return controlled(self.aspects)
-
     @nn.compact
     def __call__(self, heard: dict[str, jax.Array], controls: jax.Array, row_keys=None) -> jax.Array:
-        """Heard music, a column of controls [B, 4] for each of `controls` -> z' [B, d]."""
+        """Heard music, a column of controls for each of `controlled(aspects)` [B, 4] -> z' [B, d]."""
         del row_keys  # nothing is dropped
         z = by_beat(heard["z"], self.aspects)
         knobs = jnp.repeat(2 * controls[:, None] - 1, BEATS, 1)

@@ -37,7 +37,7 @@ class Space:
     @property
     def aspects(self) -> dict[str, int]:
         """Latent sizes in the order in which z holds them."""
-        return self.sides["melody"].aspects | self.sides["accompaniment"].aspects
+        return nets.aspects(self.sides)
 
     def encode(self, music: Music) -> jax.Array:
         """Music -> z [B, d]."""

@@ -41,7 +41,7 @@ def actor_and_critic(config, sides: dict) -> tuple[Any, Any]:
     group = config.fusion
     if group.model not in PLAYERS:
         raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
-    actor, critic = (functools.partial(player, _aspects(sides)) for player in PLAYERS[group.model])
+    actor, critic = (functools.partial(player, aspects(sides)) for player in PLAYERS[group.model])
     return (_build(actor, group.actor, "fusion.actor", config), _build(critic, group.critic, "fusion.critic", config))
 
 
@@ -53,7 +53,7 @@ def hear(config, sides: dict) -> Callable[[dict, jax.Array], Any]:
     if silent:
         raise MusicFusionError(f"fusion.model = {config.fusion.model!r} must hear what z decodes to, which"
                                f" {silent[0]}_vae.model = {config[f'{silent[0]}_vae'].model!r} cannot: use perceptron")
-    cut = actor_critic.melody_size(_aspects(sides))
+    cut = actor_critic.melody_size(aspects(sides))
 
     def heard(vaes, z):
         parts = {"melody": z[:, :cut], "accompaniment": z[:, cut:]}
@@ -69,7 +69,8 @@ def mover(config, sides: dict) -> Callable[[dict, jax.Array, jax.Array], jax.Arr
     return lambda params, z, controls: actor.apply({"params": params["actor"]}, heard(params, z), controls)
 
 
-def _aspects(sides: dict) -> dict[str, int]:
+def aspects(sides: dict) -> dict[str, int]:
+    """Latent sizes of both VAEs in the order in which z holds them."""
     return sides["melody"].aspects | sides["accompaniment"].aspects
 
 
@@ -182,7 +183,7 @@ def _modules(config) -> dict:
     actor, critic = actor_and_critic(config, sides)
     segment = segments.silence(1)
     z = jnp.zeros((1, sum(actor.aspects.values())))
-    controls = jnp.zeros((1, len(actor.controls)))
+    controls = jnp.zeros((1, len(actor_critic.controlled(actor.aspects))))
     key = jax.random.key(0)
     shapes = {
         f"{side}_vae": jax.eval_shape(functools.partial(init, model), key, segment)

@@ -205,7 +205,7 @@ def cut(pair: Pair, begins: np.ndarray) -> dict[str, np.ndarray]:
 def program(config):
     """The compiled way from windows to fused windows: encode, act, decode."""
     sides = nets.models(config)
-    move, aspects = nets.mover(config, sides), sides["melody"].aspects | sides["accompaniment"].aspects
+    move, aspects = nets.mover(config, sides), nets.aspects(sides)
 
     @jax.jit
     def run(params, batch, knobs, noise, seed, first):

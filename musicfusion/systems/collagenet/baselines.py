@@ -9,7 +9,6 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import lax
 
@@ -147,16 +146,13 @@ def critic_task(critic, hear, group) -> Task:
     return Task(init, step, evaluate)
 
 
-def descend(judge: Callable[[jax.Array], jax.Array], z, iterations: tuple[int, ...], rate: float = RATE) -> jax.Array:
-    """z moved down the slope of -log D(z) by Adam, after each of so many `iterations`: z [B, d] -> [len, B, d].
+def descend(judge: Callable[[jax.Array], jax.Array], z, iterations, rate: float = RATE) -> jax.Array:
+    """z moved down the slope of -log D(z) by `iterations` of Adam: z [B, d], int -> [B, d].
 
-    judge(z [B, d]) -> D's logits [B]. `iterations` must rise (ValueError): the paper gives no number of them, and
-    nothing else holds z back. The rows know nothing of each other (the loss is a sum over them). The public code never
-    zeroes the gradients between iterations; here each is fresh.
+    judge(z [B, d]) -> D's logits [B]. The paper gives no number of iterations, and nothing else holds z back. The rows
+    know nothing of each other (the loss is a sum over them). The public code never zeroes the gradients between
+    iterations; here each is fresh.
     """
-    gaps = np.diff(iterations, prepend=0)
-    if np.any(gaps < 0):
-        raise ValueError(f"iterations must rise: {iterations}")
     adam = optax.adam(rate)
     slope = jax.grad(lambda z: jnp.sum(losses.binary_cross_entropy(judge(z), 1.0)))
 
@@ -165,9 +161,4 @@ def descend(judge: Callable[[jax.Array], jax.Array], z, iterations: tuple[int, .
         updates, state = adam.update(slope(z), state)
         return z + updates, state
 
-    def advance(carry, count):
-        carry = lax.fori_loop(0, count, iterate, carry)
-        return carry, carry[0]
-
-    _, found = lax.scan(advance, (z, adam.init(z)), gaps)
-    return found
+    return lax.fori_loop(0, iterations, iterate, (z, adam.init(z)))[0]

@@ -1,6 +1,7 @@
 """What a trained CollageNet does on songs that it never saw: paper 000's tables, the controls, the reconstruction."""
 
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,8 @@ from musicfusion.systems.collagenet import actor_critic, evaluator, methods, net
 
 CONTROLS = (0.0, 0.25, 0.5, 0.75, 1.0)
 JUDGES = {"harmony_rate": "harmony_evaluator", "harmony_rate_key_matched": "key_evaluator"}
-TABLE1 = (*JUDGES, "rho_melody", "rho_accompaniment",
+RHO = ("rho_melody", "rho_accompaniment")
+TABLE1 = (*JUDGES, *RHO,
           "onsets_kept", "pitches_kept", "notes_kept", "chords_kept", "changed")
 TABLE2 = ("pch_kld", "pch_oa", "oh_kld", "oh_oa", "re")
 TABLE3 = ("melody_pc", "melody_pi", "melody_pi_abs", "melody_ioi", "accompaniment_pc", "accompaniment_ioi")
@@ -43,7 +45,7 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
     pairs = read(config, corpus)
     size = min(config.evaluate.batch, len(pairs.songs))
     here = methods.space(config, results)
-    numbers = jax.jit(functools.partial(_numbers, _judges(config, results)))
+    numbers = functools.partial(jax.jit(_numbers), _judges(config, results))
     measure = functools.partial(_measure, numbers=numbers, size=size)
     row = functools.partial(_row, interval=functools.partial(bootstrap.interval, groups=pairs.songs, seed=config.seed))
     through = methods.reconstruction(here)
@@ -118,13 +120,15 @@ def unrelated(songs: np.ndarray, seed: int) -> np.ndarray:
 def _judges(config, results) -> dict[str, Callable[[methods.Music], jax.Array]]:
     """The trained evaluators: rate -> (music -> logits [B])."""
     model = evaluator.create(config)
-    return {rate: functools.partial(evaluator.score, model, results(stage))
+    score = functools.partial(evaluator.score, model)
+    return {rate: jax.tree_util.Partial(score, results(stage))  # its parameters are no constants of a program
             for rate, stage in JUDGES.items() if results.has(stage)}
 
 
 def _measure(method: methods.Method, music: methods.Music, numbers, size: int) -> Numbers:
     """What a method makes of every pair, in numbers: all measures of Tables 1 to 3."""
-    parts = [jax.device_get(numbers(method.run(block, rows), block)) for block, rows in _blocks(music, size)]
+    none = dict.fromkeys(RHO, np.full(size, np.nan, np.float32))  # of a method that moves no latents
+    parts = [jax.device_get(numbers(none | method.run(block, rows), block)) for block, rows in _blocks(music, size)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -138,11 +142,10 @@ def _numbers(judges, new: methods.Music, old: methods.Music) -> dict[str, jax.Ar
     """The measures of new music that was made of old, one number a pair: {measure: [B]}."""
     tokens, slots = new["melody"], (new["pitch"], new["duration"])
     heard = jnp.any(tokens < melody.HOLD, 1) & jnp.any(slots[1] > 0, (1, 2))  # silence is no harmony
-    nothing = jnp.full(len(tokens), jnp.nan)
     kept = reconstruction.kept({"tokens": tokens, **new}, old)
     return {
         **{rate: 1.0 * (heard & (judge(new) > 0)) for rate, judge in judges.items()},
-        **{name: new.get(name, nothing) for name in ("rho_melody", "rho_accompaniment")},
+        **{name: new[name] for name in RHO if name in new},
         **kept,
         "changed": 1.0 - 0.5 * (kept["pitches_kept"] + kept["notes_kept"]),
         **statistics.of_pair(tokens, *slots),
@@ -245,24 +248,24 @@ def control_response(config, results, here, music, size) -> dict[str, dict[str, 
 
     {control moved: {aspect: [rho at each of CONTROLS]}}
     """
-    move, aspects = nets.mover(config, here.sides), here.aspects
-    params = here.params | {"actor": results("fusion")["actor"]}
+    actor, aspects = results("fusion")["actor"], here.aspects
 
     @jax.jit
-    def run(music, controls):
-        z = here.encode(music)
-        moved = move(params, z, jnp.broadcast_to(controls, (len(z), len(aspects))))
-        rho = actor_critic.distances(moved, z, here.sbar, aspects)
-        return {name: jnp.mean(value) for name, value in rho.items()}
+    def rho(moved, z):
+        return {name: jnp.mean(x) for name, x in actor_critic.distances(moved, z, here.sbar, aspects).items()}
 
-    blocks = [block for block, _ in _blocks(music, size)][: max(2000 // size, 1)]
+    def run(z, controls):
+        return rho(here.move(actor, z, np.tile(controls, (len(z), 1))), z)
+
+    some = itertools.islice(_blocks(music, size), max(2000 // size, 1))
+    latents = [here.encode(block) for block, _ in some]
     response: dict[str, dict[str, list[float]]] = {}
     for i, control in enumerate(actor_critic.ASPECTS):
         rows = []
         for value in CONTROLS:
             knobs = np.full(len(aspects), 0.5, np.float32)
             knobs[i] = value
-            parts = [run(block, knobs) for block in blocks]
+            parts = [run(z, knobs) for z in latents]
             rows.append({name: float(np.mean([part[name] for part in parts])) for name in aspects})
         response[control] = {name: [row[name] for row in rows] for name in aspects}
     return response

@@ -4,7 +4,7 @@ Music is a dict of arrays, one row a pair: "melody" tokens [B, 32], "pitch" and 
 [B, 8, 3] (not from vanilla), and, from methods that move latents, "rho_melody" and "rho_accompaniment" [B].
 """
 
-import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,29 +26,20 @@ class Method(NamedTuple):
     run: Callable[[Music, np.ndarray], Music]
 
 
-@dataclasses.dataclass(frozen=True)
-class Space:
-    """The latent space of two trained VAEs: the way there (posterior mean) and back (greedy), and its distance."""
+class Space(NamedTuple):
+    """The latent space of two trained VAEs: the way there (posterior mean), moves in it, the way back (greedy).
 
-    sides: dict
-    params: dict
+    Compiled once each, whatever is moved and by whose parameters.
+    aspects: latent sizes in the order in which z holds them;  sbar [d]
+    encode: music -> z [B, d];  decode: z [B, d] -> music
+    move: an actor's parameters, z [B, d], controls [B, 4] -> z' [B, d]
+    """
+
+    aspects: dict[str, int]
     sbar: jax.Array
-
-    @property
-    def aspects(self) -> dict[str, int]:
-        """Latent sizes in the order in which z holds them."""
-        return nets.aspects(self.sides)
-
-    def encode(self, music: Music) -> jax.Array:
-        """Music -> z [B, d]."""
-        return nets.encode(self.sides, self.params, music)[0]
-
-    def decode(self, z: jax.Array) -> Music:
-        """z [B, d] -> music."""
-        decoded = nets.decode(self.sides, self.params, z)
-        decoded["melody"] = decoded.pop("tokens")
-        del decoded["rhythm"]
-        return decoded
+    encode: Callable[[Music], jax.Array]
+    decode: Callable[[jax.Array], Music]
+    move: Callable[[Any, jax.Array, jax.Array], jax.Array]
 
     def rho(self, moved: jax.Array, z: jax.Array) -> dict[str, jax.Array]:
         """rho of the whole melody's latent and of the whole accompaniment's, [B] each (Table 1)."""
@@ -59,8 +50,23 @@ class Space:
 
 def space(config, results) -> Space:
     """The latent space of a run."""
+    sides, mover = nets.models(config), nets.mover(config, nets.models(config))
     params = {side: results(f"{side}_vae") for side in nets.SIDES}
-    return Space(nets.models(config), params, results("latents")["sbar"])
+
+    def encode(params, music):
+        return nets.encode(sides, params, music)[0]
+
+    def decode(params, z):
+        decoded = nets.decode(sides, params, z)
+        decoded["melody"] = decoded.pop("tokens")
+        del decoded["rhythm"]
+        return decoded
+
+    def move(params, actor, z, controls):
+        return mover(params | {"actor": actor}, z, controls)
+
+    compiled = [functools.partial(jax.jit(way), params) for way in (encode, decode, move)]
+    return Space(nets.aspects(sides), results("latents")["sbar"], *compiled)
 
 
 def methods(config, results) -> Iterator[Method]:
@@ -90,28 +96,24 @@ def unchanged(name: str) -> Method:
 
 def reconstruction(here: Space) -> Method:
     """Through the VAEs and back, nothing moved: the ceiling of every method that works on latents."""
-    return Method("harmonic pairs through the VAEs", jax.jit(lambda music, rows: here.decode(here.encode(music))))
+    return Method("harmonic pairs through the VAEs", lambda music, rows: here.decode(here.encode(music)))
 
 
 def prior(here: Space, seed: int) -> Method:
     """z ~ p(z), decoded: what the VAEs make up (Table 3)."""
 
-    @jax.jit
-    def run(music, rows):
-        del music
-        draw = jax.vmap(lambda row: jax.random.normal(jax.random.fold_in(jax.random.key(seed), row), (here.sbar.size,)))
-        return here.decode(draw(rows))
+    def draw(row):
+        return jax.random.normal(jax.random.fold_in(jax.random.key(seed), row), here.sbar.shape)
 
-    return Method("VAE prior", run)
+    return Method("VAE prior", lambda music, rows: here.decode(jax.vmap(draw)(rows)))
 
 
 def _melody_by(here: Space, change: Callable) -> Callable[[Music, np.ndarray], Music]:
     """A method that rewrites the melody alone; how far that is in latent space is measured by encoding it again."""
-    distance = jax.jit(lambda new, old: here.rho(here.encode(new), here.encode(old)))
 
     def run(music, rows):
         new = music | {"melody": np.asarray(change(music["melody"], music["pitch"], music["duration"]))}
-        return new | {"rho_melody": distance(new, music)["rho_melody"]}
+        return new | {"rho_melody": here.rho(here.encode(new), here.encode(music))["rho_melody"]}
 
     return run
 
@@ -120,17 +122,18 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
     """Adam on the latents of each pair, down the slope of a critic that never met an actor (section 4.2)."""
     if not results.has("baseline_critic"):
         return
-    _, critic = nets.actor_and_critic(config, here.sides)
-    params, hear = results("baseline_critic")["critic"], nets.hear(config, here.sides)
+    sides = nets.models(config)
+    _, critic = nets.actor_and_critic(config, sides)
+    hear, vaes = nets.hear(config, sides), {side: results(f"{side}_vae") for side in nets.SIDES}
 
-    def judge(z):
-        return jnp.asarray(critic.apply({"params": params}, hear(here.params, z)))
+    @jax.jit
+    def descend(vaes, params, z, iterations):
+        return baselines.descend(lambda z: critic.apply({"params": params}, hear(vaes, z)), z, iterations)
 
     def by(iterations):
-        @jax.jit
         def run(music, rows):
             z = here.encode(music)
-            moved = baselines.descend(judge, z, (iterations,))[0]
+            moved = descend(vaes, results("baseline_critic")["critic"], z, iterations)
             return here.decode(moved) | here.rho(moved, z)
 
         return run
@@ -141,16 +144,15 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
 
 def _collagenet(name, config, results, here: Space, stage: str = "fusion", controls: float | None = None) -> Method:
     """The actor of one stage; controls ~ U(0, 1), each pair its own, unless one value is given for all."""
-    move = nets.mover(config, here.sides)
-    params = here.params | {"actor": results(stage)["actor"]}
+    actor, key = results(stage)["actor"], jax.random.fold_in(jax.random.key(config.seed), 1)
 
-    @jax.jit
+    def draw(row):
+        return jax.random.uniform(jax.random.fold_in(key, row), (len(actor_critic.ASPECTS),))
+
     def run(music, rows):
         z = here.encode(music)
-        key = jax.random.fold_in(jax.random.key(config.seed), 1)
-        draw = jax.vmap(lambda row: jax.random.uniform(jax.random.fold_in(key, row), (len(actor_critic.ASPECTS),)))
-        knobs = draw(rows) if controls is None else jnp.full((len(rows), len(actor_critic.ASPECTS)), controls)
-        moved = move(params, z, knobs)
+        knobs = jax.vmap(draw)(rows) if controls is None else jnp.full((len(rows), len(actor_critic.ASPECTS)), controls)
+        moved = here.move(actor, z, knobs)
         return here.decode(moved) | here.rho(moved, z)
 
     return Method(name, run)

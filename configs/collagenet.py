@@ -62,7 +62,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "model": "lite",  # they hear what z decodes to; or perceptron, the paper's
         "actor": {"width": 128, "depth": 4},
         "critic": {"width": 128, "depth": 2},
-        "weights": {"real": 0.5, "raw": 0.5, "fake": 0.1},
+        "weights": {"real": 0.5, "raw": 2.0, "fake": 0.1},
         "prior": 0.0,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor

@@ -1,5 +1,6 @@
 """What all tests share: the real corpora where they are at hand, and one small trained run."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -18,8 +19,14 @@ def pop909_root() -> Path:
 
 @pytest.fixture(scope="session")
 def micro_run(tmp_path_factory) -> Path:
-    """The workdir of a finished micro run."""
-    workdir = tmp_path_factory.mktemp("micro") / "run"
-    done = launch(*micro_flags(), f"--workdir={workdir}")
-    assert done.returncode == 0, done.stderr
+    """The workdir of a finished micro run; of two processes that share the tests, one trains it for both."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    workdir, finished = folder / "micro", folder / "micro.finished"
+    with open(folder / "micro.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            done = launch(*micro_flags(), f"--workdir={workdir}")
+            assert done.returncode == 0, done.stderr
+            finished.touch()
     return workdir

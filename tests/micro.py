@@ -14,13 +14,11 @@ CONFIG = ROOT / "configs" / "collagenet.py"
 # The quick variant shrunk until all four stages train in about a minute.
 MICRO = {
     "data.songs": 40,
-    "melody_vae.steps": 40, "melody_vae.size.width": 32,
-    "accompaniment_vae.steps": 40, "accompaniment_vae.size.width": 32,
-    "vanilla.melody_vae.steps": 40, "vanilla.melody_vae.size.width": 32,
-    "vanilla.accompaniment_vae.steps": 40, "vanilla.accompaniment_vae.size.width": 32,
+    **{f"{group}{side}_vae.{key}": value for group in ("", "vanilla.") for side in ("melody", "accompaniment")
+       for key, value in (("steps", 40), ("size.width", 32), ("size.depth", 1))},
     "latents.segments": 200, "latents.validation": 50, "latents.transpositions": 3, "latents.batch": 20,
     "fusion.steps": 40, "fusion.batch": 64, "fusion.actor.width": 32, "fusion.critic.width": 32,
-    "fusion.actor_start": 5,
+    "fusion.actor.depth": 1, "fusion.critic.depth": 1, "fusion.actor_start": 5,
     "evaluator.steps": 40, "evaluator.batch": 32, "evaluator.size.width": 16,
     "evaluate.segments": 100, "evaluate.batch": 50,
     "sample.examples": 1,

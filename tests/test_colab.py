@@ -28,6 +28,7 @@ TINY = {
     "latents.segments": 64, "latents.validation": 16, "latents.batch": 16,
     "fusion.actor.width": 16, "fusion.critic.width": 16, "fusion.actor.depth": 1, "fusion.critic.depth": 1,
     "fusion.steps": 2, "fusion.batch": 16, "fusion.actor_start": 0,
+    "evaluator.size.width": 16, "evaluator.steps": 2, "evaluator.batch": 16,
     "evaluate.segments": 32, "evaluate.batch": 16,
     "sample.examples": 1,
     "run.steps_per_dispatch": 2, "run.log_every": 2, "run.evaluate_every": 2, "run.checkpoint_every": 2,

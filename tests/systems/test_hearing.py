@@ -24,6 +24,7 @@ def batch(corpus):
     return jax.device_get(segments.cut(corpus.arrays, starts, np.zeros_like(starts)))
 
 
+@jax.jit
 def heard(batch):
     """What sure decoders of this very music would let the critic hear."""
     root = batch["chords"][..., 0]
@@ -45,8 +46,13 @@ def transposed(batch, by):
     }
 
 
+def initialised(model, *inputs):
+    """Its parameters, and its compiled apply."""
+    return jax.jit(model.init)(KEY, *inputs), jax.jit(model.apply)
+
+
 def test_sure_decoders_are_heard_as_the_notes_that_they_write(batch):
-    sound = jax.device_get(jax.jit(heard)(batch))
+    sound = jax.device_get(heard(batch))
     np.testing.assert_allclose(np.sum(sound["lead_onsets"], 1), statistics.melody_pitch_classes(batch["melody"]),
                                atol=1e-4)
     np.testing.assert_allclose(np.sum(sound["back"], 1), statistics.pitch_classes(batch["pitch"], batch["duration"]),
@@ -67,13 +73,12 @@ def test_intervals_are_counted_upward_and_are_the_same_in_every_key(batch):
 
 
 def test_the_critic_says_the_same_in_every_key_and_hears_a_melody_move_alone(batch):
-    critic = hearing.Critic(ASPECTS, 16, 1)
-    params = critic.init(KEY, heard(batch))
-    logits = critic.apply(params, heard(batch))
+    params, apply = initialised(hearing.Critic(ASPECTS, 16, 1), heard(batch))
+    logits = apply(params, heard(batch))
     assert logits.shape == (ROWS,)
-    np.testing.assert_allclose(critic.apply(params, heard(transposed(batch, 3))), logits, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(apply(params, heard(transposed(batch, 3))), logits, rtol=1e-3, atol=1e-4)
     alone = batch | {"melody": melody.transpose(batch["melody"], 1)}
-    assert np.abs(critic.apply(params, heard(alone)) - logits).max() > 1e-3
+    assert np.abs(apply(params, heard(alone)) - logits).max() > 1e-3
 
 
 def test_a_decoder_that_is_sure_still_has_a_gradient():
@@ -105,15 +110,14 @@ def test_each_beat_gets_its_own_part_of_every_aspect():
 
 def test_an_untrained_actor_hears_everything_and_moves_little(batch):
     sound, controls = heard(batch), jnp.full((ROWS, 4), 0.5)
-    actor = hearing.Actor(ASPECTS, 16, 1)
-    params = actor.init(KEY, sound, controls)
-    moved = actor.apply(params, sound, controls)
+    params, apply = initialised(hearing.Actor(ASPECTS, 16, 1), sound, controls)
+    moved = apply(params, sound, controls)
     assert 0 < np.linalg.norm(moved - sound["z"]) < 0.2 * np.linalg.norm(sound["z"])
 
     def influence(sound, controls):
-        return jnp.sum(jnp.abs(actor.apply(params, sound, controls)[:, :2]))  # the first beat's pitch
+        return jnp.sum(jnp.abs(apply(params, sound, controls)[:, :2]))  # the first beat's pitch
 
-    by_sound, by_controls = jax.grad(influence, (0, 1))(sound, controls)
+    by_sound, by_controls = jax.jit(jax.grad(influence, (0, 1)))(sound, controls)
     assert np.all(np.abs(by_controls) > 0)
     for name, slope in by_sound.items():
         assert np.any(slope[:, -1] != 0), name  # of what lies at the end, too
@@ -123,15 +127,15 @@ def test_actor_and_critic_judge_each_row_by_itself(batch):
     sound, controls = heard(batch), jnp.full((ROWS, 4), 0.5)
     second = jax.tree.map(lambda x: x[1:2], sound)
     for model, more in ((hearing.Actor(ASPECTS, 16, 1), (controls,)), (hearing.Critic(ASPECTS, 16, 1), ())):
-        params = model.init(KEY, sound, *more)
-        alone = model.apply(params, second, *(x[1:2] for x in more))
-        np.testing.assert_allclose(alone, model.apply(params, sound, *more)[1:2], rtol=1e-3, atol=1e-5)
+        params, apply = initialised(model, sound, *more)
+        alone = apply(params, second, *(x[1:2] for x in more))
+        np.testing.assert_allclose(alone, apply(params, sound, *more)[1:2], rtol=1e-3, atol=1e-5)
 
 
 def test_music_without_chords_is_heard_too(batch):
     sound = {name: x for name, x in heard(batch).items() if name not in ("root", "bass", "tones")}
-    critic = hearing.Critic(ASPECTS, 16, 1)
-    logits = critic.apply(critic.init(KEY, sound), sound)
+    params, apply = initialised(hearing.Critic(ASPECTS, 16, 1), sound)
+    logits = apply(params, sound)
     assert logits.shape == (ROWS,) and np.isfinite(logits).all()
 
 

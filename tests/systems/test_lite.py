@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from micro import micro_config
+from micro import CONFIG, micro_config
 
+from musicfusion import launch
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.metrics import reconstruction
 from musicfusion.systems.collagenet import nets, segments
@@ -87,7 +88,7 @@ def costs(run, params):
 
 
 def test_the_lite_sizes_have_the_parameter_counts_that_trained_runs_depend_on():
-    made = nets.modules(micro_config(melody_vae__size__width=128, accompaniment_vae__size__width=128))
+    made = nets.modules(launch._load(f"{CONFIG}:lite"))
     counts = {name: sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(made[name])) for name in made}
     assert counts["melody_vae"] == 900_805
     assert counts["accompaniment_vae"] == 760_196

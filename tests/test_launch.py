@@ -141,6 +141,8 @@ REFUSED = {
     "no such folder": ([*TRAIN, "--config.data.root=nowhere"], ["nowhere", "no such folder"]),
     "file that is no corpus": ([*TRAIN, "--config.data.root=text.txt"], ["text.txt", "corpus"]),
     "too few songs": ([*TRAIN, "--config.data.songs=3"], ["3 songs", "more songs are needed"]),
+    "one song to measure": ([*TRAIN, "--config.data.songs=20", "--config.evaluate.segments=1"],
+                            ["test split", "one song", "two are needed"]),
     "processes without a coordinator": ([*TRAIN, "--processes=2"], ["2 processes", "host:port"]),
     "sample without a run": (["--mode=sample", "--workdir=folder", FILES], ["folder", "train first"]),
     "sample of nothing": (["--mode=sample"], ["--inputs", "melody=FILE,accompaniment=FILE", "collagenet"]),

@@ -35,7 +35,7 @@ def test_a_split_of_one_song_cannot_be_paired(corpus, monkeypatch):
     windows = evaluation.segments.windows
     monkeypatch.setattr(evaluation.segments, "windows",
                         lambda *args: tuple(x[windows(*args)[1] == 0] for x in windows(*args)))
-    with pytest.raises(MusicFusionError, match="all split has one song: two are needed"):
+    with pytest.raises(MusicFusionError, match="all split that are measured belong to one song: two are needed"):
         evaluation.read(config, corpus)
 
 

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import melody
-from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import batches
 from musicfusion.metrics import bootstrap, reconstruction, statistics
 from musicfusion.systems.collagenet import actor_critic, evaluator, methods, nets, segments, tables
@@ -87,14 +86,7 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
 
 def read(config, corpus) -> Pairs:
     """The segments of config.data.split, evenly chosen, a whole number of batches."""
-    starts, songs = segments.windows(corpus, config, config.data.split, ("melody", "accompaniment"))
-    total = min(config.evaluate.segments, len(starts))
-    size = min(config.evaluate.batch, total)
-    chosen = batches.fixed(len(starts), total // size * size)
-    starts, songs = starts[chosen], songs[chosen]
-    if len(np.unique(songs)) < 2:
-        raise MusicFusionError(
-            f"{corpus.source}: the {config.data.split} split has one song: two are needed to pair them")
+    starts, songs = segments.measured(corpus, config)
     real = _music(corpus, starts)
     partner = unrelated(songs, config.seed)
     return Pairs(real, {name: x if name == "melody" else x[partner] for name, x in real.items()}, songs, partner)

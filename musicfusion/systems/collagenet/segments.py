@@ -9,7 +9,7 @@ import numpy as np
 from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Resident
-from musicfusion.data import splits
+from musicfusion.data import batches, splits
 from musicfusion.data.corpus import Corpus
 
 BEATS, PER_BEAT = 8, 4
@@ -18,7 +18,10 @@ LOWEST_SHIFT, KEYS = -6, 12  # twelve keys: -6..+5 semitones
 
 
 def windows(corpus: Corpus, config, split: str, parts: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of one split in which each of `parts` has enough onsets -> (start beat [n], song [n])."""
+    """Windows of one split in which each of `parts` has enough onsets -> (start beat [n], song [n]).
+
+    Raises MusicFusionError where there is none.
+    """
     require = {part: config.data[f"{part}_onsets"] for part in parts}
     starts, songs = corpus.windows(BEATS, 1, require)
     chosen = splits.select(corpus, songs, split, config.seed)
@@ -30,6 +33,21 @@ def windows(corpus: Corpus, config, split: str, parts: tuple[str, ...]) -> tuple
     return starts[chosen], songs[chosen]
 
 
+def measured(corpus: Corpus, config) -> tuple[np.ndarray, np.ndarray]:
+    """The windows of config.data.split that evaluation pairs across songs: evenly chosen, a whole number of batches.
+
+    -> (start beat [n], song [n]). Raises MusicFusionError where there are not two songs.
+    """
+    starts, songs = windows(corpus, config, config.data.split, ("melody", "accompaniment"))
+    total = min(config.evaluate.segments, len(starts))
+    size = min(config.evaluate.batch, total)
+    chosen = batches.fixed(len(starts), total // size * size)
+    if len(np.unique(songs[chosen])) < 2:
+        raise MusicFusionError(f"{corpus.source}: the segments of the {config.data.split} split that are measured"
+                               " belong to one song: two are needed to pair them")
+    return starts[chosen], songs[chosen]
+
+
 def resident(corpus: Corpus, config, parts: tuple[str, ...]) -> Resident:
     """The corpus, the start beats of its training and validation segments, and which of them share a song.
 
@@ -37,6 +55,7 @@ def resident(corpus: Corpus, config, parts: tuple[str, ...]) -> Resident:
     """
     train, train_songs = windows(corpus, config, "train", parts)
     validation, validation_songs = windows(corpus, config, "validation", parts)
+    measured(corpus, config)  # evaluation comes last: what it cannot do is said now
     low, high = song_bounds(np.concatenate([train_songs, validation_songs]))
     arrays = {
         "corpus": dict(corpus.arrays), "starts": np.concatenate([train, validation]),

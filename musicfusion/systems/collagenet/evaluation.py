@@ -51,7 +51,7 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
 
     own = measure(methods.unchanged("harmonic pairs"), pairs.real)
     real = {"harmonic pairs": own, through.name: measure(through, pairs.real)}
-    found = {method.name: measure(method, pairs.unrelated) for method in methods.methods(config, results)}
+    found = {method.name: measure(method, pairs.unrelated) for method in methods.methods(config, results, here)}
     made_up = {"VAE prior": measure(methods.prior(here, config.seed), pairs.unrelated)}
     steered = {value: measure(methods.at_controls(config, results, here, value), pairs.unrelated) for value in CONTROLS}
 

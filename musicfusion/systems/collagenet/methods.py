@@ -50,7 +50,8 @@ class Space(NamedTuple):
 
 def space(config, results) -> Space:
     """The latent space of a run."""
-    sides, mover = nets.models(config), nets.mover(config, nets.models(config))
+    sides = nets.models(config)
+    mover = nets.mover(config, sides)
     params = {side: results(f"{side}_vae") for side in nets.SIDES}
 
     def encode(params, music):
@@ -69,9 +70,8 @@ def space(config, results) -> Space:
     return Space(nets.aspects(sides), results("latents")["sbar"], *compiled)
 
 
-def methods(config, results) -> Iterator[Method]:
+def methods(config, results, here: Space) -> Iterator[Method]:
     """Every method whose stages are trained, in Table 1's order; those that learn nothing come first."""
-    here = space(config, results)
     yield unchanged("disharmonic pairs")
     yield Method("transposition", _melody_by(here, baselines.transposed))
     yield Method("rule-based", _melody_by(here, lambda *pair: baselines.rule_based(*pair, seed=config.seed)))

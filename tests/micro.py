@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "collagenet.py"
 
-# The quick variant shrunk until all four stages train in about a minute.
+# The quick variant shrunk until all stages train in about a minute.
 MICRO = {
     "data.songs": 40,
     **{f"{group}{side}_vae.{key}": value for group in ("", "vanilla.") for side in ("melody", "accompaniment")

@@ -175,7 +175,7 @@ def test_a_batch_that_the_devices_do_not_divide_is_refused_before_the_first_stag
 def test_a_workdir_in_which_nothing_was_trained_takes_any_config(desk, capfd):
     Path("new").mkdir()
     Path("new/config.json").write_text("{}")
-    assert "no validation song" in refused(capfd, desk, *TRAIN, "--config.data.songs=3")
+    assert "more songs are needed" in refused(capfd, desk, *TRAIN, "--config.data.songs=3")
 
 
 # Refusals of a trained run ------------------------------------------------------------------------------------------

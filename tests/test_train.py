@@ -159,8 +159,8 @@ ONE, FOUR, SHARDED = ("pmap", 1), ("pmap", 4), ("shard_map", 4)
 MODES = {"melody_vae": (ONE, FOUR, SHARDED), "accompaniment_vae": (ONE, SHARDED), "latents": (ONE, FOUR),
          "fusion": (ONE, FOUR), "harmony_evaluator": (ONE, SHARDED)}
 
-# Every stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints the
-# parameters' greatest difference from the first, as a part of the greatest parameter.
+# Every kind of stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints
+# the parameters' greatest difference from the first, as a part of the greatest parameter.
 DEVICES = """
 import json
 import jax
@@ -175,7 +175,7 @@ from test_train import MODES, TINY, without_key_biases
 
 create, config = parallel.create, micro_config(**TINY, latents__segments=40, fusion__actor_start=2)
 corpus, found = chorales.read(config.data.songs), {}
-for stage in SYSTEM.stages(config)[: len(MODES)]:
+for stage in (stage for stage in SYSTEM.stages(config) if stage.name in MODES):
     resident = stage.data(corpus, lambda name, part="params": found[name][part])
     runs = []
     for mode, count in MODES[stage.name]:

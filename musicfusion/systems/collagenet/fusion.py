@@ -11,7 +11,7 @@ from jax import lax
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Resident, Task
-from musicfusion.systems.collagenet import latents, segments
+from musicfusion.systems.collagenet import latents, nets, segments
 from musicfusion.systems.collagenet.actor_critic import (
     control_loss,
     controlled,
@@ -32,7 +32,7 @@ def resident(corpus, config, results) -> Resident:
         "low": table["low"], "high": table["high"],
         "bounds": np.array([0, train, len(table["low"])], np.int32),
         "sbar": results("latents")["sbar"],
-        "vaes": {name: results(f"{name}_vae") for name in ("melody", "accompaniment")},
+        "vaes": nets.vaes(results),
     }
     return Resident(arrays, train, len(table["low"]) - train)
 

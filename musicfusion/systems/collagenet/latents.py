@@ -43,7 +43,7 @@ def rows(corpus, config) -> tuple[dict[str, np.ndarray], int]:
 def resident(corpus, config, results) -> Resident:
     """The corpus, the rows to encode, and the two trained VAEs."""
     table, train = rows(corpus, config)
-    vaes = {name: results(f"{name}_vae") for name in ("melody", "accompaniment")}
+    vaes = nets.vaes(results)
     total = len(table["start"])
     arrays = {"corpus": dict(corpus.arrays), "rows": table, "train": np.int32(train), "vaes": vaes}
     return Resident(arrays, total, 0, steps=-(-total // config.latents.batch))

@@ -52,7 +52,7 @@ def space(config, results) -> Space:
     """The latent space of a run."""
     sides = nets.models(config)
     mover = nets.mover(config, sides)
-    params = {side: results(f"{side}_vae") for side in nets.SIDES}
+    params = nets.vaes(results)
 
     def encode(params, music):
         return nets.encode(sides, params, music)[0]
@@ -124,7 +124,7 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
         return
     sides = nets.models(config)
     _, critic = nets.actor_and_critic(config, sides)
-    hear, vaes = nets.hear(config, sides), {side: results(f"{side}_vae") for side in nets.SIDES}
+    hear, vaes = nets.hear(config, sides), nets.vaes(results)
 
     @jax.jit
     def descend(vaes, params, z, iterations):

@@ -133,11 +133,15 @@ def sweep(config) -> list[tuple[float, str]]:
     return [(value, "fusion" if value == own else f"fusion_{value}") for value in values]
 
 
+def vaes(results) -> dict:
+    """The parameters of both trained VAEs, by side."""
+    return {side: results(f"{side}_vae") for side in SIDES}
+
+
 def parameters(config, results) -> dict:
     """What sampling needs of the trained stages: {"melody", "accompaniment", "actor", "sbar"}."""
     del config
-    params = {side: results(f"{side}_vae") for side in SIDES}
-    return params | {"actor": results("fusion")["actor"], "sbar": results("latents")["sbar"]}
+    return vaes(results) | {"actor": results("fusion")["actor"], "sbar": results("latents")["sbar"]}
 
 
 def encode(sides: dict, params: dict, batch: dict) -> tuple[jax.Array, jax.Array]:

@@ -55,7 +55,6 @@ def resident(corpus: Corpus, config, parts: tuple[str, ...]) -> Resident:
     """
     train, train_songs = windows(corpus, config, "train", parts)
     validation, validation_songs = windows(corpus, config, "validation", parts)
-    measured(corpus, config)  # evaluation comes last: what it cannot do is said now
     low, high = song_bounds(np.concatenate([train_songs, validation_songs]))
     arrays = {
         "corpus": dict(corpus.arrays), "starts": np.concatenate([train, validation]),

@@ -25,8 +25,13 @@ from musicfusion.systems.collagenet import (
 
 
 def corpus(config):
-    """POP909, a cache file, or the embedded chorales, as config.data says."""
-    return cache.load(config.data.root, limit=config.data.songs)
+    """POP909, a cache file, or the embedded chorales, as config.data says.
+
+    Raises MusicFusionError where it has nothing to evaluate: better now than when everything is trained.
+    """
+    corpus = cache.load(config.data.root, limit=config.data.songs)
+    segments.measured(corpus, config)
+    return corpus
 
 
 def stages(config) -> tuple[Stage, ...]:

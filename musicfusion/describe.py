@@ -24,12 +24,12 @@ def description(system: System, config) -> dict:
     }
 
 
-def describe(system: System, config, form: str = "text") -> str:
-    """The description as text for people, or as JSON."""
+def describe(system: System, config, form: str = "text", source: str = "") -> str:
+    """The description as text for people, or as JSON. source: the songs that weights were trained on, if they are."""
     about = description(system, config)
     if form == "json":
         return json.dumps(about, indent=1)
-    data = config.data.root or "the embedded Bach chorales"
+    data = source or config.data.root or "the embedded Bach chorales"
     width = 2 + max(map(len, [*about["parameters"], *(stage["name"] for stage in about["stages"]), *about["inputs"]]))
     lines = [f"{system.declaration.title}", f"preset {about['preset']}, data: {data}", "", "stages"]
     for stage in about["stages"]:

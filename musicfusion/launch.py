@@ -106,7 +106,7 @@ def _run(config, workdir: Path, weights) -> int:
     if mode == "describe":
         from musicfusion import describe
 
-        print(describe.describe(system, config, FLAGS.format))
+        print(describe.describe(system, config, FLAGS.format, weights.source if weights else ""))
     elif mode == "benchmark":
         from musicfusion import benchmark
 
@@ -211,7 +211,7 @@ def _command(config) -> str:
         base = {}
     words = [f"--config={path}"]
     for key, value in _plain(config).items():
-        learned = key != "data.split" and not key.startswith(("sample.", "evaluate.", "compare."))
+        learned = key == "evaluate.compare" or (key != "data.split" and not key.startswith(("sample.", "evaluate.")))
         if learned and key in base and base[key] != value:
             value = Path(value).name if key == "data.root" else value  # not where the songs lay on this machine
             words.append(f"--config.{key}={value}")

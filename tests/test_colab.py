@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from musicfusion import launch
 from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, from_notes
 
@@ -18,22 +19,6 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "colab" / "collagenet.ipynb"
 CELLS = {cell["id"]: cell for cell in json.loads(NOTEBOOK.read_text())["cells"]}
 CODE = {name: "".join(cell["source"]) for name, cell in CELLS.items() if cell["cell_type"] == "code"}
-
-# A training that learns nothing, in seconds.
-TINY = {
-    "data.songs": 30,
-    "melody_vae.size.width": 16, "melody_vae.size.depth": 1, "melody_vae.steps": 2, "melody_vae.batch": 8,
-    "accompaniment_vae.size.width": 16, "accompaniment_vae.size.depth": 1, "accompaniment_vae.steps": 2,
-    "accompaniment_vae.batch": 8,
-    "latents.segments": 64, "latents.validation": 16, "latents.batch": 16,
-    "fusion.actor.width": 16, "fusion.critic.width": 16, "fusion.actor.depth": 1, "fusion.critic.depth": 1,
-    "fusion.steps": 2, "fusion.batch": 16, "fusion.actor_start": 0,
-    "evaluator.size.width": 16, "evaluator.steps": 2, "evaluator.batch": 16,
-    "evaluate.segments": 32, "evaluate.batch": 16,
-    "sample.examples": 1,
-    "run.steps_per_dispatch": 2, "run.log_every": 2, "run.evaluate_every": 2, "run.checkpoint_every": 2,
-    "run.show_every": 0, "run.evaluate_batches": 1, "run.tensorboard": False,
-}  # fmt: skip
 
 # Runs the cells that come as JSON on stdin in one namespace, as a kernel does; its last line tells what they displayed.
 KERNEL = """
@@ -60,9 +45,7 @@ def test_the_notebook_is_well_formed_and_carries_no_outputs():
 
 
 def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
-    flags = " ".join(f"--config.{key}={value}" for key, value in TINY.items())
     surroundings = {
-        "MUSICFUSION_FLAGS": flags,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "MPLBACKEND": "agg",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # nearly all of the time is compilation
@@ -82,18 +65,40 @@ def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
     assert not any(line.startswith("installing") for line in lines)
 
     assert [kind for kind, _ in shown].count("Audio") == 4  # both inputs, before, after
-    pictures = [size for kind, size in shown if kind == "Image"]
-    assert len(pictures) == 2
-    assert all(pictures)
+    (picture,) = (size for kind, size in shown if kind == "Image")
+    assert picture
     table = next(text for kind, text in shown if kind == "Markdown" and text.startswith("| aspect"))
     assert [row.split()[1] for row in table.splitlines()[2:]] == ["pitch", "rhythm", "chord", "texture"]
 
-    fused = tmp_path / "runs" / "collagenet-quick" / "fused"
+    fused = tmp_path / "fused"
     about = json.loads((fused / "metadata.json").read_text())
+    assert about["weights"]["name"] == "collagenet-lite"
     assert about["controls"] == {"pitch": 0.5, "rhythm": 0.5, "chord": 0.5, "texture": 0.5}
     assert about["seed"] == 1
     assert (fused / "fused.mid").stat().st_size > 0
     assert fused.with_suffix(".zip").is_file()
+
+
+def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(
+    micro_run, tmp_path, monkeypatch
+):
+    from IPython.display import Image
+
+    cloned, asked, shown = [], [], []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: cloned.append(command))
+    kernel = {"Path": Path, "Image": Image, "display": shown.append, "subprocess": subprocess,
+              "run": lambda *flags: asked.append(flags)}  # fmt: skip
+    exec(CODE["train"], kernel)
+    assert not (cloned or asked or shown), "nobody asked for it"
+
+    cell = CODE["train"].replace("TRAIN = False", "TRAIN = True").replace('"runs/collagenet"', repr(str(micro_run)))
+    exec(cell, kernel)
+    assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
+    assert len(shown) == 2 and all(picture.data for picture in shown)
+    (flags,) = asked
+    monkeypatch.chdir(ROOT)
+    assert launch.main(["musicfusion", *flags, "--print_config"]) == 0
 
 
 def test_uploaded_files_are_taken_whatever_they_are_called(tmp_path, monkeypatch):
@@ -112,10 +117,11 @@ def test_uploaded_files_are_taken_whatever_they_are_called(tmp_path, monkeypatch
     shown = []
     monkeypatch.setattr(IPython.display, "display", lambda *objects: shown.extend(objects))
 
-    namespace = {"Path": Path, "WORKDIR": str(tmp_path / "run")}
+    monkeypatch.chdir(tmp_path)
+    namespace = {"Path": Path}
     exec(CODE["files"].replace("UPLOAD = False", "UPLOAD = True"), namespace)
     for part, path in namespace["inputs"].items():
-        assert Path(path) == tmp_path / "run" / "inputs" / f"{part}.mid"
+        assert Path(path) == Path("fused", "inputs", f"{part}.mid")
         assert Path(path).read_bytes() == content
     assert len(shown) == 4
 

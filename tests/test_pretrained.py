@@ -328,6 +328,8 @@ def test_weights_describe_themselves_as_their_run_does(weights, micro_run, capfd
         assert main("--mode=describe", "--format=json", source) == 0
         said.append(json.loads(capfd.readouterr().out))
     assert said[0] == said[1] and said[0]["preset"] == "quick"
+    assert main("--mode=describe", f"--pretrained={weights}") == 0
+    assert "data: Bach chorales of music21" in capfd.readouterr().out
 
 
 def test_weights_take_no_other_config_but_the_keys_that_may_change(weights, pair, capfd, tmp_path, monkeypatch):

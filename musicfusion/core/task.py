@@ -90,7 +90,7 @@ class Shipped:
 class Declaration:
     """What a system is called, wants and offers; importing it costs nothing (no jax).
 
-    shipped: what sampling and evaluation need of each stage.
+    shipped: what sampling and evaluation need of each stage; a name may be a pattern (fnmatch).
     pretrained: the weights in musicfusion/pretrained with which sampling works where nothing was trained; "" for none.
     """
 

@@ -2,7 +2,7 @@
 
     NAME/weights.npz     arrays "stage/path/to/leaf": the large ones in half precision; no pickles
     NAME/config.json     the resolved config, without the place where the songs lay
-    NAME/manifest.json   system, preset, version, the step of each stage, the sha256 of the two files above
+    NAME/manifest.json   system, preset, version, source of the songs, steps, the sha256 of the two files above
     NAME/README.md       the card: data and their licence, training, figures, limits
 
 export.py writes them. Nothing here imports jax before parameters are asked for.
@@ -29,8 +29,8 @@ LARGEST = 2**31  # bytes, packed and unpacked
 class Pretrained:
     """Shipped weights by name, or a folder that --mode=export wrote: read like a run (core.results.Trained).
 
-    config: the resolved config; stages: {stage: step}; sha256: of weights.npz. MusicFusionError if there are none of
-    that name, or they are not what was exported.
+    config: the resolved config; source: of the songs; stages: {stage: step}; sha256: of weights.npz. MusicFusionError
+    if there are none of that name, or they are not what was exported.
     """
 
     def __init__(self, name: str | Path):
@@ -43,6 +43,7 @@ class Pretrained:
             content = {file: _verified(self.folder / file, manifest["sha256"][file]) for file in (CONFIG, WEIGHTS)}
             self.config: dict[str, Any] = json.loads(content[CONFIG])
             self.sha256: str = manifest["sha256"][WEIGHTS]
+            self.source = str(manifest["source"])
             self.stages = {str(stage): int(step) for stage, step in manifest["stages"].items()}
             self._arrays = _arrays(content[WEIGHTS])
             if manifest["system"] != self.config["system"]:

@@ -1,5 +1,6 @@
 """--mode=export: what later use needs of a trained run, as a folder that travels."""
 
+import fnmatch
 import hashlib
 import io
 import json
@@ -14,7 +15,7 @@ from musicfusion import __version__
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_folder, atomic_write
 from musicfusion.core.results import Results
-from musicfusion.core.task import System
+from musicfusion.core.task import Shipped, System
 from musicfusion.data import splits
 from musicfusion.pretrained import CARD, CONFIG, FORMAT, MANIFEST, WEIGHTS
 from musicfusion.render.tables import markdown
@@ -36,7 +37,8 @@ def export(system: System, config, workdir: Path, corpus, out: Path, command: st
     out = Path(os.path.abspath(out))
     if out.is_dir() and any(out.iterdir()) and not exported(out):
         raise MusicFusionError(f"{out} holds other files: give a new folder, or an earlier export, as --out")
-    arrays, stages = parameters(system, Results(workdir))
+    shipped = parts(system, config)
+    arrays, stages = parameters(shipped, Results(workdir))
     settings = json.loads(json.dumps(config.to_dict()))
     settings["data"]["root"] = ""  # a place on the machine that trained
     packed = io.BytesIO()
@@ -47,6 +49,7 @@ def export(system: System, config, workdir: Path, corpus, out: Path, command: st
         "system": system.declaration.name,
         "preset": config.preset,
         "version": __version__,
+        "source": corpus.source,
         "stages": stages,
         "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in content.items()},
     }
@@ -61,7 +64,7 @@ def export(system: System, config, workdir: Path, corpus, out: Path, command: st
         [f"size of {WEIGHTS}", f"{len(content[WEIGHTS]):,} bytes"],
         [f"sha256 of {WEIGHTS}", f"`{manifest['sha256'][WEIGHTS]}`"],
     ]
-    kept = stage_table(system, config, arrays, stages)
+    kept = stage_table({stage.name: stage.steps for stage in system.stages(config)}, shipped, arrays, stages)
     content[CARD] = card(out.name, system, corpus.source, facts, command, kept, figures(workdir)).encode()
     with atomic_folder(out) as work:
         for file, data in content.items():
@@ -77,21 +80,29 @@ def exported(folder: Path) -> bool:
     return path.is_file() and FORMAT in path.read_text(encoding="utf-8", errors="replace")
 
 
-def parameters(system: System, results: Results) -> tuple[dict[str, np.ndarray], dict[str, int]]:
-    """What the system's declaration says is needed -> ({"stage/path/to/leaf": array}, {stage: step})."""
+def parts(system: System, config) -> dict[str, Shipped]:
+    """What of each stage travels, in the stages' order; stages of which nothing does are left out."""
+    declared = system.declaration.shipped
+    names = [stage.name for stage in system.stages(config)]
+    found = {name: part for name in names for pattern, part in declared.items() if fnmatch.fnmatch(name, pattern)}
+    if not found:
+        raise MusicFusionError(f"{system.declaration.name} does not say what of its stages can be exported")
+    return found
+
+
+def parameters(shipped: dict[str, Shipped], results: Results) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """What was trained of the parts that travel -> ({"stage/path/to/leaf": array}, {stage: step})."""
     from flax import traverse_util
 
     arrays: dict[str, np.ndarray] = {}
     stages: dict[str, int] = {}
-    for stage, part in system.declaration.shipped.items():
+    for stage, part in shipped.items():
         if not part.needed and not results.has(stage):
             continue
         params = results(stage)
         tree = {stage: {group: params[group] for group in part.groups or params}}
         arrays |= {path: half(leaf, path) for path, leaf in traverse_util.flatten_dict(tree, sep="/").items()}
         stages[stage] = results.step(stage)
-    if not stages:
-        raise MusicFusionError(f"{system.declaration.name} does not say what of its stages can be exported")
     return arrays, stages
 
 
@@ -116,14 +127,13 @@ def licence(source: str) -> str:
     return next((text for start, text in LICENCES.items() if source.startswith(start)), "not known here")
 
 
-def stage_table(system: System, config, arrays: dict[str, np.ndarray], stages: dict[str, int]) -> str:
+def stage_table(budget: dict[str, int], shipped: dict[str, Shipped], arrays: dict[str, np.ndarray],
+                stages: dict[str, int]) -> str:
     """Each exported stage: its step, its budget, which of its parameters, how many numbers."""
-    budget = {stage.name: stage.steps for stage in system.stages(config)}
     rows = []
     for stage, step in stages.items():
         numbers = sum(array.size for path, array in arrays.items() if path.startswith(f"{stage}/"))
-        groups = ", ".join(system.declaration.shipped[stage].groups) or "all"
-        rows.append([stage, step, budget.get(stage), groups, numbers])
+        rows.append([stage, step, budget[stage], ", ".join(shipped[stage].groups) or "all", numbers])
     return markdown(["stage", "step", "budget", "parameters", "numbers"], rows)
 
 

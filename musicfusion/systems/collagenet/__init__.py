@@ -31,6 +31,8 @@ DECLARATION = Declaration(
         "fusion": Shipped(("actor",)),
         "harmony_evaluator": Shipped(needed=False),
         "key_evaluator": Shipped(needed=False),
+        "fusion_*": Shipped(("actor",), needed=False),  # at the other lambdas of Table 1
+        "baseline_critic": Shipped(("critic",), needed=False),
     },
     pretrained="collagenet-lite",
 )

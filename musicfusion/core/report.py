@@ -110,6 +110,12 @@ class Report:
             print(f"{error.name} is not installed: {what} for TensorBoard", file=sys.stderr)
 
 
+def working(what: str) -> None:
+    """Tells somebody who waits at a terminal what is being done now; says nothing where nobody does."""
+    if sys.stderr.isatty():
+        print(what, file=sys.stderr, flush=True)
+
+
 class Progress:
     """One line in the terminal that says how far a stage is; silent where nobody watches."""
 

@@ -11,7 +11,7 @@ from musicfusion import launch, train
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Results
-from musicfusion.systems.collagenet import nets, segments
+from musicfusion.systems.collagenet import methods, nets, segments
 from musicfusion.systems.collagenet.actor_critic import controlled
 from musicfusion.systems.collagenet.system import SYSTEM
 from musicfusion.systems.collagenet.vanilla import (
@@ -388,6 +388,14 @@ def test_vanilla_fuses_latents_of_its_own_and_goes_on_to_the_same_bits(
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), whole("vanilla_fusion"), begun)
     assert min(jax.tree.leaves(moved["actor"])) > 0 and min(jax.tree.leaves(moved["critic"])) > 0
     assert not [name for name in whole("vanilla_fusion")["actor"] if name.startswith("control")]
+
+    *_, method = methods.methods(config, whole, None)  # of this run's own stages none is trained
+    rows = np.arange(4)
+    starts, _ = segments.windows(corpus, config, "test", nets.SIDES)
+    music = jax.device_get(segments.cut(corpus.arrays, starts[rows], 0 * rows))
+    made = method.run(music, rows)
+    assert method.name == "CollageNet-vanilla" and made["melody"].shape == (4, 32)
+    assert np.min(made["rho_melody"]) > 0 and np.min(made["rho_accompaniment"]) > 0
 
 
 def test_vanillas_distance_is_that_of_both_sides_and_of_nothing_else(corpus, stages, trained, config):

@@ -4,8 +4,9 @@ A pair is a melody `tokens` int [B, 32] and an accompaniment's slots `pitch` and
 latents is z [B, d]. transposed and rule_based learn nothing; critic_task and descend are the data-driven baseline.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -146,8 +147,8 @@ def critic_task(critic, hear, group) -> Task:
     return Task(init, step, evaluate)
 
 
-def descend(judge: Callable[[jax.Array], jax.Array], z, iterations, rate: float = RATE) -> jax.Array:
-    """z moved down the slope of -log D(z) by `iterations` of Adam: z [B, d], int -> [B, d].
+def descend(judge: Callable[[jax.Array], jax.Array], z, counts: Sequence[int], rate: float = RATE) -> jax.Array:
+    """z moved down the slope of -log D(z) by Adam, as it is after each of `counts` iterations, ascending: -> [n, B, d].
 
     judge(z [B, d]) -> D's logits [B]. The paper gives no number of iterations, and nothing else holds z back. The rows
     know nothing of each other (the loss is a sum over them). The public code never zeroes the gradients between
@@ -161,4 +162,8 @@ def descend(judge: Callable[[jax.Array], jax.Array], z, iterations, rate: float 
         updates, state = adam.update(slope(z), state)
         return z + updates, state
 
-    return lax.fori_loop(0, iterations, iterate, (z, adam.init(z)))[0]
+    carry, kept = (z, adam.init(z)), []
+    for begin, end in pairwise((0, *counts)):
+        carry = lax.fori_loop(begin, end, iterate, carry)
+        kept.append(carry[0])
+    return jnp.stack(kept)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import melody
+from musicfusion.core.report import working
 from musicfusion.data import batches
 from musicfusion.metrics import bootstrap, reconstruction, statistics
 from musicfusion.systems.collagenet import actor_critic, evaluator, methods, nets, segments, tables
@@ -119,15 +120,21 @@ def _judges(config, results) -> dict[str, Callable[[methods.Music], jax.Array]]:
 
 def _measure(method: methods.Method, music: methods.Music, numbers, size: int) -> Numbers:
     """What a method makes of every pair, in numbers: all measures of Tables 1 to 3."""
+    working(f"measuring: {method.name}")
     none = dict.fromkeys(RHO, np.full(size, np.nan, np.float32))  # of a method that moves no latents
-    parts = [jax.device_get(numbers(none | method.run(block, rows), block)) for block, rows in _blocks(music, size)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    found: Numbers = {}
+    for block, rows in _blocks(music, size, method.most):
+        for name, part in jax.device_get(numbers(none | method.run(block, rows), block)).items():
+            found.setdefault(name, np.full(len(music["melody"]), np.nan, np.float32))[rows] = part
+    return found
 
 
-def _blocks(music: methods.Music, size: int):
-    """Music in blocks of `size` pairs, each with the numbers of its pairs."""
-    for first in range(0, len(music["melody"]), size):
-        yield {name: x[first : first + size] for name, x in music.items()}, np.arange(first, first + size)
+def _blocks(music: methods.Music, size: int, most: int | None = None):
+    """Music in blocks of `size` pairs, each with the numbers of its pairs; of so many pairs at most, evenly chosen."""
+    count = len(music["melody"])
+    chosen = batches.fixed(count, max(min(most or count, count) // size, 1) * size)
+    for rows in np.split(chosen, len(chosen) // size):
+        yield {name: x[rows] for name, x in music.items()}, rows
 
 
 def _numbers(judges, new: methods.Music, old: methods.Music) -> dict[str, jax.Array]:

@@ -89,7 +89,7 @@ def lines_grid(
             [handles[label] for label in labels],
             [drawable(label) for label in labels],
             loc="outside lower center",
-            ncols=min(len(labels), 2 * columns if columns > 1 else 3),
+            ncols=min(len(labels), max(1, int(width / (0.07 * max(map(len, labels)) + 0.55)))),  # inches
             frameon=False,
             fontsize=9,
         )

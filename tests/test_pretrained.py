@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 from flax import traverse_util
-from micro import ROOT
+from micro import ROOT, micro_config
 
 from musicfusion import launch, pretrained, systems
 from musicfusion.codecs import midi
@@ -157,6 +157,15 @@ def test_an_export_names_no_place_on_this_machine_and_is_the_same_again(micro_ru
     assert (out / "weights.npz").read_bytes() == (weights / "weights.npz").read_bytes()
     assert main(*flags) == 0, "over an earlier export"
     assert contents(out) == contents(weights)
+
+
+def test_what_table_1_compares_travels_where_it_was_trained_but_for_vanilla():
+    config = micro_config(evaluate__compare=True)
+    shipped = export.parts(systems.declarations()["collagenet"].load(), config)
+    assert list(shipped) == [*NEEDED, "harmony_evaluator", "key_evaluator",
+                             "fusion_0.1", "fusion_0.5", "fusion_2.0", "baseline_critic"]  # fmt: skip
+    assert [name for name, part in shipped.items() if part.needed] == NEEDED
+    assert shipped["fusion_0.5"].groups == ("actor",) and shipped["baseline_critic"].groups == ("critic",)
 
 
 def test_numbers_that_half_precision_cannot_hold_are_not_rounded(tmp_path):

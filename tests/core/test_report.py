@@ -170,3 +170,10 @@ def test_a_stream_that_is_no_terminal_stays_clean():
     progress.update(10, 1.0)
     progress.done()
     assert stream.getvalue() == ""
+
+
+def test_somebody_at_a_terminal_is_told_what_is_being_done_and_nobody_else(monkeypatch):
+    for stream, said in ((Terminal(), "measuring\n"), (io.StringIO(), "")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        report.working("measuring")
+        assert stream.getvalue() == said

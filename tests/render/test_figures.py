@@ -30,6 +30,14 @@ def test_any_number_of_panels_fits_on_a_grid(tmp_path, count):
     assert image(lines_grid(tmp_path / "a.png", panels, "x", "y", "title")).std() > 0
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_legend_of_many_methods_is_not_cut_off(tmp_path, count):
+    lines = {f"a method with a rather long name, {k}": [k, k] for k in range(15)}
+    pixels = image(lines_grid(tmp_path / "a.png", [("panel", [0, 1], lines)] * count))
+    for edge in (pixels[:, :3], pixels[:, -3:], pixels[-3:]):
+        assert edge.min() == 255
+
+
 def test_dollars_and_foreign_scripts_in_names_do_no_harm(tmp_path):
     curves(tmp_path / "a.png", [0, 1], {"$x_$ 晴天": [0, 1], "_b": [1, 0]}, "$", "晴", "50 % $")
     assert drawable("晴天 ♭é") == "?? ♭é"

@@ -78,6 +78,24 @@ def test_an_evaluator_is_right_where_real_pairs_pass_and_others_do_not():
     assert found["accuracy_random"] == 0.75 and found["accuracy_key_matched"] == 0.625
 
 
+def test_a_slow_method_is_measured_on_some_pairs_evenly_chosen_and_no_number_is_lost_or_moved():
+    music = {"melody": np.arange(12)[:, None]}
+
+    def numbers(new, old):
+        return {"pair": 1.0 * old["melody"][:, 0], "made": 1.0 * new["melody"][:, 0]}
+
+    def run(block, rows):
+        np.testing.assert_array_equal(block["melody"][:, 0], rows)
+        return {"melody": block["melody"] + 100}
+
+    found = evaluation._measure(methods.Method("all", run), music, numbers, 3)
+    np.testing.assert_array_equal(found["made"], np.arange(12) + 100)
+    for most, expected in ((6, [0, 2, 4, 6, 8, 10]), (5, [0, 4, 8]), (2, [0, 4, 8]), (100, range(12))):
+        found = evaluation._measure(methods.Method("slow", run, most), music, numbers, 3)
+        np.testing.assert_array_equal(np.flatnonzero(~np.isnan(found["pair"])), expected)
+        np.testing.assert_array_equal(found["pair"][list(expected)], expected)
+
+
 # The text ------------------------------------------------------------------------------------------------------------
 
 CURVE = [{"method": f"controls {c}", "changed": changed, "harmony_rate": rate, "harmony_rate_key_matched": rate - 0.2}

@@ -132,7 +132,7 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
     hear, vaes = nets.hear(config, sides), nets.vaes(results)
 
     params = results("baseline_critic")["critic"]
-    ways: dict[bytes, jax.Array] = {}  # a descent passes all that are measured: it is made once
+    ways: dict[bytes, jax.Array] = {}  # of each z: one descent passes all that is measured
 
     @jax.jit
     def descend(vaes, params, z):
@@ -140,7 +140,8 @@ def _data_driven(config, results, here: Space) -> Iterator[Method]:
 
     def by(which):
         def run(music, rows):
-            z, key = here.encode(music), rows.tobytes()
+            z = here.encode(music)
+            key = np.asarray(z).tobytes()
             if key not in ways:
                 ways[key] = descend(vaes, params, z)
             moved = ways[key][which]

@@ -228,7 +228,7 @@ def _melody_tracks(score: Score) -> list[Track]:
     sounding = [t.notes[:, 1].sum() for t in tracks]
     tracks = [t for t, s in zip(tracks, sounding, strict=True) if s >= max(sounding) / 4]
     tracks = [t for t in tracks if _mean_pitch(t) >= 48] or tracks  # a bass is one voice too
-    return [max([t for t in tracks if _one_voice_share(t) >= 0.8] or tracks, key=_mean_pitch)]
+    return [max([t for t in tracks if one_voice_share(t) >= 0.8] or tracks, key=_mean_pitch)]
 
 
 def _called_melody(tracks: list[Track]) -> list[Track]:
@@ -245,7 +245,7 @@ def _mean_pitch(track: Track) -> float:
     return float(track.notes[:, 2].mean())
 
 
-def _one_voice_share(track: Track) -> float:
+def one_voice_share(track: Track) -> float:
     """The share of notes that `monophonic` would keep, 0..1."""
     notes = grid(track)
     return len(monophonic(notes)) / max(len(notes), 1)

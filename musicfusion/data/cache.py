@@ -9,19 +9,18 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from musicfusion.codecs import chords, melody, midi, polyphony, score
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import chorales, corpus, pop909
+from musicfusion.data import sources
 from musicfusion.data.corpus import Corpus, Progress, fingerprint
+from musicfusion.data.sources import Source
 
 FORMAT = "musicfusion corpus 1"
 _ARRAY = "array/"
-_CODE = (corpus, chords, melody, polyphony, score)  # what every reader uses
 
 
 def load(
@@ -29,47 +28,35 @@ def load(
     limit: int = 0,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    source: Callable[[str, int], Source] = sources.pairs,
 ) -> Corpus:
     """The corpus at `root`, from the cache if it is there.
 
     Args:
-        root: "" for the embedded chorales, a folder with POP909, or a file that `save` wrote.
+        root: a place that `source` knows, or a file that `save` wrote.
         limit: read only the first so many songs (0: all); not for a file, which is used as it is.
         progress: called with the songs done and the songs in all while files are read.
         say: takes one line where a damaged cache is rebuilt, or where it cannot be written.
+        source: of sources.py, which songs are meant: pairs or melodies.
 
     Raises:
         MusicFusionError: nothing there, or nothing that is understood.
     """
-    path = Path(root).expanduser()
-    if root and path.is_file():
+    if root and (path := Path(root).expanduser()).is_file():
         return open_file(path)
-    if root and not path.is_dir():
-        raise MusicFusionError(
-            f"{root}: no such folder; accepted is a folder with POP909, a cached corpus (.npz), or "
-            "none"
-        )
-    if root:
-        name, content = "pop909", _digest_of_songs(path, limit)
-        code = _digest(Path(str(module.__file__)) for module in (*_CODE, midi, pop909))
-    else:
-        name, content = "chorales", chorales.version()
-        code = _digest(Path(str(module.__file__)) for module in (*_CODE, chorales))
-    key = hashlib.sha256(json.dumps([FORMAT, name, limit, content, code]).encode()).hexdigest()[:16]
-    cached = folder() / f"{name}-{key}.npz"
+    found = source(root, limit)
+    key = [FORMAT, found.name, limit, found.content, sources.code_digest(found.code)]
+    cached = folder() / f"{found.name}-{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.npz"
     if cached.is_file():
         try:
             return open_file(cached)
         except MusicFusionError:
             say(f"{cached}: damaged, so the corpus is read again")
-    read = pop909.read(path, progress, limit) if root else chorales.read(limit, progress)
+    read = found.read(progress)
     try:
         save(read, cached)
     except OSError as error:
-        say(
-            f"{cached}: cannot be written ({error.strerror}), so the next start reads the songs "
-            "again"
-        )
+        say(f"{cached}: cannot be written ({error.strerror}), so the next start reads the songs again")
     return read
 
 
@@ -125,23 +112,3 @@ def open_file(path: Path) -> Corpus:
             f"{path}: not a corpus cached by musicfusion ({reason}); accepted is a file from "
             f"{folder()}"
         ) from error
-
-
-def _digest_of_songs(root: Path, limit: int) -> str:
-    songs = pop909.song_folders(root)
-    files = [
-        song / name.format(name=song.name)
-        for song in (songs[:limit] if limit else songs)
-        for name in pop909.FILES
-    ]
-    return _digest(file for file in files if file.is_file())
-
-
-def _digest(files: Iterable[Path]) -> str:
-    """sha256 over the files' folders, names and bytes, wherever they lie together."""
-    digest = hashlib.sha256()
-    for file in files:
-        content = file.read_bytes()
-        digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode())
-        digest.update(content)
-    return digest.hexdigest()

@@ -20,6 +20,7 @@ from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.codecs.score import monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
+from musicfusion.data.twins import Twins
 
 BAR = 4  # quarters: only 4/4 is read
 VOICES = ("soprano", "alto", "tenor", "bass")
@@ -37,16 +38,15 @@ def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
     files = files[:limit] if limit else files
     songs: list[tuple[str, Arrays]] = []
     skipped: dict[str, str] = {}
-    seen: dict[str, frozenset[bytes]] = {}
+    twins = Twins()
     for done, path in enumerate(files, start=1):
         name = f"bach/{path.stem}"
         try:
             arrays = song(path)
-            own = _passages(arrays)
-            for other, passages in seen.items():
-                if len(own & passages) > len(own) / 2:
-                    raise MusicFusionError(f"most of it is {other}")
-            seen[name] = own
+            passages = _passages(arrays)
+            if other := twins.of(passages):
+                raise MusicFusionError(f"most of it is {other}")
+            twins.add(name, passages)
             songs.append((name, arrays))
         except (MusicFusionError, OSError, zipfile.BadZipFile, ElementTree.ParseError) as error:
             skipped[name] = str(error)
@@ -62,8 +62,13 @@ def version() -> str:
 
 def song_files() -> list[Path]:
     """The chorales' MusicXML files, sorted by name."""
-    folder = Path(str(_music21().locate_file("music21/corpus/bach")))
-    return sorted(path for path in folder.iterdir() if path.suffix in (".mxl", ".xml"))
+    return corpus_files("bach", (".mxl", ".xml"))
+
+
+def corpus_files(folder: str, kinds: tuple[str, ...]) -> list[Path]:
+    """The files of these kinds in a folder of music21's corpus, sorted by name. Raises MusicFusionError without it."""
+    place = Path(str(_music21().locate_file(f"music21/corpus/{folder}")))
+    return sorted(path for path in place.iterdir() if path.suffix in kinds)
 
 
 def _music21() -> importlib.metadata.Distribution:

@@ -1,7 +1,8 @@
 """A corpus as arrays: all songs end to end on one grid of 16ths."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,9 @@ Progress = Callable[[int, int], None]  # songs done, songs in all
 class Corpus:
     """Songs end to end; song k occupies the beats first_beat[k] .. first_beat[k + 1].
 
-    arrays: "melody" uint8 [T] tokens, "pitch" and "duration" uint8 [T, 14] slots of the
-    accompaniment, "chords" int16 [T // 4, 3] rows (root, bass, mask). Songs begin on a bar line and
-    last whole bars of four beats. `skipped` says why a song was left out, `fingerprint` is a sha256
+    arrays: "melody" uint8 [T] tokens and, where songs have one, the accompaniment: "pitch" and
+    "duration" uint8 [T, 14] slots, "chords" int16 [T // 4, 3] rows (root, bass, mask). Songs begin on
+    a bar line and last whole bars of four beats. `skipped` says why a song was left out, `fingerprint` is a sha256
     over names and arrays.
     """
 
@@ -87,10 +88,23 @@ def concatenate(
         )
     names = tuple(name for name, _ in songs)
     arrays = {key: np.concatenate([of_song[key] for _, of_song in songs]) for key in songs[0][1]}
-    first_beat = np.cumsum([0] + [len(of_song["chords"]) for _, of_song in songs]).astype(np.int32)
+    first_beat = np.cumsum([0] + [len(of_song["melody"]) // STEPS_PER_BEAT for _, of_song in songs]).astype(np.int32)
     return Corpus(
         arrays, names, first_beat, fingerprint(arrays, names, first_beat), dict(skipped), source
     )
+
+
+def joined(corpora: Sequence[Corpus]) -> Corpus:
+    """Several corpora with the same arrays as one, in the order given."""
+    if len(corpora) == 1:
+        return corpora[0]
+    arrays = {key: np.concatenate([one.arrays[key] for one in corpora]) for key in corpora[0].arrays}
+    songs = tuple(itertools.chain.from_iterable(one.songs for one in corpora))
+    lengths = np.concatenate([np.diff(one.first_beat) for one in corpora])
+    first_beat = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    skipped = {name: why for one in corpora for name, why in one.skipped.items()}
+    source = " + ".join(one.source for one in corpora)
+    return Corpus(arrays, songs, first_beat, fingerprint(arrays, songs, first_beat), skipped, source)
 
 
 def fingerprint(

@@ -8,10 +8,6 @@ are in 4/4. In the others they come every 3 and 6: triple metre, left out.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +16,7 @@ from musicfusion.codecs import chords, melody, midi, polyphony
 from musicfusion.codecs.score import Score, monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
+from musicfusion.data.readers import read_all
 
 URL = "https://github.com/music-x-lab/POP909-Dataset"
 FILES = ("{name}.mid", "beat_midi.txt", "chord_midi.txt")
@@ -33,7 +30,21 @@ def song_folders(root: Path) -> list[Path]:
 
     Raises MusicFusionError if there is none.
     """
-    root = Path(root)
+    songs = _song_folders(Path(root))
+    if not songs:
+        raise MusicFusionError(
+            f"{root}: no songs here; accepted is POP909 as {URL} ships it: that repository, or its "
+            "folder POP909 with NNN/NNN.mid, NNN/beat_midi.txt and NNN/chord_midi.txt"
+        )
+    return songs
+
+
+def is_here(root: Path) -> bool:
+    """Whether a folder is laid out as POP909."""
+    return bool(_song_folders(Path(root)))
+
+
+def _song_folders(root: Path) -> list[Path]:
     for folder in (root, root / "POP909", root / "POP909-Dataset" / "POP909"):
         if folder.is_dir():
             songs = sorted(
@@ -41,10 +52,7 @@ def song_folders(root: Path) -> list[Path]:
             )
             if songs:
                 return songs
-    raise MusicFusionError(
-        f"{root}: no songs here; accepted is POP909 as {URL} ships it: that repository, or its "
-        "folder POP909 with NNN/NNN.mid, NNN/beat_midi.txt and NNN/chord_midi.txt"
-    )
+    return []
 
 
 def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
@@ -57,7 +65,7 @@ def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus
     folders = folders[:limit] if limit else folders
     songs: list[tuple[str, Arrays]] = []
     skipped: dict[str, str] = {}
-    for done, (name, result) in enumerate(_read_all(folders), start=1):
+    for done, (name, result) in enumerate(read_all(_outcome, folders), start=1):
         if isinstance(result, str):
             skipped[name] = result
         else:
@@ -65,22 +73,6 @@ def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus
         if progress:
             progress(done, len(folders))
     return concatenate(songs, skipped, source=f"POP909 ({URL})", place=str(root))
-
-
-def _read_all(folders: list[Path]) -> Iterator[tuple[str, Arrays | str]]:
-    """Yields (name, arrays or why not) in order, from a few processes where that pays."""
-    # a process takes as long to start as 10 songs to read
-    processes = min(os.cpu_count() or 1, len(folders) // 25)
-    done = 0
-    if processes > 1:
-        try:
-            with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-                for result in pool.map(_outcome, folders, chunksize=8):
-                    yield result
-                    done += 1
-        except BrokenProcessPool:
-            pass  # a main program that cannot be imported again, or too little memory: go on alone
-    yield from map(_outcome, folders[done:])
 
 
 def _outcome(folder: Path) -> tuple[str, Arrays | str]:

@@ -1,6 +1,8 @@
 """Songs are split, not windows: no song has windows in two splits."""
 
 import hashlib
+import itertools
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,28 +13,28 @@ SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}  # paper 000, section 4.
 ALL = "all"
 
 
-def of_song(name: str, seed: int) -> str:
-    """The split of a song: "train", "validation" or "test", by its name and the seed alone.
+def of_song(name: str, seed: int, shares: Mapping[str, float] = SPLITS) -> str:
+    """The split of a song, by its name and the seed alone; shares: {split: how large, beside the others}.
 
-    So it depends neither on the order of the corpus nor on what else is in it.
+    So it depends neither on the order of the corpus nor on what else is in it. Parts of one song, SONG#PART, stay
+    together.
     """
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    place = int.from_bytes(digest[:8]) / 2**64
-    if place < SPLITS["train"]:
-        return "train"
-    return "validation" if place < SPLITS["train"] + SPLITS["validation"] else "test"
+    digest = hashlib.sha256(f"{seed}:{name.partition('#')[0]}".encode()).digest()
+    place = int.from_bytes(digest[:8]) / 2**64 * sum(shares.values())
+    ends = itertools.accumulate(shares.values())
+    return next((split for split, end in zip(shares, ends, strict=True) if place < end), list(shares)[-1])
 
 
-def select(corpus: Corpus, window_songs: np.ndarray, split: str, seed: int) -> np.ndarray:
+def select(
+    corpus: Corpus, window_songs: np.ndarray, split: str, seed: int, shares: Mapping[str, float] = SPLITS
+) -> np.ndarray:
     """The windows of one split, or of "all": int32 indices into `window_songs` [n].
 
     Raises MusicFusionError for an unknown split.
     """
     if split == ALL:
         return np.arange(len(window_songs), dtype=np.int32)
-    if split not in SPLITS:
-        raise MusicFusionError(
-            f"split {split!r} is unknown: accepted are {', '.join([*SPLITS, ALL])}"
-        )
-    member = np.array([of_song(name, seed) == split for name in corpus.songs], bool)
+    if split not in shares:
+        raise MusicFusionError(f"split {split!r} is unknown: accepted are {', '.join([*shares, ALL])}")
+    member = np.array([of_song(name, seed, shares) == split for name in corpus.songs], bool)
     return np.flatnonzero(member[window_songs]).astype(np.int32)

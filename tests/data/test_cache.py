@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import cache, chorales, pop909
+from musicfusion.data import cache, chorales, pop909, sources
 
 LIMIT = 4
 
@@ -52,7 +52,7 @@ def test_another_limit_another_music21_or_another_code_is_read_anew(cache_home, 
     monkeypatch.setattr(chorales, "version", lambda: "99.0")
     cache.load("", limit=LIMIT)
     assert len(cached_files(cache_home)) == 3
-    monkeypatch.setattr(cache, "_CODE", cache._CODE[1:])
+    monkeypatch.setattr(sources, "_EVERY", sources._EVERY[1:])
     cache.load("", limit=LIMIT)
     assert len(cached_files(cache_home)) == 4
 

@@ -216,31 +216,6 @@ def test_a_limit_reads_the_first_songs_and_progress_counts_them(tmp_path):
     assert seen == [(1, 2), (2, 2)]
 
 
-def test_a_pool_that_breaks_costs_no_song(tmp_path, monkeypatch):
-    class Breaking:
-        def __init__(self, *args, **kwargs):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *args):
-            return False
-
-        def map(self, work, folders, chunksize):
-            yield work(folders[0])
-            raise pop909.BrokenProcessPool("a worker died")
-
-    for number in range(60):
-        folder = tmp_path / f"{number:03d}"
-        folder.mkdir()
-        (folder / f"{number:03d}.mid").touch()
-    monkeypatch.setattr(pop909, "ProcessPoolExecutor", Breaking)
-    monkeypatch.setattr(pop909, "song", lambda folder: {"chords": np.zeros((4, 3), np.int16)})
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert pop909.read(tmp_path).songs == tuple(f"{number:03d}" for number in range(60))
-
-
 @functools.cache
 def real(root):
     return pop909.read(root, limit=60)

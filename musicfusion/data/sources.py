@@ -1,0 +1,81 @@
+"""Where songs come from: places that a user may name as data.root, and who reads them."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from musicfusion.codecs import chords, melody, midi, polyphony, score
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import chorales, corpus, midi_folder, pop909, readers, tunes, twins
+from musicfusion.data.corpus import Corpus, Progress
+
+COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
+_EVERY = (corpus, chords, melody, polyphony, score)  # what every reader uses
+
+
+class Source(NamedTuple):
+    """Songs to be read.
+
+    name: of the cache file;  content: changes when the songs do;  code: the modules that read them
+    read(progress) -> their corpus
+    """
+
+    name: str
+    content: str
+    code: tuple[ModuleType, ...]
+    read: Callable[[Progress | None], Corpus]
+
+
+def pairs(root: str, limit: int = 0) -> Source:
+    """Songs with a melody and an accompaniment: POP909's at `root`, or the chorales where it is ""."""
+    if not root:
+        return Source("chorales", chorales.version(), (*_EVERY, chorales, twins),
+                      lambda progress: chorales.read(limit, progress))
+    folder = _folder(root, "a folder with POP909")
+    return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, midi, pop909, readers),
+                  lambda progress: pop909.read(folder, progress, limit))
+
+
+def melodies(root: str, limit: int = 0) -> Source:
+    """Melodies: a collection of music21's by its name, POP909's, or those in any folder of MIDI files."""
+    if root in COLLECTIONS:
+        return Source(f"{root}-tunes", chorales.version(), (*_EVERY, chorales, readers, tunes, twins),
+                      lambda progress: tunes.read(root, limit, progress))
+    folder = _folder(root, f"{', '.join(COLLECTIONS)}, a folder with POP909 or with MIDI files")
+    if pop909.is_here(folder):
+        under = pairs(root, limit)
+        return under._replace(name="pop909-melodies", code=(*under.code, tunes),
+                              read=lambda progress: tunes.melodies(under.read(progress), "melodies"))
+    content = _digest(midi_folder.files(folder)[: limit or None])
+    return Source("melodies", content, (*_EVERY, midi, midi_folder, readers, tunes, twins),
+                  lambda progress: midi_folder.read(folder, progress, limit))
+
+
+def _folder(root: str, accepted: str) -> Path:
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        raise MusicFusionError(f"{root}: no such folder; accepted is {accepted}, a cached corpus (.npz), or none")
+    return path
+
+
+def _songs_of_pop909(root: Path, limit: int) -> str:
+    songs = pop909.song_folders(root)[: limit or None]
+    files = [song / name.format(name=song.name) for song in songs for name in pop909.FILES]
+    return _digest(file for file in files if file.is_file())
+
+
+def code_digest(modules: Iterable[ModuleType]) -> str:
+    """sha256 over the source of modules."""
+    return _digest(Path(str(module.__file__)) for module in modules)
+
+
+def _digest(files: Iterable[Path]) -> str:
+    """sha256 over the files' folders, names and bytes, wherever they lie together."""
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.parent.name}/{file.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()

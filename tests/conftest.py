@@ -4,8 +4,29 @@ import fcntl
 import os
 from pathlib import Path
 
+import jax
 import pytest
 from micro import ROOT, launch, micro_flags
+
+from musicfusion.data import chorales
+from musicfusion.data.corpus import Corpus
+
+TINY = ("latent", "systems")  # tests of networks so small that compiling takes longer than running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_soon(request):
+    """A compiler that is in a hurry."""
+    hurry = request.path.parent.name in TINY
+    jax.config.update("jax_disable_most_optimizations", hurry)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """Chorales, enough for several songs in every split."""
+    return chorales.read(100)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from musicfusion.data import cache
 FLOORS = (
     {"core"},
     {"codecs", "data", "losses", "metrics", "nn", "pretrained", "priors", "render"},
+    {"latent"},
     {"systems"},
     {"benchmark", "describe", "evaluate", "sample", "train"},
     {"launch"},

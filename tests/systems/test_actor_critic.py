@@ -5,6 +5,8 @@ import pytest
 from micro import CONFIG
 
 from musicfusion import launch
+from musicfusion.latent.fusion import critic_loss, negative_kinds, over_negatives
+from musicfusion.latent.space import distances, split
 from musicfusion.systems.collagenet.actor_critic import (
     ACCOMPANIMENT,
     ASPECTS,
@@ -13,12 +15,7 @@ from musicfusion.systems.collagenet.actor_critic import (
     Critic,
     control_loss,
     controlled,
-    critic_loss,
-    distances,
     melody_size,
-    negative_kinds,
-    over_negatives,
-    split,
 )
 
 SMALL = {"pitch": 4, "rhythm": 3, "chord": 5, "texture": 6}

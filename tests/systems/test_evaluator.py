@@ -7,6 +7,7 @@ from micro import micro_config
 from musicfusion import losses
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.latent import partners
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import evaluator, nets, segments
 from musicfusion.systems.collagenet.pianotree import PianoTreeEncoder
@@ -71,7 +72,7 @@ def test_a_negative_is_a_melody_of_another_song_of_the_same_split(corpus, reside
     codes = np.where(np.arange(len(corpus.songs))[:, None] >> bits & 1, 60, melody.REST).astype(np.uint8)
     numbered = np.concatenate([np.tile(code, beats // 2) for code, beats in
                                zip(codes, np.diff(corpus.first_beat), strict=True)])
-    low, high = segments.song_bounds(song)
+    low, high = partners.song_bounds(song)
     arrays = {"corpus": dict(corpus.arrays) | {"melody": numbered}, "starts": starts, "low": low, "high": high,
               "bounds": np.array([0, train, len(song)], np.int32)}
 

@@ -7,6 +7,7 @@ from micro import CONFIG, micro_config
 
 from musicfusion import launch
 from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.latent import vae
 from musicfusion.metrics import reconstruction
 from musicfusion.systems.collagenet import nets, segments
 from musicfusion.systems.collagenet.lite import AccompanimentVAE, MelodyVAE
@@ -33,7 +34,7 @@ def learned(batch):
     """Both models trained on the sixteen segments for a hundred steps: side -> (params, first, last accuracies)."""
 
     def learn(model, rate=5e-3, steps=100):
-        params = jax.jit(lambda: nets.init(model, KEY, batch))()
+        params = jax.jit(lambda: vae.init(model, KEY, batch))()
         optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
 
         def loss(params):

@@ -11,6 +11,7 @@ from musicfusion import launch, train
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Results
+from musicfusion.latent import vae
 from musicfusion.systems.collagenet import methods, nets, segments
 from musicfusion.systems.collagenet.actor_critic import controlled
 from musicfusion.systems.collagenet.system import SYSTEM
@@ -56,7 +57,7 @@ def params(batch):
     rng = np.random.default_rng(0)
 
     def draw(model):
-        shapes = jax.eval_shape(lambda: nets.init(model, KEY, batch))
+        shapes = jax.eval_shape(lambda: vae.init(model, KEY, batch))
         return {"params": jax.tree.map(lambda s: rng.uniform(-0.2, 0.2, s.shape).astype(np.float32), shapes)}
 
     return {name: draw(model) for name, model in MODELS.items()}
@@ -93,7 +94,7 @@ def value_and_gradient(batch):
 
 
 def test_pianotree_vae_has_the_published_parameters_less_the_second_bias_of_its_gates():
-    shapes = jax.eval_shape(lambda: nets.init(PianoTreeVAE(), KEY, segments.silence(1)))
+    shapes = jax.eval_shape(lambda: vae.init(PianoTreeVAE(), KEY, segments.silence(1)))
     assert count(shapes) == pytest.approx(13_596_937, rel=1e-3)
     cells = [leaf for path, leaf in jax.tree.leaves_with_path(shapes) if "'bhn'" in jax.tree_util.keystr(path)]
     assert len(cells) == 6  # reset and update have one bias in place of torch's two
@@ -163,7 +164,7 @@ def learned(params, value_and_gradient, steps, rate):
 @pytest.mark.parametrize("name, steps, rate, best", [
     ("plain melody", 50, 5e-3, "onset_accuracy"), ("plain accompaniment", 120, 5e-3, "note_f1")])
 def test_a_few_steps_on_real_segments_raise_the_accuracy(name, steps, rate, best, batch, run, value_and_gradient):
-    begin = {"params": jax.jit(lambda: nets.init(MODELS[name], KEY, batch))()}
+    begin = {"params": jax.jit(lambda: vae.init(MODELS[name], KEY, batch))()}
     after, _ = learned(begin, value_and_gradient[name], steps, rate)
 
     def right(params):

@@ -10,21 +10,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from musicfusion import losses
 from musicfusion.nn.mlp import DropoutMLP, Gate
 
 MELODY = ("pitch", "rhythm")
 ACCOMPANIMENT = ("chord", "texture")
 ASPECTS = MELODY + ACCOMPANIMENT  # those that a user controls
-
-
-def split(z: jax.Array, aspects: Mapping[str, int]) -> dict[str, jax.Array]:
-    """z [B, d] -> {aspect: [B, size]}."""
-    parts, start = {}, 0
-    for name, size in aspects.items():
-        parts[name] = z[..., start : start + size]
-        start += size
-    return parts
 
 
 def melody_size(aspects: Mapping[str, int]) -> int:
@@ -83,40 +73,6 @@ def _sides(z, aspects, hidden, dtype) -> list[jax.Array]:
     size = melody_size(aspects)
     return [nn.Dense(hidden, dtype=dtype, name="melody")(z[:, :size]),
             nn.Dense(hidden, dtype=dtype, name="accompaniment")(z[:, size:])]
-
-
-def negative_kinds(prior: float) -> tuple[str, ...]:
-    """N_z of equation (2), by name: prior pairs are left out where they count nothing."""
-    return ("unrelated", "prior") if prior else ("unrelated",)
-
-
-def over_negatives(x: jax.Array, prior: float) -> jax.Array:
-    """The expectation over N_z of equation (2): unrelated pairs, then as many prior pairs. [2n] -> scalar.
-
-    The paper draws both alike (prior 1); a smaller weight spends the actor on what users give it. With prior 0 there
-    are no prior pairs: [n] -> scalar.
-    """
-    if not prior:
-        return jnp.mean(x)
-    unrelated, drawn = jnp.split(x, 2)
-    return (jnp.mean(unrelated) + prior * jnp.mean(drawn)) / (1.0 + prior)
-
-
-def critic_loss(real, raw, fake, weights: Mapping[str, float], prior: float = 1.0) -> jax.Array:
-    """Equation (2) from logits: real pairs [n]; raw negatives and the actor's outputs of them [2n] each -> scalar.
-
-    weights: the paper's are 1, 1, 1; the public code's .5, 1/11, 10/11 (it draws one kind of negative a step).
-    """
-    bce = losses.binary_cross_entropy
-    return (weights["real"] * jnp.mean(bce(real, 1.0))
-            + weights["raw"] * over_negatives(bce(raw, 0.0), prior)
-            + weights["fake"] * over_negatives(bce(fake, 0.0), prior))
-
-
-def distances(moved, z, sbar, aspects) -> dict[str, jax.Array]:
-    """rho of each aspect, one number a row. [B, d] x 2, sbar [d] -> {aspect: [B]}."""
-    moved, z, sbar = (split(x, aspects) for x in (moved, z, sbar))
-    return {name: losses.log_distance(moved[name], z[name], sbar[name]) for name in aspects}
 
 
 def control_loss(rho: Mapping[str, jax.Array], controls: jax.Array) -> jax.Array:

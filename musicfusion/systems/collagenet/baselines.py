@@ -17,9 +17,9 @@ from musicfusion import losses
 from musicfusion.codecs import melody
 from musicfusion.core import optimizers
 from musicfusion.core.task import Task
+from musicfusion.latent.fusion import critic_loss, negative_kinds
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import keys
-from musicfusion.systems.collagenet.actor_critic import critic_loss, negative_kinds
 
 SEMITONES = (0, -1, 1)  # how far a pitch may go; the first that fits is taken
 STEPS = (0, -1, 1, -2, 2)  # how far an onset may go, likewise

@@ -13,6 +13,7 @@ import numpy as np
 from musicfusion.codecs import melody
 from musicfusion.core.report import working
 from musicfusion.data import batches
+from musicfusion.latent import space
 from musicfusion.metrics import bootstrap, reconstruction, statistics
 from musicfusion.systems.collagenet import actor_critic, evaluator, methods, nets, segments, tables
 
@@ -251,7 +252,7 @@ def control_response(config, results, here, music, size) -> dict[str, dict[str, 
 
     @jax.jit
     def rho(moved, z):
-        return {name: jnp.mean(x) for name, x in actor_critic.distances(moved, z, here.sbar, aspects).items()}
+        return {name: jnp.mean(x) for name, x in space.distances(moved, z, here.sbar, aspects).items()}
 
     def run(z, controls):
         return rho(here.move(actor, z, np.tile(controls, (len(z), 1))), z)

@@ -21,6 +21,7 @@ from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core import optimizers
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Task
+from musicfusion.latent import partners
 from musicfusion.metrics import statistics
 from musicfusion.nn.blocks import Blocks
 from musicfusion.nn.mlp import DropoutMLP, dropout_masks
@@ -222,7 +223,7 @@ def examples(arrays, index, keys, training: bool, key_matched: float) -> dict:
     shift = segments.shifts(keys, training)
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
-    other = segments.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
+    other = partners.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
     real = segments.cut(arrays["corpus"], arrays["starts"][index], shift)
 
     def foreign(shift):

@@ -22,8 +22,8 @@ import numpy as np
 from jax import lax
 
 from musicfusion.codecs import melody
+from musicfusion.latent.space import split
 from musicfusion.nn.blocks import Blocks
-from musicfusion.systems.collagenet.actor_critic import split
 
 OCTAVE = 12
 TEMPERATURE = 3.0

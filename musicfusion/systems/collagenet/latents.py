@@ -1,17 +1,10 @@
-"""The corpus in latent space: posterior mean and std of training segments in all keys, encoded once.
+"""CollageNet's corpus in latent space: training segments in all keys, validation segments in their own."""
 
-The stage is a task like any other: a step encodes a batch of rows and writes them into the state. What sampling needs
-of it (sbar, the average posterior std of paper 000, section 3.2, and the spread of the means) is in state["params"].
-"""
-
-import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.core import parallel
-from musicfusion.core.task import Resident, Task
+from musicfusion.core.task import Resident
+from musicfusion.latent import fusion, partners
 from musicfusion.systems.collagenet import nets, segments
-
-STORED = jnp.float16
 
 
 def rows(corpus, config) -> tuple[dict[str, np.ndarray], int]:
@@ -29,7 +22,7 @@ def rows(corpus, config) -> tuple[dict[str, np.ndarray], int]:
         chosen = np.linspace(0, len(starts) - 1, min(wanted, len(starts))).round().astype(int)
         starts, songs, copies = starts[chosen], songs[chosen], len(shifts)
         offset = len(parts[0]["start"]) if parts else 0
-        low, high = segments.song_bounds(songs)
+        low, high = partners.song_bounds(songs)
         parts.append({
             "start": np.repeat(starts, copies),
             "shift": np.tile(shifts, len(starts)),
@@ -58,53 +51,8 @@ def examples(arrays, index, keys, training) -> dict:
                     "total": table["start"]}
 
 
-def task(sides: dict, config) -> Task:
-    """sides: the VAEs {"melody", "accompaniment"}. state: {"params", "sums", "latents": {"mean", "std"}, "seen"}."""
-
-    def init(key, batch):
-        del key
-        size = sum(sum(model.aspects.values()) for model in sides.values())
-        total = batch["total"].shape[0]
-        nothing = jnp.zeros(size)
-        return {
-            "params": {"sbar": nothing, "mean": nothing, "scale": nothing},
-            "sums": {"count": jnp.zeros(()), "std": nothing, "mean": nothing, "square": nothing},
-            "latents": {k: jnp.zeros((total, size), STORED) for k in ("mean", "std")},
-            "seen": jnp.zeros(total, bool),
-        }
-
-    def step(state, batch, key):
-        del key
-        encoded = nets.encode(sides, batch["vaes"], batch)
-        mean, std, index = parallel.gather((*encoded, batch["index"]))
-        copies = jnp.zeros(len(state["seen"])).at[index].add(1.0)[index]  # a batch may hold a row twice
-        new = (~state["seen"][index] & (index < batch["train"])) / copies
-        new = new[:, None]
-        old = state["sums"]
-        sums = {
-            "count": old["count"] + jnp.sum(new),
-            "std": old["std"] + jnp.sum(new * std, 0),
-            "mean": old["mean"] + jnp.sum(new * mean, 0),
-            "square": old["square"] + jnp.sum(new * mean**2, 0),
-        }
-        average = sums["mean"] / sums["count"]
-        variance = jnp.maximum(sums["square"] / sums["count"] - average**2, 0.0)
-        params = {
-            "sbar": jnp.maximum(sums["std"] / sums["count"], config.latents.floor),
-            "mean": average,
-            "scale": jnp.sqrt(variance),
-        }
-        latents = {
-            "mean": state["latents"]["mean"].at[index].set(mean.astype(STORED)),
-            "std": state["latents"]["std"].at[index].set(std.astype(STORED)),
-        }
-        seen = state["seen"].at[index].set(True)
-        metrics = {"loss": jnp.mean(std), "sbar": jnp.mean(params["sbar"]),
-                   "scale": jnp.mean(params["scale"])}
-        return {"params": params, "sums": sums, "latents": latents, "seen": seen}, metrics
-
-    def evaluate(state, batch, key):
-        del batch, key
-        return {"sbar": jnp.mean(state["params"]["sbar"])}
-
-    return Task(init, step, evaluate)
+def encoded(corpus, config, results) -> Resident:
+    """What actor and critic learn from: the rows' latents."""
+    table, train = rows(corpus, config)
+    return fusion.resident(table["low"], table["high"], train, results("latents", "latents"),
+                           results("latents")["sbar"], nets.vaes(results))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Trained
+from musicfusion.latent import vae
 from musicfusion.metrics import reconstruction
 from musicfusion.systems.collagenet import actor_critic, ec2vae, hearing, lite, polydis, segments, vanilla
 
@@ -151,6 +152,11 @@ def encode(sides: dict, params: dict, batch: dict) -> tuple[jax.Array, jax.Array
     return mean, std
 
 
+def encode_batch(sides: dict, batch: dict) -> tuple[jax.Array, jax.Array]:
+    """`encode` of a batch that brings the VAEs' parameters along."""
+    return encode(sides, batch["vaes"], batch)
+
+
 def decode(sides: dict, params: dict, z: jax.Array) -> dict:
     """z [B, d] -> greedy {"tokens", "rhythm", "pitch", "duration", "chords"}; a plain VAE says no chords."""
     cut = sum(sides["melody"].aspects.values())
@@ -190,20 +196,10 @@ def _modules(config) -> dict:
     controls = jnp.zeros((1, len(actor_critic.controlled(actor.aspects))))
     key = jax.random.key(0)
     shapes = {
-        f"{side}_vae": jax.eval_shape(functools.partial(init, model), key, segment)
+        f"{side}_vae": jax.eval_shape(functools.partial(vae.init, model), key, segment)
         for side, model in sides.items()
     }
     heard = jax.eval_shape(hear(config, sides), {side: shapes[f"{side}_vae"] for side in SIDES}, z)
     shapes["actor"] = jax.eval_shape(actor.init, key, heard, controls)["params"]
     shapes["critic"] = jax.eval_shape(critic.init, key, heard)["params"]
     return shapes
-
-
-def init(model, key, batch) -> dict:
-    """Parameters of every part of a VAE: encoder, losses (teacher-forced) and decoder."""
-
-    def everything(m, batch):
-        mean, _ = m.encode(batch)
-        return m.losses(mean, batch, jax.random.key(0), 1.0), m.decode(mean)
-
-    return model.init(key, batch, method=everything)["params"]

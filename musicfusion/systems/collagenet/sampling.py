@@ -13,6 +13,7 @@ from musicfusion.codecs.beats import phase as beat_phase
 from musicfusion.codecs.score import Score, from_notes, grid, monophonic, pick_accompaniment, pick_melody
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Made
+from musicfusion.latent import space
 from musicfusion.systems.collagenet import actor_critic, nets, segments
 
 VIOLIN, PIANO = 40, 0
@@ -215,7 +216,7 @@ def program(config):
         z = mean + noise * std * jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
         controls = jnp.broadcast_to(knobs, (size, len(knobs)))
         moved = move(params, z, controls)
-        rho = actor_critic.distances(moved, z, params["sbar"], aspects)
+        rho = space.distances(moved, z, params["sbar"], aspects)
         return nets.decode(sides, params, moved) | {"rho": rho}
 
     return run

@@ -11,6 +11,7 @@ from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Resident
 from musicfusion.data import batches, splits
 from musicfusion.data.corpus import Corpus
+from musicfusion.latent import partners
 
 BEATS, PER_BEAT = 8, 4
 STEPS = BEATS * PER_BEAT
@@ -55,31 +56,13 @@ def resident(corpus: Corpus, config, parts: tuple[str, ...]) -> Resident:
     """
     train, train_songs = windows(corpus, config, "train", parts)
     validation, validation_songs = windows(corpus, config, "validation", parts)
-    low, high = song_bounds(np.concatenate([train_songs, validation_songs]))
+    low, high = partners.song_bounds(np.concatenate([train_songs, validation_songs]))
     arrays = {
         "corpus": dict(corpus.arrays), "starts": np.concatenate([train, validation]),
         "low": low, "high": high,
         "bounds": np.array([0, len(train), len(low)], np.int32),
     }
     return Resident(arrays, len(train), len(validation))
-
-
-def song_bounds(songs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the run of equal songs around each entry begins, and where the next one does: [n] -> int32 [n] x 2."""
-    edges = np.flatnonzero(np.diff(songs)) + 1
-    place = np.searchsorted(edges, np.arange(len(songs)), "right")
-    edges = np.concatenate([[0], edges, [len(songs)]]).astype(np.int32)
-    return edges[place], edges[place + 1]
-
-
-def elsewhere(keys: jax.Array, low: jax.Array, high: jax.Array, first, end) -> jax.Array:
-    """One of first..end-1 that is none of low..high-1, at random, for each row: keys [b], int [b] x 2 -> int [b].
-
-    Where low..high-1 is all there is, it is the last of them.
-    """
-    count = jnp.maximum(end - first - (high - low), 1)
-    u = jax.vmap(lambda key, n: jax.random.randint(key, (), 0, n))(keys, count) + first
-    return jnp.where(u < low, u, jnp.minimum(u + high - low, end - 1))
 
 
 def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool) -> dict:

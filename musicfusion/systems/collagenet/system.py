@@ -9,18 +9,17 @@ from musicfusion.codecs import melody, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Stage, System
 from musicfusion.data import cache
+from musicfusion.latent import fusion, table, vae
 from musicfusion.systems.collagenet import (
     DECLARATION,
     actor_critic,
     baselines,
     evaluation,
     evaluator,
-    fusion,
     latents,
     nets,
     sampling,
     segments,
-    vae,
 )
 
 
@@ -65,7 +64,7 @@ def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
         group = config[f"{side}_vae"]
         return Stage(
             name=f"{prefix}{side}_vae",
-            task=vae.task(sides[side], group),
+            task=vae.task(sides[side], group, nets.reconstructions),
             steps=group.steps,
             batch=group.batch,
             data=lambda corpus, results: segments.resident(corpus, config, (side,)),
@@ -81,7 +80,8 @@ def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
         Stage(
             name=f"{prefix}latents",
             needs=vaes,
-            task=latents.task(sides, config),
+            task=table.task(functools.partial(nets.encode_batch, sides), sum(actor.aspects.values()),
+                            config.latents.floor),
             steps=-(-rows // config.latents.batch),
             batch=config.latents.batch,
             shuffled=False,
@@ -92,11 +92,12 @@ def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
             name=f"{prefix}fusion",
             needs=(*vaes, f"{prefix}latents"),
             task=fusion.task(actor, critic, nets.hear(config, sides), functools.partial(nets.decode, sides),
-                             config.fusion),
+                             actor_critic.control_loss, config.fusion),
             steps=config.fusion.steps,
             batch=config.fusion.batch,
-            data=lambda corpus, results: fusion.resident(corpus, config, nets.prefixed(results, prefix)),
-            examples=functools.partial(fusion.examples, aspects=actor.aspects),
+            data=lambda corpus, results: latents.encoded(corpus, config, nets.prefixed(results, prefix)),
+            examples=functools.partial(fusion.examples, cut=actor_critic.melody_size(actor.aspects),
+                                       knobs=len(actor_critic.controlled(actor.aspects))),
             show=show_fusion,
         ),
     )

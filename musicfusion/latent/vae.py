@@ -1,4 +1,10 @@
-"""Training one VAE on segments (paper 000, section 3.2, first paragraph; losses of EC2-VAE [12] and PolyDis [13])."""
+"""Training one VAE.
+
+A model has `aspects` (latent sizes in z's order), `teacher(fraction of the training)`, `encode(batch) -> mean, std`,
+`losses(z, batch, key, teacher) -> {term: [B]}` in nats, `decode(z) -> arrays`.
+"""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -6,13 +12,23 @@ import jax.numpy as jnp
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Task
-from musicfusion.systems.collagenet import nets
-from musicfusion.systems.collagenet.actor_critic import split
+from musicfusion.latent.space import split
 
 
-def task(model, group) -> Task:
+def init(model, key, batch) -> dict:
+    """Parameters of every part of a VAE: encoder, losses (teacher-forced) and decoder."""
+
+    def everything(m, batch):
+        mean, _ = m.encode(batch)
+        return m.losses(mean, batch, jax.random.key(0), 1.0), m.decode(mean)
+
+    return model.init(key, batch, method=everything)["params"]
+
+
+def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
     """ELBO with a KL weight for each aspect; the loss is nats per segment.
 
+    counts(batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
     state: {"params", "optimizer", "step"}.
     """
     optimizer = optimizers.create(group.optimizer, group.steps)
@@ -39,8 +55,8 @@ def task(model, group) -> Task:
         total = sum(terms.values()) + kl_ramp(fraction) * weighted
         return total, {"loss": total, **terms, **{f"kl_{name}": kl[name] for name in aspects}}
 
-    def init(key, batch):
-        params = nets.init(model, key, batch)
+    def start(key, batch):
+        params = init(model, key, batch)
         return {"params": params, "optimizer": optimizer.init(params),
                 "step": jnp.zeros((), jnp.int32)}
 
@@ -52,8 +68,8 @@ def task(model, group) -> Task:
 
     def evaluate(state, batch, key):
         _, metrics = loss(state["params"], batch, key, 1.0)
-        counts = parallel.total(nets.reconstructions(batch, generate(state["params"], batch, key)))
-        rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in counts.items()}
+        found = parallel.total(counts(batch, generate(state["params"], batch, key)))
+        rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
         return metrics | rates
 
     def generate(params, batch, key):
@@ -62,4 +78,4 @@ def task(model, group) -> Task:
         mean, _ = model.apply({"params": params}, batch, method="encode")
         return model.apply({"params": params}, mean, method="decode")
 
-    return Task(init, step, evaluate, generate)
+    return Task(start, step, evaluate, generate)

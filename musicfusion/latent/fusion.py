@@ -1,6 +1,10 @@
-"""Training actor and critic against each other on latents (paper 000, sections 3.2 and 3.3)."""
+"""An actor against a critic on pairs of latents (papers 000, 001; after Engel et al., Latent Constraints, ICLR 2018).
 
-from collections.abc import Mapping
+z is one vector of two sides [B, d], of a real pair, of an unrelated pair, or both drawn from the prior. The critic D
+learns which pairs are real; the actor G moves the others until they pass, as little as it can.
+"""
+
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -11,65 +15,82 @@ from jax import lax
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Resident, Task
-from musicfusion.systems.collagenet import latents, nets, segments
-from musicfusion.systems.collagenet.actor_critic import (
-    control_loss,
-    controlled,
-    critic_loss,
-    distances,
-    melody_size,
-    negative_kinds,
-    over_negatives,
-)
+from musicfusion.latent import partners
+from musicfusion.latent.space import distances
 
 
-def resident(corpus, config, results) -> Resident:
-    """The latents of all rows, which rows share a song, sbar, and the VAEs (to decode for pictures)."""
-    table, train = latents.rows(corpus, config)
-    stored = results("latents", "latents")
-    arrays = {
-        "mean": stored["mean"], "std": stored["std"],
-        "low": table["low"], "high": table["high"],
-        "bounds": np.array([0, train, len(table["low"])], np.int32),
-        "sbar": results("latents")["sbar"],
-        "vaes": nets.vaes(results),
-    }
-    return Resident(arrays, train, len(table["low"]) - train)
+def negative_kinds(prior: float) -> tuple[str, ...]:
+    """N_z of equation (2), by name: prior pairs are left out where they count nothing."""
+    return ("unrelated", "prior") if prior else ("unrelated",)
 
 
-def examples(arrays, index, keys, training: bool, aspects: Mapping[str, int]) -> dict:
-    """Real pairs (Omega_h), unrelated pairs (Omega_dh) and prior pairs, [b, d] each, with controls for both negatives.
+def over_negatives(x: jax.Array, prior: float) -> jax.Array:
+    """The expectation over N_z of equation (2): unrelated pairs, then as many prior pairs. [2n] -> scalar.
 
-    In training z is sampled from q(z|x); in validation it is the posterior mean.
+    The paper draws both alike (prior 1); a smaller weight spends the actor on what users give it. With prior 0 there
+    are no prior pairs: [n] -> scalar.
     """
-    cut = melody_size(aspects)
+    if not prior:
+        return jnp.mean(x)
+    unrelated, drawn = jnp.split(x, 2)
+    return (jnp.mean(unrelated) + prior * jnp.mean(drawn)) / (1.0 + prior)
+
+
+def critic_loss(real, raw, fake, weights: Mapping[str, float], prior: float = 1.0) -> jax.Array:
+    """Equation (2) from logits: real pairs [n]; raw negatives and the actor's outputs of them [2n] each -> scalar.
+
+    weights: the paper's are 1, 1, 1; the public code's .5, 1/11, 10/11 (it draws one kind of negative a step).
+    """
+    bce = losses.binary_cross_entropy
+    return (weights["real"] * jnp.mean(bce(real, 1.0))
+            + weights["raw"] * over_negatives(bce(raw, 0.0), prior)
+            + weights["fake"] * over_negatives(bce(fake, 0.0), prior))
+
+
+def resident(low, high, train: int, stored: Mapping, sbar, vaes) -> Resident:
+    """Latents {"mean", "std"} [R, d] of all rows, which rows share a song (low, high), sbar [d], and the VAEs."""
+    arrays = {
+        "mean": stored["mean"], "std": stored["std"], "low": low, "high": high,
+        "bounds": np.array([0, train, len(low)], np.int32),
+        "sbar": sbar,
+        "vaes": vaes,
+    }
+    return Resident(arrays, train, len(low) - train)
+
+
+def examples(arrays, index, keys, training: bool, *, cut: int, knobs: int, sampled: bool = True) -> dict:
+    """Real pairs, unrelated pairs and prior pairs, [b, d] each, with controls U(0, 1) [b, 2, knobs] for both negatives.
+
+    cut: where z's second side begins. In training z is sampled from q(z|x) if `sampled`, else it is its mean.
+    """
     draw = jax.vmap(lambda key: [jax.random.fold_in(key, i) for i in range(2, 7)])
     noise_key, other_key, other_noise_key, prior_key, control_key = draw(keys)
 
     def latent(index, keys):
         mean = arrays["mean"][index].astype(jnp.float32)
         noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
-        return mean + training * arrays["std"][index].astype(jnp.float32) * noise
+        return mean + (training and sampled) * arrays["std"][index].astype(jnp.float32) * noise
 
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
-    other = segments.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
+    other = partners.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
     real = latent(index, noise_key)
     unrelated = jnp.concatenate([real[:, :cut], latent(other, other_noise_key)[:, cut:]], -1)
     prior = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(prior_key)
-    controls = jax.vmap(lambda key: jax.random.uniform(key, (2, len(controlled(aspects)))))(control_key)
+    controls = jax.vmap(lambda key: jax.random.uniform(key, (2, knobs)))(control_key)
     return {"real": real, "unrelated": unrelated, "prior": prior, "controls": controls,
             "sbar": arrays["sbar"], "vaes": arrays["vaes"], "row_key": keys}
 
 
-def task(actor, critic, hear, decode, group) -> Task:
-    """Alternating updates of D (equation 2) and G (equations 3, 5, 6).
+def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group) -> Task:
+    """Alternating updates of D (equation 2 of paper 000) and G (its equations 3, 5, 6); paper 001, equations 3 to 5.
 
-    actor, critic: those of actor_critic.py or of hearing.py. hear(vaes, z) -> what both read of z.
+    actor, critic: networks over what hear(vaes, z) makes of z; actor.aspects says what z's parts are.
+    weigh(rho of each part, controls) -> how much a move costs [B].
+    decode(vaes, z) -> arrays is for pictures.
 
     state: {"params": {"actor", "critic"}, "optimizer": the same, "step"}. The actor's outputs are computed once a step
     and serve both updates: the critic's as they are, the actor's through the critic that has just learned from them.
-    decode(vae parameters, z) -> arrays is for pictures.
     """
     slower = dict(group.optimizer) | {"rate": group.optimizer.rate * group.actor_rate}
     optimizer = {"actor": optimizers.create(slower, group.steps),
@@ -133,7 +154,7 @@ def task(actor, critic, hear, decode, group) -> Task:
             logits = judge(state["params"]["critic"], made, row_keys(batch, 30, n))
             adversarial = over_negatives(losses.binary_cross_entropy(logits, 1.0), group.prior)
             rho = distances(moved, z, batch["sbar"], aspects)
-            total = adversarial + group.distance * over_negatives(control_loss(rho, controls), group.prior)
+            total = adversarial + group.distance * over_negatives(weigh(rho, controls), group.prior)
             return total, {"adversarial": adversarial,
                            **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
 

@@ -9,8 +9,10 @@ from micro import micro_config
 from ml_collections import ConfigDict
 
 from musicfusion import losses
-from musicfusion.systems.collagenet import fusion, latents
-from musicfusion.systems.collagenet.actor_critic import ASPECTS, Actor, Critic, control_loss, distances
+from musicfusion.latent import fusion
+from musicfusion.latent.space import distances
+from musicfusion.systems.collagenet import latents
+from musicfusion.systems.collagenet.actor_critic import ASPECTS, Actor, Critic, control_loss
 
 ASPECT_SIZES = {"pitch": 3, "rhythm": 3, "chord": 4, "texture": 6}
 SIZE, MELODY_SIZE = 16, 6
@@ -37,7 +39,7 @@ def numbered(table):
 
 @pytest.fixture(scope="module")
 def examples():
-    return jax.jit(partial(fusion.examples, aspects=ASPECT_SIZES), static_argnums=3)
+    return jax.jit(partial(fusion.examples, cut=MELODY_SIZE, knobs=len(ASPECTS)), static_argnums=3)
 
 
 def test_an_unrelated_partner_is_of_another_song_and_of_the_same_split(table, numbered, examples):
@@ -77,6 +79,14 @@ def test_training_draws_from_the_posterior_and_validation_takes_its_mean(numbere
     assert (still["real"] == 2).all() and (still["unrelated"] == 2).all()
 
 
+def test_where_paper_001_has_it_training_takes_the_mean_too(numbered):
+    arrays = numbered | {"std": np.ones_like(numbered["std"])}
+    index = np.arange(20)
+    batch = fusion.examples(arrays, index, jax.random.split(KEY, 20), True, cut=MELODY_SIZE, knobs=2, sampled=False)
+    np.testing.assert_array_equal(batch["real"], numbered["mean"][:20])
+    assert batch["controls"].shape == (20, 2, 2)
+
+
 def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corpus, examples, table):
     rows, train, _ = table
     total = len(rows["start"])
@@ -87,7 +97,7 @@ def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corp
         return {"latents": {"params": {"sbar": sbar}, "latents": stored}}.get(stage, {}).get(subtree, {})
 
     config = micro_config(latents__segments=100, latents__validation=40)
-    resident = fusion.resident(corpus, config, results)
+    resident = latents.encoded(corpus, config, results)
     assert (resident.train, resident.validation) == (train, total - train)
     batch = examples(resident.arrays, np.arange(8), jax.random.split(KEY, 8), True)
     assert {batch[name].dtype for name in ("real", "unrelated", "prior", "sbar")} == {jnp.dtype("float32")}
@@ -117,7 +127,7 @@ def hear(vaes, z):
 
 
 def task(**changes):
-    return fusion.task(ACTOR, CRITIC, hear, lambda params, z: {"z": z}, group(**changes))
+    return fusion.task(ACTOR, CRITIC, hear, lambda params, z: {"z": z}, control_loss, group(**changes))
 
 
 def pairs(rng, rows=32):

@@ -7,54 +7,24 @@ pairs for that). Otherwise all is as in actor_critic.py: G and D still judge and
 Heard music is a dict; pitch classes are expected counts:
     "lead", "lead_onsets" [B, 32, 12]: the melody's sounding note, and its onsets
     "leaps" [B, 32, 12]: the interval from the note before to the one that begins
-    "lead_states" [B, 32, 4]: the chance of an onset, a hold, a rest; the leap in octaves
+    "lead_states" [B, 32, 4]: the chance of an onset, a hold, a rest; the leap in octaves  (of the melody: soft.melody)
     "back" [B, 32, 12]: the accompaniment's onsets;  "density" [B, 32, 1]: how many notes begin
     "root", "bass", "tones" [B, 8, 12]: the chords, where the accompaniment's VAE knows any
     "z" [B, d]: the latent itself
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from musicfusion.codecs import melody
+from musicfusion.latent import soft
 from musicfusion.latent.space import split
 from musicfusion.nn.blocks import Blocks
 
-OCTAVE = 12
-TEMPERATURE = 3.0
 BEATS, PER_BEAT, HALVES = 8, 4, 16
-_HEIGHT = (np.arange(melody.HOLD) - 60) / OCTAVE
-_CLASSES = np.arange(OCTAVE)
-_BETWEEN = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES - _CLASSES[:, None]) % OCTAVE]  # [low, high, interval]
-_ABOVE = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES + _CLASSES[:, None]) % OCTAVE]  # [root, interval, class]
-
-
-def lead(logits: jax.Array) -> dict[str, jax.Array]:
-    """Token logits [B, 32, 130] -> the melody, heard: a hold goes on with whatever sounded before."""
-    probabilities = _likely(jax.nn.softmax, logits)
-    notes, hold, rest = jnp.split(probabilities, [melody.HOLD, melody.REST], -1)
-    onset = jnp.sum(notes, -1, keepdims=True)
-    note = jnp.concatenate([_fold(notes), onset, (notes @ _HEIGHT)[..., None]], -1)  # [B, 32, 14]
-
-    def go_on(before, now):
-        sounding, last = before
-        note, onset, hold = now
-        sounding = note + hold * sounding
-        return (sounding, note + (1 - onset) * last), (sounding, last)
-
-    silence = jnp.zeros_like(note[:, 0])
-    in_time = jax.tree.map(lambda x: x.swapaxes(0, 1), (note, onset, hold))
-    _, heard = lax.scan(go_on, (silence, silence), in_time)
-    sounding, last = (x.swapaxes(0, 1) for x in heard)
-    leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
-    onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
-    return {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
-            "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
 
 
 def back(onsets: jax.Array, chord: jax.Array | None = None) -> dict[str, jax.Array]:
@@ -62,51 +32,21 @@ def back(onsets: jax.Array, chord: jax.Array | None = None) -> dict[str, jax.Arr
 
     With chord logits [B, 8, 36] (root, bass, tones) the onsets are counted from the root, as lite writes them.
     """
-    onsets = _likely(jax.nn.sigmoid, onsets)
-    heard = {"back": _fold(onsets), "density": jnp.sum(onsets, -1, keepdims=True)}
+    onsets = soft.likely(jax.nn.sigmoid, onsets)
+    heard = {"back": soft.fold(onsets), "density": jnp.sum(onsets, -1, keepdims=True)}
     if chord is None:
         return heard
     root, bass, tones = jnp.split(chord, 3, -1)
-    root, bass = _likely(jax.nn.softmax, root), _likely(jax.nn.softmax, bass)
-    tones = _likely(jax.nn.sigmoid, tones)
-    classes = _pairs(jnp.repeat(root, PER_BEAT, axis=1), heard["back"], _ABOVE)
+    root, bass = soft.likely(jax.nn.softmax, root), soft.likely(jax.nn.softmax, bass)
+    tones = soft.likely(jax.nn.sigmoid, tones)
+    classes = soft.pairs(jnp.repeat(root, PER_BEAT, axis=1), heard["back"], soft.ABOVE)
     return heard | {"back": classes, "root": root, "bass": bass, "tones": tones}
-
-
-def _likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array) -> jax.Array:
-    """squash(logits), its gradient that of squash(logits / TEMPERATURE).
-
-    A decoder that is sure of its notes has hardly a gradient: an actor could not learn from it which way another note
-    lies.
-    """
-    blurred = squash(logits / TEMPERATURE)
-    return blurred + lax.stop_gradient(squash(logits) - blurred)
-
-
-def _fold(pitches: jax.Array) -> jax.Array:
-    """[..., 128] -> [..., 12]: what lies in one pitch class is added up."""
-    padded = jnp.pad(pitches, [(0, 0)] * (pitches.ndim - 1) + [(0, -pitches.shape[-1] % OCTAVE)])
-    return jnp.sum(padded.reshape(*pitches.shape[:-1], -1, OCTAVE), -2)
-
-
-def intervals(low: jax.Array, high: jax.Array) -> jax.Array:
-    """How often each interval upward from `low` to `high` sounds: [..., 12] x 2 -> [..., 12]; the same in every key."""
-    return _pairs(low, high, _BETWEEN)
-
-
-def _pairs(one: jax.Array, other: jax.Array, meaning: np.ndarray) -> jax.Array:
-    """Every pair of classes, added up by what it means: [..., 12] x 2, [12, 12, 12] -> [..., 12].
-
-    As a matrix product: the gradient of indexing would be a scatter, which a CPU does one by one.
-    """
-    both = one[..., :, None] * other[..., None, :]
-    return both.reshape(*both.shape[:-2], -1) @ meaning.reshape(-1, OCTAVE)
 
 
 def chords(heard: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """What the accompaniment sounds like over a beat and over the segment, and its chords, [B, 8, 12] each."""
     back = heard["back"]
-    beat = jnp.mean(back.reshape(len(back), BEATS, PER_BEAT, OCTAVE), 2)
+    beat = jnp.mean(back.reshape(len(back), BEATS, PER_BEAT, soft.OCTAVE), 2)
     named = {name: heard[name] for name in ("root", "bass", "tones") if name in heard}
     return {"beat": beat, "segment": _everywhere(back)} | named
 
@@ -115,14 +55,14 @@ def relations(heard: dict[str, jax.Array]) -> jax.Array:
     """All that is the same in every key, half a beat at a time: [B, 16, features]."""
     lead, back, under = heard["lead"], heard["back"], chords(heard)
     steps = [heard["lead_states"], heard["leaps"], heard["density"],
-             intervals(lead, back), intervals(heard["lead_onsets"], back)]
-    steps += [intervals(lead, jnp.repeat(chord, PER_BEAT, 1)) for chord in under.values()]
+             soft.intervals(lead, back), soft.intervals(heard["lead_onsets"], back)]
+    steps += [soft.intervals(lead, jnp.repeat(chord, PER_BEAT, 1)) for chord in under.values()]
     x = jnp.concatenate(steps, -1).reshape(len(lead), HALVES, -1)
     if "bass" not in under:
         return x
     bass = under["bass"]
-    beats = [intervals(bass, _everywhere(lead)), intervals(bass, under["beat"]),
-             intervals(under["root"], under["tones"])]
+    beats = [soft.intervals(bass, _everywhere(lead)), soft.intervals(bass, under["beat"]),
+             soft.intervals(under["root"], under["tones"])]
     return jnp.concatenate([x, jnp.repeat(jnp.concatenate(beats, -1), HALVES // BEATS, 1)], -1)
 
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from musicfusion import losses
 from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.latent import soft
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.systems.collagenet import hearing
 
@@ -81,7 +82,7 @@ class MelodyVAE(nn.Module):
 
     def hear(self, z) -> dict[str, jax.Array]:
         """The melody as actor and critic hear it (hearing.py)."""
-        return hearing.lead(self.logits(z)[1])
+        return soft.melody(self.logits(z)[1])
 
 
 class Notes(NamedTuple):

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from musicfusion import losses
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.parallel import masked_mean
+from musicfusion.latent import soft
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.nn.recurrent import LOG_VARIANCE, GRUCell, Linear, RecurrentEncoder, autoregress, logistic_teacher
 from musicfusion.systems.collagenet import hearing
@@ -76,7 +77,7 @@ class PlainMelodyVAE(nn.Module):
 
     def hear(self, z) -> dict[str, jax.Array]:
         """The melody as actor and critic hear it (hearing.py)."""
-        return hearing.lead(self.logits(z))
+        return soft.melody(self.logits(z))
 
 
 class PlainAccompanimentVAE(nn.Module):

@@ -1,0 +1,77 @@
+"""Decoded music as probabilities with a gradient, so that networks on latents can hear what they move.
+
+Pitch classes are expected counts. What is meant by an interval is the same in every key.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+OCTAVE, MIDDLE_C = 12, 60
+TEMPERATURE = 3.0
+_CLASSES = np.arange(OCTAVE)
+BETWEEN = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES - _CLASSES[:, None]) % OCTAVE]  # [low, high, interval]
+ABOVE = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES + _CLASSES[:, None]) % OCTAVE]  # [root, interval, class]
+
+
+def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str, jax.Array]:
+    """Logits of tokens [B, T, pitches + 2] (pitches from `lowest` on, hold, rest) -> the melody, heard.
+
+    A hold goes on with whatever sounded before. {"lead", "lead_onsets", "leaps" [B, T, 12], "lead_states" [B, T, 4]} and,
+    if asked for, "height" [B, T, 1], that of the last note in octaves from middle C.
+    """
+    pitches = logits.shape[-1] - 2
+    notes, hold, rest = jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
+    onset = jnp.sum(notes, -1, keepdims=True)
+    heights = (lowest + np.arange(pitches) - MIDDLE_C) / OCTAVE
+    note = jnp.concatenate([fold(notes, lowest), onset, (notes @ heights)[..., None]], -1)  # [B, T, 14]
+
+    def go_on(before, now):
+        sounding, last = before
+        note, onset, hold = now
+        sounding = note + hold * sounding
+        return (sounding, note + (1 - onset) * last), (sounding, last)
+
+    silence = jnp.zeros_like(note[:, 0])
+    in_time = jax.tree.map(lambda x: x.swapaxes(0, 1), (note, onset, hold))
+    _, heard = lax.scan(go_on, (silence, silence), in_time)
+    sounding, last = (x.swapaxes(0, 1) for x in heard)
+    leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
+    onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
+    heard = {"height": last[..., -1:]} if height else {}
+    return heard | {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
+            "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
+
+
+def likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array) -> jax.Array:
+    """squash(logits), its gradient that of squash(logits / TEMPERATURE).
+
+    A decoder that is sure of its notes has hardly a gradient: an actor could not learn from it which way another note
+    lies.
+    """
+    blurred = squash(logits / TEMPERATURE)
+    return blurred + lax.stop_gradient(squash(logits) - blurred)
+
+
+def fold(pitches: jax.Array, lowest: int = 0) -> jax.Array:
+    """Pitches from `lowest` on [..., P] -> [..., 12]: what lies in one pitch class is added up."""
+    below = lowest % OCTAVE
+    padded = jnp.pad(pitches, [(0, 0)] * (pitches.ndim - 1) + [(below, -(below + pitches.shape[-1]) % OCTAVE)])
+    return jnp.sum(padded.reshape(*pitches.shape[:-1], -1, OCTAVE), -2)
+
+
+def intervals(low: jax.Array, high: jax.Array) -> jax.Array:
+    """How often each interval upward from `low` to `high` sounds: [..., 12] x 2 -> [..., 12]; the same in every key."""
+    return pairs(low, high, BETWEEN)
+
+
+def pairs(one: jax.Array, other: jax.Array, meaning: np.ndarray) -> jax.Array:
+    """Every pair of classes, added up by what it means: [..., 12] x 2, [12, 12, 12] -> [..., 12].
+
+    As a matrix product: the gradient of indexing would be a scatter, which a CPU does one by one.
+    """
+    both = one[..., :, None] * other[..., None, :]
+    return both.reshape(*both.shape[:-2], -1) @ meaning.reshape(-1, OCTAVE)

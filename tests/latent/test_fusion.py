@@ -73,8 +73,9 @@ def test_training_draws_from_the_posterior_and_validation_takes_its_mean(numbere
     assert (batch["real"] != batch["unrelated"])[:, MELODY_SIZE:].all()
     np.testing.assert_allclose([np.mean(batch["prior"]), np.std(batch["prior"])], [0, 1], atol=0.06)
     controls = np.asarray(batch["controls"])
-    assert controls.shape == (300, 2, 4) and controls.min() >= 0 and controls.max() <= 1
-    np.testing.assert_allclose(controls.mean((0, 1)), 0.5, atol=0.06)
+    assert controls.shape == (300, 4) and controls.min() >= 0 and controls.max() <= 1
+    np.testing.assert_allclose(controls.mean(0), 0.5, atol=0.06)
+    assert not np.any(controls == batch["others"])
     still = examples(arrays, index, keys, False)
     assert (still["real"] == 2).all() and (still["unrelated"] == 2).all()
 
@@ -84,7 +85,7 @@ def test_where_paper_001_has_it_training_takes_the_mean_too(numbered):
     index = np.arange(20)
     batch = fusion.examples(arrays, index, jax.random.split(KEY, 20), True, cut=MELODY_SIZE, knobs=2, sampled=False)
     np.testing.assert_array_equal(batch["real"], numbered["mean"][:20])
-    assert batch["controls"].shape == (20, 2, 2)
+    assert batch["controls"].shape == (20, 2)
 
 
 def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corpus, examples, table):
@@ -111,6 +112,7 @@ def group(**changes):
     settings = ConfigDict({
         "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}, "prior": 1.0, "distance": 0.7,
         "critic_updates": 1, "actor_rate": 1.0, "actor_start": 0, "steps": 100,
+        "diversity": (0.0, 0.0),
         "optimizer": {"rate": RATE, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0, "beta2": 0.9},
     })
     settings.update(changes)
@@ -140,7 +142,7 @@ def pairs(rng, rows=32):
     return {
         "real": pair(np.concatenate([first, long], 1)), "unrelated": pair(np.concatenate([other, long], 1)),
         "prior": rng.normal(size=(rows, SIZE)).astype(np.float32),
-        "controls": rng.uniform(size=(rows, 2, 4)).astype(np.float32),
+        "controls": rng.uniform(size=(rows, 4)).astype(np.float32),
         "sbar": np.full(SIZE, 0.3, np.float32), "vaes": {}, "row_key": jax.random.split(KEY, rows),
     }
 
@@ -201,8 +203,7 @@ def test_the_actor_waits_for_its_start_and_then_moves_once_in_so_many_critic_upd
 
 def test_the_actor_follows_the_gradient_of_equation_5_through_the_critic_that_has_just_learned(start, batch):
     (_, after), metrics = run(start, batch, 1)
-    z = jnp.concatenate([batch["unrelated"], batch["prior"]])
-    controls = jnp.concatenate([batch["controls"][:, 0], batch["controls"][:, 1]])
+    z, controls = fusion.negatives(batch, 1.0), batch["controls"]
 
     @jax.jit
     @partial(jax.value_and_grad, has_aux=True)
@@ -236,10 +237,19 @@ def test_the_actors_own_rate_leaves_the_critic_alone(start, batch):
         np.testing.assert_allclose(b, 0.1 * a, rtol=0.01, atol=1e-6)
 
 
+def test_prior_pairs_are_drawn_as_often_as_they_are_weighted():
+    unrelated, prior, keys = jnp.zeros((4000, 2)), jnp.ones((4000, 2)), jax.random.split(KEY, 4000)
+    for weight, share in ((1.0, 0.5), (0.25, 0.2), (0.0, 0.0)):
+        found = fusion.negatives({"unrelated": unrelated, "prior": prior, "row_key": keys}, weight)
+        assert np.mean(found) == pytest.approx(share, abs=0.03)
+        np.testing.assert_array_equal(found[:, 0], found[:, 1])
+    assert fusion.negative_kinds(0.5) == ("unrelated", "prior") and fusion.negative_kinds(0.0) == ("unrelated",)
+
+
 def test_prior_pairs_that_count_nothing_are_not_there_at_all(start, batch):
     without = batch | {"prior": np.full_like(batch["prior"], np.nan)}
-    (_, after), metrics = run(start, without, 1, prior=0.0)
-    assert "critic_prior" not in metrics
+    (_, after), _ = run(start, without, 1, prior=0.0)
+    assert not any("prior" in name for name in task(prior=0.0).evaluate(after, without, KEY))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(after["params"]))
     assert not same(after["params"]["actor"], start["params"]["actor"])
 
@@ -264,11 +274,41 @@ def test_the_critic_learns_to_tell_real_pairs_and_the_actor_to_pass_for_one():
     _, tied = train(state, weights=asleep, distance=10.0)
     assert free["passes_moved_unrelated"] > 0.6 and free["passes_unrelated"] == before["passes_unrelated"]
     for name in ASPECTS:  # lambda ties the actor to its input
-        assert tied[f"rho_{name}"] < free[f"rho_{name}"] / 2
+        assert tied[f"rho_{name}_unrelated"] < free[f"rho_{name}_unrelated"] / 2
 
 
 def test_generating_shows_unrelated_pairs_before_and_after(start, batch):
     made = task().generate(start["params"], batch, KEY)
     np.testing.assert_array_equal(made["before"]["z"], batch["unrelated"])
-    expected = ACTOR.apply({"params": start["params"]["actor"]}, hear({}, batch["unrelated"]), batch["controls"][:, 0])
+    expected = ACTOR.apply({"params": start["params"]["actor"]}, hear({}, batch["unrelated"]), batch["controls"])
     np.testing.assert_allclose(made["after"]["z"], expected, rtol=1e-5, atol=1e-6)
+
+
+# Styles --------------------------------------------------------------------------------------------------------------
+
+
+def test_outputs_nearer_than_their_controls_ask_for_cost_what_is_missing():
+    rho = {"left": jnp.array([0.0, 0.2, 0.6, 3.0]), "right": jnp.array([0.0, 0.4, 0.6, 3.0])}
+    controls, others = jnp.zeros((4, 2)), jnp.full((4, 2), 0.5)
+    # 6 x margin x .25 = .75 are asked for; 0, .3, .6 and 3 are there
+    np.testing.assert_allclose(fusion.sameness(rho, controls, others, 0.5), [0.75, 0.45, 0.15, 0.0], atol=1e-6)
+    np.testing.assert_array_equal(fusion.sameness(rho, others, others, 0.5), 0.0)
+    drawn = np.random.default_rng(0).uniform(size=(2, 20_000, 3)).astype(np.float32)
+    nothing = {"left": jnp.zeros(20_000)}
+    assert np.mean(fusion.sameness(nothing, *drawn, 0.5)) == pytest.approx(0.5, rel=0.02)
+
+
+def test_where_diversity_counts_the_actor_learns_to_use_its_controls(batch):
+    batch = batch | {"others": np.random.default_rng(3).uniform(size=batch["controls"].shape).astype(np.float32)}
+    start = jax.device_get(jax.jit(task().init)(KEY, batch))
+
+    def spread(state):
+        z = batch["unrelated"]
+        made = [ACTOR.apply({"params": state["params"]["actor"]}, hear({}, z), batch[name])
+                for name in ("controls", "others")]
+        return float(np.mean(np.abs(made[0] - made[1])))
+
+    (*_, without), metrics = run(start, batch, 60)
+    (*_, with_it), _ = run(start, batch, 60, diversity=(3.0, 1.0))
+    assert "sameness" not in metrics
+    assert spread(with_it) > 2 * spread(without)

@@ -5,7 +5,7 @@ import pytest
 from micro import CONFIG
 
 from musicfusion import launch
-from musicfusion.latent.fusion import critic_loss, negative_kinds, over_negatives
+from musicfusion.latent.fusion import critic_loss
 from musicfusion.latent.space import distances, split
 from musicfusion.systems.collagenet.actor_critic import (
     ACCOMPANIMENT,
@@ -158,11 +158,3 @@ def test_rows_of_actor_and_critic_do_not_hear_of_each_other_and_every_input_is_h
         for old, new, hears in zip(before, after, (True, column < 18), strict=True):
             assert (np.abs(new[0] - old[0]).max() > 1e-6) == hears
             np.testing.assert_allclose(new[1:], old[1:], rtol=1e-5, atol=1e-6)
-
-
-def test_prior_pairs_count_as_much_as_they_are_weighted():
-    x = jnp.array([1.0, 3.0, 10.0, 20.0])  # two unrelated pairs, two prior pairs
-    for prior, expected in ((1.0, 8.5), (0.5, (2.0 + 7.5) / 1.5)):
-        np.testing.assert_allclose(over_negatives(x, prior), expected)
-    np.testing.assert_allclose(over_negatives(x[:2], 0.0), 2.0)  # there are none
-    assert negative_kinds(0.5) == ("unrelated", "prior") and negative_kinds(0.0) == ("unrelated",)

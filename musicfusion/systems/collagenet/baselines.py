@@ -17,7 +17,7 @@ from musicfusion import losses
 from musicfusion.codecs import melody
 from musicfusion.core import optimizers
 from musicfusion.core.task import Task
-from musicfusion.latent.fusion import critic_loss, negative_kinds
+from musicfusion.latent.fusion import critic_loss, negatives
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import keys
 
@@ -116,17 +116,11 @@ def critic_task(critic, hear, group) -> Task:
     """
     optimizer = optimizers.create(group.optimizer, group.steps)
 
-    kinds = ("real", *negative_kinds(group.prior))
-
     def loss(params, batch, row_keys=None):
-        heard = hear(batch["vaes"], jnp.concatenate([batch[kind] for kind in kinds]))
-        logits = critic.apply({"params": params["critic"]}, heard, row_keys)
-        b = batch["real"].shape[0]
-        real, raw = jnp.split(logits, [b])
-        value = critic_loss(real, raw, raw, group.weights, group.prior)
-        passes = {f"passes_{name}": jnp.mean(part > 0)
-                  for name, part in zip(kinds, jnp.split(logits, len(kinds)), strict=True)}
-        return value, {"loss": value, **passes}
+        heard = hear(batch["vaes"], jnp.concatenate([batch["real"], negatives(batch, group.prior)]))
+        real, raw = jnp.split(critic.apply({"params": params["critic"]}, heard, row_keys), 2)
+        value = critic_loss(real, raw, raw, group.weights)
+        return value, {"loss": value, "passes_real": jnp.mean(real > 0), "passes_raw": jnp.mean(raw > 0)}
 
     def init(key, batch):
         params = {"critic": critic.init(key, hear(batch["vaes"], batch["real"]))["params"]}
@@ -135,7 +129,7 @@ def critic_task(critic, hear, group) -> Task:
     def step(state, batch, key):
         del key
         fold = jax.vmap(jax.random.fold_in, (0, None))
-        row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(len(kinds))])
+        row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(2)])
         gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, row_keys)
         state, norm = optimizers.descend(optimizer, state, gradients)
         return state, metrics | norm

@@ -29,7 +29,7 @@ def describe(system: System, config, form: str = "text", source: str = "") -> st
     about = description(system, config)
     if form == "json":
         return json.dumps(about, indent=1)
-    data = source or config.data.root or "the embedded Bach chorales"
+    data = source or config.data.root or system.declaration.data
     width = 2 + max(map(len, [*about["parameters"], *(stage["name"] for stage in about["stages"]), *about["inputs"]]))
     lines = [f"{system.declaration.title}", f"preset {about['preset']}, data: {data}", "", "stages"]
     for stage in about["stages"]:

@@ -36,10 +36,7 @@ def read_corpus(system: System, config):
     if not parallel.is_main():
         return corpus
     if not config.data.root:
-        print(
-            "data: the embedded Bach chorales (for POP909: git clone"
-            " https://github.com/music-x-lab/POP909-Dataset, then --config.data.root=POP909-Dataset)"
-        )
+        print(f"data: {system.declaration.data} ({system.declaration.more})")
     print(f"data: {len(corpus.songs)} songs, {corpus.beats} beats from {corpus.source}", flush=True)
     if corpus.skipped:
         named = ", ".join(list(corpus.skipped)[:5])

@@ -35,6 +35,9 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "pretrained", "", "sample, evaluate, describe: shipped weights, or a folder that export wrote, instead of a run.",
     flag_values=FLAGS)
+flags.DEFINE_integer(
+    "grid", 0, "sample: also draw the style plane, with so many cells a side; where a system has one.",
+    lower_bound=0, upper_bound=20, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=FLAGS)
 flags.DEFINE_enum("format", "text", ("text", "json"), "describe, benchmark: how to print.",
                   flag_values=FLAGS)
@@ -76,6 +79,10 @@ def _main(argv: list[str]) -> int:
         raise MusicFusionError(f"{positional[0]!r} is not a flag: give --mode, --config, ...; --help lists them")
     weights = _weights(path)
     config = _config(path, overrides, weights)
+    if FLAGS.grid:
+        if "grid" not in config.sample:
+            raise MusicFusionError(f"--grid: {config.system} has no style plane")
+        config.sample.grid = FLAGS.grid
     if FLAGS.print_config:
         print(config)
         return 0
@@ -213,7 +220,8 @@ def _command(config) -> str:
     for key, value in _plain(config).items():
         learned = key == "evaluate.compare" or (key != "data.split" and not key.startswith(("sample.", "evaluate.")))
         if learned and key in base and base[key] != value:
-            value = Path(value).name if key == "data.root" else value  # not where the songs lay on this machine
+            if key == "data.root":  # not where the songs lay on this machine
+                value = ",".join(Path(place).name for place in value.split(","))
             words.append(f"--config.{key}={value}")
     return f"python -m musicfusion.launch {shlex.join(words)}"
 
@@ -378,20 +386,23 @@ def _pairs(text: str, flag: str, known) -> dict[str, str]:
     return found
 
 
-def _controls(text: str, declaration) -> dict[str, float]:
-    """The user's controls over the defaults, each a number in its range."""
+def _controls(text: str, declaration) -> dict[str, float | tuple[float, ...]]:
+    """The user's controls over the defaults, each a number in its range, or a tuple of such where it takes many."""
     controls = {name: control.default for name, control in declaration.controls.items()}
     for name, value in _pairs(text, "controls", declaration.controls).items():
         control = declaration.controls[name]
+        texts = value.split(":") if control.many else [value]
         try:
-            number = float(value)
+            numbers = [int(text) if control.whole else float(text) for text in texts]
         except ValueError:
-            number = float("nan")
-        if not control.low <= number <= control.high:
+            numbers = [float("nan")]
+        if not all(control.low <= number <= control.high for number in numbers):
+            kind = "a whole number" if control.whole else "a number"
+            more = ", or NUMBER:NUMBER" if control.many else ""
             raise MusicFusionError(
-                f"--controls: {name}={value} is out of range: accepted is a number from"
-                f" {control.low:g} to {control.high:g}")
-        controls[name] = number
+                f"--controls: {name}={value} is out of range: accepted is {kind} from"
+                f" {control.low:g} to {control.high:g}{more}")
+        controls[name] = tuple(numbers) if control.many else numbers[0]
     return controls
 
 

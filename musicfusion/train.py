@@ -21,7 +21,7 @@ from musicfusion.core.task import Resident, Stage, System
 from musicfusion.data import batches
 
 COLOURS = ("#D55E00", "#0072B2")
-SHOWN_STEPS = 32
+SHOWN_STEPS = 32  # a picture has as many of these as it needs
 
 
 def train(system: System, config, workdir: Path, corpus) -> Results:
@@ -197,8 +197,10 @@ def _show(programs, state, step, log) -> None:
     params = programs.devices.get(state["params"])
     made = jax.device_get(jax.jit(stage.task.generate)(params, batch, key))
     for title, before, after in stage.show(batch, made):
+        last = max((notes[:, 0].max() for notes in (*before.values(), *after.values()) if len(notes)), default=0)
+        steps = SHOWN_STEPS * (1 + int(last) // SHOWN_STEPS)
         rolls = [
-            pianoroll.raster(list(zip(notes.values(), COLOURS, strict=False)), SHOWN_STEPS, pitches=(30, 96))
+            pianoroll.raster(list(zip(notes.values(), COLOURS, strict=False)), steps, pitches=(30, 96))
             for notes in (before, after)
         ]
         log.image(step, title, np.concatenate(rolls))

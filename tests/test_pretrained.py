@@ -442,3 +442,9 @@ def test_a_name_that_is_not_shipped_is_answered_with_those_that_are(shipped, pai
     for name in ("collagenet-light", "../collagenet", str(shipped)):
         line = refused(capfd, "--mode=sample", f"--pretrained={name}", pair)
         assert repr(name) in line and "shipped are collagenet-lite" in line
+
+
+def test_the_card_tells_the_licence_of_every_part_of_a_corpus_that_was_joined():
+    assert export.licence("Bach chorales of music21 10.5") == "public domain"
+    assert export.licence("melodies of POP909 (URL) + fiddle tunes of music21 10.5 + 3 MIDI files") == (
+        "melodies of POP909 (URL): MIT; fiddle tunes of music21 10.5: public domain; 3 MIDI files: not known here")

@@ -10,6 +10,9 @@ HOLD = 128
 REST = 129
 VOCABULARY = 130
 RHYTHMS = 3  # 0 onset, 1 hold, 2 rest
+LOWEST, HIGHEST = 55, 84  # the range of paper 001
+PITCHES = HIGHEST - LOWEST + 1
+SYMBOLS = PITCHES + 2
 
 
 def tokens_from_notes(notes: np.ndarray, steps: int) -> np.ndarray:
@@ -55,6 +58,24 @@ def transpose(tokens, shift):
 def fold(pitch):
     """Pitches int32 [...] moved by whole octaves into 0..127."""
     return pitch + 12 * ((pitch < 0) * ((11 - pitch) // 12)) - 12 * ((pitch > 127) * ((pitch - 116) // 12))
+
+
+def symbols(tokens, xp=np):
+    """Tokens [...] with pitches in LOWEST..HIGHEST -> the melodico-rhythmic symbols of paper 001, 0..31 [...], int32.
+
+    30 pitches from LOWEST on, then hold and rest (Hadjeres and Nielsen; paper 001, section 3.1). A pitch outside is
+    moved into the range by octaves.
+    """
+    tokens = tokens.astype(xp.int32)
+    pitch = xp.where(tokens < LOWEST, tokens + 12 * ((LOWEST - tokens + 11) // 12), tokens)
+    pitch = xp.where(pitch > HIGHEST, pitch - 12 * ((pitch - HIGHEST + 11) // 12), pitch) - LOWEST
+    return xp.where(tokens < HOLD, pitch, tokens - HOLD + PITCHES)
+
+
+def from_symbols(symbols, xp=np):
+    """The reverse of `symbols`: 0..31 [...] -> tokens int32 [...]."""
+    symbols = symbols.astype(xp.int32)
+    return xp.where(symbols < PITCHES, symbols + LOWEST, symbols - PITCHES + HOLD)
 
 
 def rhythm(tokens):

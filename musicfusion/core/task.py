@@ -67,12 +67,14 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Control:
-    """A number that the user sets for sampling."""
+    """A number that the user sets for sampling: a whole one if `whole`; if `many`, also several, NUMBER:NUMBER."""
 
     about: str
     default: float
     low: float = 0.0
     high: float = 1.0
+    whole: bool = False
+    many: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Shipped:
 class Declaration:
     """What a system is called, wants and offers; importing it costs nothing (no jax).
 
+    data: the songs at hand where data.root names none; more: which others can be had.
     shipped: what sampling and evaluation need of each stage; a name may be a pattern (fnmatch).
     pretrained: the weights in musicfusion/pretrained with which sampling works where nothing was trained; "" for none.
     """
@@ -99,6 +102,8 @@ class Declaration:
     paper: str
     inputs: Mapping[str, str]
     controls: Mapping[str, Control]
+    data: str
+    more: str
     load: Callable[[], "System"]
     shipped: Mapping[str, Shipped] = dataclasses.field(default_factory=dict)
     pretrained: str = ""
@@ -118,6 +123,7 @@ class System:
     """One paper: its corpus, stages, and what it does for a user.
 
     corpus(config) -> data.corpus.Corpus
+    splits: {split: its share of the songs}; models learn from those whose names begin with "train"
     stages(config) -> the stages in the order in which they are trained
     modules(config) -> {module: abstract parameters}, nothing allocated
     evaluate(config, corpus, results) -> (report as JSON would hold it, its text, draw(folder) -> figures written there)
@@ -127,6 +133,7 @@ class System:
 
     declaration: Declaration
     corpus: Callable[..., Any]
+    splits: Mapping[str, float]
     stages: Callable[..., tuple[Stage, ...]]
     modules: Callable[..., dict[str, Tree]]
     evaluate: Callable[..., tuple[dict, str, Callable[[Any], list]]]

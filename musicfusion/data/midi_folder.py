@@ -18,7 +18,6 @@ from musicfusion.data.readers import read_all
 from musicfusion.data.twins import Twins
 
 KINDS = (".mid", ".midi")
-LOWEST, HIGHEST = 55, 84
 BASSES = range(32, 40)  # General MIDI programs
 BAR = 4  # quarters
 LONGEST = 1000  # bars
@@ -80,7 +79,7 @@ def song(path: Path) -> dict[int, np.ndarray]:
         raise MusicFusionError(f"{path}: longer than {LONGEST} bars")
     found = {number: _tokens(track) for number, track in enumerate(score.tracks) if is_melody(track)}
     if not found:
-        raise MusicFusionError(f"{path}: no track is one voice on the grid within {LOWEST}..{HIGHEST}")
+        raise MusicFusionError(f"{path}: no track is one voice on the grid within {melody.LOWEST}..{melody.HIGHEST}")
     return found
 
 
@@ -90,7 +89,7 @@ def is_melody(track: Track) -> bool:
         return False
     onset, pitch = track.notes[:, 0] * STEPS_PER_BEAT, track.notes[:, 2]
     on_grid = np.mean(np.abs(onset - np.round(onset)) <= NEAR)
-    return bool(pitch.min() >= LOWEST and pitch.max() <= HIGHEST and on_grid >= ON_GRID
+    return bool(pitch.min() >= melody.LOWEST and pitch.max() <= melody.HIGHEST and on_grid >= ON_GRID
                 and one_voice_share(track) >= ONE_VOICE)
 
 

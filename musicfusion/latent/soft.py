@@ -20,8 +20,9 @@ ABOVE = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES + _CLASSES[:, None]) % OCTAVE
 def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str, jax.Array]:
     """Logits of tokens [B, T, pitches + 2] (pitches from `lowest` on, hold, rest) -> the melody, heard.
 
-    A hold goes on with whatever sounded before. {"lead", "lead_onsets", "leaps" [B, T, 12], "lead_states" [B, T, 4]} and,
-    if asked for, "height" [B, T, 1], that of the last note in octaves from middle C.
+    A hold goes on with whatever sounded before. {"lead", "lead_onsets", "leaps" [B, T, 12], "lead_states" [B, T, 4]}
+    and, if asked for, "height" [B, T, 2]: that of the last note in octaves from middle C, times how likely one has
+    begun by then, and how likely that is.
     """
     pitches = logits.shape[-1] - 2
     notes, hold, rest = jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
@@ -41,7 +42,7 @@ def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str
     sounding, last = (x.swapaxes(0, 1) for x in heard)
     leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
     onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
-    heard = {"height": last[..., -1:]} if height else {}
+    heard = {"height": (note + (1 - onset) * last)[..., :-3:-1]} if height else {}
     return heard | {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
             "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
 

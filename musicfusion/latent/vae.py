@@ -28,11 +28,13 @@ def init(model, key, batch) -> dict:
 def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
     """ELBO with a KL weight for each aspect; the loss is nats per segment.
 
+    group.free_nats, if there: so many of each aspect's KL cost nothing.
+
     counts(batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
     state: {"params", "optimizer", "step"}.
     """
     optimizer = optimizers.create(group.optimizer, group.steps)
-    aspects = model.aspects
+    aspects, free = model.aspects, group.get("free_nats", 0.0)
 
     def kl_terms(mean, std):
         means, stds = split(mean, aspects), split(std, aspects)
@@ -51,7 +53,7 @@ def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
         terms = model.apply({"params": params}, z, batch, key, teacher, method="losses")
         terms = {name: jnp.mean(value) for name, value in terms.items()}
         kl = {name: jnp.mean(value) for name, value in kl_terms(mean, std).items()}
-        weighted = sum(group.kl[name] * kl[name] for name in aspects)
+        weighted = sum(group.kl[name] * jnp.maximum(kl[name] - free, 0.0) for name in aspects)
         total = sum(terms.values()) + kl_ramp(fraction) * weighted
         return total, {"loss": total, **terms, **{f"kl_{name}": kl[name] for name in aspects}}
 

@@ -274,3 +274,62 @@ def logistic_teacher(
 def inverse_sigmoid_teacher(step, k: float = 1000.0):
     """The original EC2-VAE's k / (k + exp(step / k)): for k = 1000 .999 at 0, .5 at 6,908."""
     return k / (k + jnp.exp(jnp.minimum(step / k, 80.0)))
+
+
+@struct.dataclass
+class MemoryCell:
+    """The arrays of an `LSTMCell`, and its equations; a state is (h, c), [..., H] each.
+
+    i, f, g, o = x W + h U + b;    c' = sigmoid(f) c + sigmoid(i) tanh(g);    h' = sigmoid(o) tanh(c')
+    """
+
+    wi: tuple[jax.Array, ...]
+    wh: jax.Array
+    bias: jax.Array
+    dtype: Any = struct.field(pytree_node=False)
+
+    def project(self, x: jax.Array, part: int = 0) -> jax.Array:
+        """One part of the input, its share of the gates, without bias. [..., i] -> [..., 4H]."""
+        return product(x, self.wi[part], self.dtype)
+
+    def start(self, rows: int) -> tuple[jax.Array, jax.Array]:
+        """A state of nothing."""
+        return (jnp.zeros((rows, self.wh.shape[0])),) * 2
+
+    def step(self, state: tuple[jax.Array, jax.Array], projected: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """State and the whole input's projection with the bias [..., 4H] -> next state."""
+        h, c = state
+        i, f, g, o = jnp.split(projected + product(h, self.wh, self.dtype), 4, -1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        return jax.nn.sigmoid(o) * jnp.tanh(c), c
+
+    def read(self, x: jax.Array) -> jax.Array:
+        """All outputs of a sequence, from a state of nothing: [T, B, i] -> [T, B, H]."""
+
+        def body(state, x):
+            state = self.step(state, x)
+            return state, state[0]
+
+        return jax.lax.scan(body, self.start(x.shape[1]), self.project(x) + self.bias)[1]
+
+
+class LSTMCell(nn.Module):
+    """The parameters of an LSTM whose input has parts of the sizes `inputs`; calling it returns them.
+
+    wi [sum of inputs, 4H], wh [H, 4H], bias [4H], gates in the order input, forget, cell, output. One bias less than
+    torch's; it starts at 1 for the forget gate.
+    """
+
+    inputs: tuple[int, ...]
+    features: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self) -> MemoryCell:
+        """The arrays, ready to be used inside a scan."""
+        init, size = uniform(self.features**-0.5), self.features
+        wi = self.param("wi", init, (sum(self.inputs), 4 * size))
+        wh = self.param("wh", init, (size, 4 * size))
+        bias = self.param("bias", lambda _, shape: jnp.zeros(shape).at[size : 2 * size].set(1.0), (4 * size,))
+        ends = [sum(self.inputs[: i + 1]) for i in range(len(self.inputs) - 1)]
+        return MemoryCell(tuple(jnp.split(wi, ends)), wh, bias, self.dtype)

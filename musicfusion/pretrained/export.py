@@ -21,9 +21,10 @@ from musicfusion.pretrained import CARD, CONFIG, FORMAT, MANIFEST, WEIGHTS
 from musicfusion.render.tables import markdown
 
 SMALL = 4096  # numbers; smaller arrays stay as they are
-LICENCES = {  # of the songs, by the beginning of a corpus's source
+LICENCES = {  # of the songs, by what a corpus's source says
     "POP909": "MIT",
     "Bach chorales": "public domain",
+    "fiddle tunes": "public domain",
 }
 
 
@@ -54,7 +55,7 @@ def export(system: System, config, workdir: Path, corpus, out: Path, command: st
         "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in content.items()},
     }
     content[MANIFEST] = (json.dumps(manifest, indent=1) + "\n").encode()
-    trained = sum(splits.of_song(song, config.seed) == "train" for song in corpus.songs)
+    trained = sum(splits.of_song(song, config.seed, system.splits).startswith("train") for song in corpus.songs)
     facts = [
         ["system", f"{system.declaration.name}, preset {config.preset} ({system.declaration.paper})"],
         ["data", f"{corpus.source}: {len(corpus.songs)} songs, {trained} of them for training"],
@@ -123,8 +124,12 @@ def half(leaf: np.ndarray, path: str) -> np.ndarray:
 
 
 def licence(source: str) -> str:
-    """The licence of a corpus's songs."""
-    return next((text for start, text in LICENCES.items() if source.startswith(start)), "not known here")
+    """The licence of a corpus's songs, or of each where it was joined from several."""
+    parts = source.split(" + ")
+    found = [next((text for words, text in LICENCES.items() if words in part), "not known here") for part in parts]
+    if len(parts) == 1:
+        return found[0]
+    return "; ".join(f"{part}: {text}" for part, text in zip(parts, found, strict=True))
 
 
 def stage_table(budget: dict[str, int], shipped: dict[str, Shipped], arrays: dict[str, np.ndarray],

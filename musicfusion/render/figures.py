@@ -98,6 +98,21 @@ def lines_grid(
     return save(figure, path)
 
 
+def images(path: str | Path, rows: Sequence[Sequence[tuple[str, np.ndarray]]], title: str = "") -> Path:
+    """Draw matrices, each (title, [n, m]), in rows and columns as a PNG; the first index runs downward."""
+    columns = max(len(row) for row in rows)
+    figure = new_figure(2.5 * columns, 2.6 * len(rows) + 0.4)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for row, drawn in zip(axes, rows, strict=True):
+        for axis, (name, matrix) in zip(row, drawn, strict=True):
+            axis.imshow(matrix, cmap="magma", vmin=0, origin="lower", interpolation="nearest")
+            axis.set_title(drawable(name), fontsize=8, color=INK, parse_math=False)
+            axis.tick_params(labelsize=6, length=2)
+    if title:
+        figure.suptitle(drawable(title), fontsize=13, color=INK, parse_math=False)
+    return save(figure, path)
+
+
 def new_figure(width: float, height: float, automatic: bool = True) -> "Figure":
     """An empty matplotlib figure in inches, on an Agg canvas of its own; laid out automatically?"""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -139,6 +139,36 @@ def compare(
     return save(figure, path, dpi=110)
 
 
+def gallery(
+    path: str | Path,
+    cells: Sequence[Sequence[tuple[str, Mapping[str, Notes]]]],
+    steps: int,
+    title: str = "",
+    steps_per_bar: int = 16,
+) -> Path:
+    """Draw many short pieces in rows and columns, each (what it is, {track name: notes}), as a PNG.
+
+    All have the same range and length, so that they can be compared by eye.
+    """
+    everything = [np.asarray(notes) for row in cells for _, tracks in row for notes in tracks.values()]
+    pitches = _range(everything)
+    columns = max(len(row) for row in cells)
+    width, height = (3.2 if columns > 1 else 9.0) * columns, (1.5 if columns > 1 else 1.7) * len(cells) + 0.4
+    figure = new_figure(width, height)
+    figure.suptitle(drawable(title), fontsize=13, fontweight="bold", color=INK)
+    axes = figure.subplots(len(cells), columns, squeeze=False)
+    names = list(dict.fromkeys(name for row in cells for _, tracks in row for name in tracks))
+    colours = {name: PALETTE[k % len(PALETTE)] for k, name in enumerate(names)}
+    for row, drawn in zip(axes, cells, strict=True):
+        for axis in row:
+            axis.set_axis_off()
+        for axis, (words, tracks) in zip(row, drawn, strict=False):
+            coloured = [(notes, colours[name]) for name, notes in tracks.items()]
+            axis.imshow(raster(coloured, steps, pitches=pitches, steps_per_bar=steps_per_bar), aspect="auto")
+            axis.set_title(drawable(words), fontsize=8, color=INK, parse_math=False)
+    return save(figure, path, dpi=110)
+
+
 @dataclass
 class _Track:
     """A track of the picture: its notes before and after, and which of them are in both."""

@@ -137,3 +137,33 @@ def test_the_logistic_teacher_has_the_published_values():
 def test_the_inverse_sigmoid_teacher_has_the_published_values():
     values = [float(recurrent.inverse_sigmoid_teacher(i)) for i in (0, 3000, 6908, 10_000, 10**7)]
     np.testing.assert_allclose(values, [0.999, 0.98, 0.5, 0.04, 0], atol=5e-3)
+
+
+def test_an_lstm_goes_by_torchs_equations_and_reads_parts_as_one_input():
+    rng = np.random.default_rng(0)
+    wi, wh, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((5, 16), (4, 16), (16,)))
+    parts = jnp.asarray(wi[:3]), jnp.asarray(wi[3:])
+    cell = recurrent.MemoryCell(parts, jnp.asarray(wh), jnp.asarray(bias), jnp.float32)
+    x = rng.normal(size=(7, 2, 5)).astype(np.float32)
+    h, c = np.zeros((2, 2, 4))
+    state = cell.start(2)
+    for row in x:
+        i, f, g, o = np.split(row @ wi + h @ wh + bias, 4, -1)  # torch.nn.LSTM's order, its two biases as one
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        state = cell.step(state, cell.project(row[:, :3]) + cell.project(row[:, 3:], 1) + cell.bias)
+        np.testing.assert_allclose(state[0], h, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(state[1], c, rtol=1e-4, atol=1e-5)
+
+
+def test_an_lstm_reads_a_sequence_from_nothing_and_its_forget_gate_starts_open():
+    made = recurrent.LSTMCell((3,), 4)
+    params = made.init(jax.random.key(0))
+    np.testing.assert_array_equal(np.split(params["params"]["bias"], 4), [[0] * 4, [1] * 4, [0] * 4, [0] * 4])
+    cell = made.apply(params)
+    x = jax.random.normal(jax.random.key(1), (5, 2, 3))
+    state, outputs = cell.start(2), []
+    for row in x:
+        state = cell.step(state, cell.project(row) + cell.bias)
+        outputs.append(state[0])
+    np.testing.assert_allclose(cell.read(x), outputs, rtol=1e-5, atol=1e-6)

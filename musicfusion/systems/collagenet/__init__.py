@@ -23,6 +23,9 @@ DECLARATION = Declaration(
         "chord": Control("how much of the accompaniment's chords must survive (c_ac)", 0.5),
         "texture": Control("how much of the accompaniment's texture must survive (c_at)", 0.5),
     },
+    data="the embedded Bach chorales",
+    more="for POP909: git clone https://github.com/music-x-lab/POP909-Dataset, then"
+         " --config.data.root=POP909-Dataset",
     load=_load,
     shipped={
         "melody_vae": Shipped(),

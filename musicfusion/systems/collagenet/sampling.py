@@ -2,15 +2,13 @@
 
 import dataclasses
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.codecs import chords, melody, midi, polyphony, windows
-from musicfusion.codecs.beats import phase as beat_phase
-from musicfusion.codecs.score import Score, from_notes, grid, monophonic, pick_accompaniment, pick_melody
+from musicfusion.codecs import bars, chords, melody, midi, polyphony, windows
+from musicfusion.codecs.score import Score, from_notes, monophonic, pick_accompaniment, pick_melody
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Made
 from musicfusion.latent import space
@@ -54,8 +52,8 @@ def read_pair(melody_file, accompaniment_file, config) -> Pair:
     leads, backs = (midi.read(path) for path in (melody_file, accompaniment_file))
     midi.require_pitched(leads, melody_file)
     midi.require_pitched(backs, accompaniment_file)
-    parts = {"melody": _in_bars(pick_melody(leads).notes, leads),
-             "accompaniment": _in_bars(pick_accompaniment(backs), backs)}
+    parts = {"melody": bars.in_bars(pick_melody(leads).notes, leads),
+             "accompaniment": bars.in_bars(pick_accompaniment(backs), backs)}
     kind = config.sample.length
     if kind not in ("loop", "cut"):
         raise MusicFusionError(f"sample.length = {kind!r} is unknown: use loop or cut")
@@ -66,58 +64,9 @@ def read_pair(melody_file, accompaniment_file, config) -> Pair:
     lead, back = (_fit(part.notes, part.steps, beats * segments.PER_BEAT) for part in parts.values())
     kept = parts[config.sample.tempo]
     length = kept.steps / segments.PER_BEAT
-    tempos = _repeated(kept.score.tempos.tolist(), kept.begin + kept.phase, length, beats)
-    metres = _repeated(kept.score.metres, kept.begin, length, beats)
+    tempos = bars.cut_out(kept.score.tempos.tolist(), kept.begin + kept.phase, length, beats)
+    metres = bars.cut_out(kept.score.metres, kept.begin, length, beats)
     return Pair(monophonic(lead), back, chords.estimate(back, beats), tempos, metres)
-
-
-class _Part(NamedTuple):
-    """Notes on the grid that begins at the quarter `begin` of a score moved by `phase`, and lasts whole bars."""
-
-    notes: np.ndarray
-    steps: int
-    score: Score
-    begin: float
-    phase: float
-
-
-def _in_bars(notes: np.ndarray, score: Score) -> _Part:
-    """Notes [n, 4] in quarters -> the same on the grid, from their first bar line to their last.
-
-    Bars are the score's own, beats those that its notes mean; a note played a little early is not in the bar before.
-    """
-    phase = beat_phase(score)
-    notes = notes - np.array([phase, 0, 0, 0])
-    first = np.floor(notes[:, 0].min() * segments.PER_BEAT + 0.5) / segments.PER_BEAT
-    begin, bar = _metre(score, first)
-    offset = begin + np.floor((first - begin) / bar) * bar
-    notes = grid(notes, offset)
-    last = offset + (notes[:, 0] + notes[:, 1]).max() / segments.PER_BEAT
-    begin, bar = _metre(score, last)
-    end = begin + np.ceil((last - begin) / bar) * bar
-    return _Part(notes, int(np.ceil((end - offset) * segments.PER_BEAT)), score, float(offset), phase)
-
-
-def _metre(score: Score, quarter: float) -> tuple[float, float]:
-    """The metre in force at a quarter: since when, and its bar's length in quarters."""
-    begin, bar = 0.0, 4.0
-    for at, numerator, denominator in score.metres:
-        if at <= quarter:
-            begin, bar = at, 4.0 * numerator / denominator
-    return begin, bar
-
-
-def _repeated(rows, begin: float, length: float, end: float) -> list[tuple]:
-    """Rows (quarter, what holds from there) of the quarters begin .. begin + length, moved to 0, again until `end`."""
-    before = [row for row in rows if row[0] <= max(begin, 0.0)][-1:]
-    inside = [(0.0, *row[1:]) for row in before]
-    inside += [(row[0] - begin, *row[1:]) for row in rows if begin < row[0] < begin + length]
-    found: list[tuple] = []
-    for k in range(int(np.ceil(end / length))):
-        for quarter, *what in inside:
-            if k * length + quarter < end and (not found or found[-1][1:] != tuple(what)):
-                found.append((k * length + quarter, *what))
-    return found
 
 
 def _fit(notes: np.ndarray, length: int, steps: int) -> np.ndarray:

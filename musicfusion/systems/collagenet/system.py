@@ -8,7 +8,7 @@ import numpy as np
 from musicfusion.codecs import melody, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Stage, System
-from musicfusion.data import cache
+from musicfusion.data import cache, splits
 from musicfusion.latent import fusion, table, vae
 from musicfusion.systems.collagenet import (
     DECLARATION,
@@ -174,5 +174,5 @@ def show_fusion(batch, made) -> list:
 
 
 SYSTEM = System(
-    DECLARATION, corpus, stages, modules, evaluation.evaluate, sampling.sample, sampling.examples
+    DECLARATION, corpus, splits.SPLITS, stages, modules, evaluation.evaluate, sampling.sample, sampling.examples
 )

@@ -1,4 +1,4 @@
-"""The micro variant and the command line as a user runs it.
+"""The micro variants and the command line as a user runs it.
 
 A module of its own: several folders have a conftest, so that name does not say which of them.
 """
@@ -9,9 +9,14 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "configs" / "collagenet.py"
+CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in ("collagenet", "connective_fusion")}
+CONFIG = CONFIGS["collagenet"]
 
-# The quick variant shrunk until all stages train in about a minute.
+# The quick variants shrunk until all stages train in about a minute.
+RUN = {
+    "run.steps_per_dispatch": 5, "run.log_every": 10, "run.evaluate_every": 20, "run.checkpoint_every": 10,
+    "run.show_every": 40, "run.evaluate_batches": 1,
+}
 MICRO = {
     "data.songs": 40,
     **{f"{group}{side}_vae.{key}": value for group in ("", "vanilla.") for side in ("melody", "accompaniment")
@@ -22,26 +27,45 @@ MICRO = {
     "evaluator.steps": 40, "evaluator.batch": 32, "evaluator.size.width": 16,
     "evaluate.segments": 100, "evaluate.batch": 50,
     "sample.examples": 1,
-    "run.steps_per_dispatch": 5, "run.log_every": 10, "run.evaluate_every": 20, "run.checkpoint_every": 10,
-    "run.show_every": 40, "run.evaluate_batches": 1,
+    **RUN,
+}
+MICRO_OF = {
+    "collagenet": MICRO,
+    "connective_fusion": {
+        "data.songs": 100,
+        "melody_vae.steps": 40, "melody_vae.size.width": 32, "melody_vae.size.depth": 1,
+        "latents.windows": 100, "latents.validation": 40, "latents.transpositions": 2, "latents.batch": 20,
+        "fusion.steps": 40, "fusion.actor.width": 32, "fusion.critic.width": 32,
+        "fusion.actor.depth": 1, "fusion.critic.depth": 1, "fusion.actor_start": 5,
+        "reality.steps": 40, "reality.size.width": 16, "reality.batch": 32,
+        "evaluate.windows": 40, "evaluate.batch": 20,
+        "sample.examples": 1,
+        **RUN,
+    },
 }
 
 
-def micro_flags(**overrides) -> list[str]:
+def micro_flags(system: str = "collagenet", **overrides) -> list[str]:
     """Flags of the micro variant; overrides by key with dots written as __."""
-    values = MICRO | {key.replace("__", "."): value for key, value in overrides.items()}
-    return [f"--config={CONFIG}:quick", *(f"--config.{key}={value}" for key, value in values.items())]
+    values = MICRO_OF[system] | {key.replace("__", "."): value for key, value in overrides.items()}
+    return [f"--config={CONFIGS[system]}:quick", *(f"--config.{key}={value}" for key, value in values.items())]
 
 
-def micro_config(**overrides):
+def micro_config(system: str = "collagenet", **overrides):
     """The same as a config."""
-    spec = importlib.util.spec_from_file_location("collagenet_config", CONFIG)
+    config = variant(system)
+    config.update_from_flattened_dict(
+        MICRO_OF[system] | {key.replace("__", "."): value for key, value in overrides.items()})
+    return config
+
+
+def variant(system: str, name: str = "quick"):
+    """A system's config as it is published."""
+    spec = importlib.util.spec_from_file_location(f"{system}_config", CONFIGS[system])
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    config = module.get_config("quick")
-    config.update_from_flattened_dict(MICRO | {key.replace("__", "."): value for key, value in overrides.items()})
-    return config
+    return module.get_config(name)
 
 
 def launch(*flags: str, **settings) -> subprocess.CompletedProcess:

@@ -5,7 +5,7 @@ import time
 
 import jax
 import pytest
-from micro import CONFIG
+from micro import CONFIG, CONFIGS
 
 from musicfusion import launch
 
@@ -92,3 +92,15 @@ def test_a_trained_run_describes_itself(micro_run, capfd):
     assert about["preset"] == "quick"
     config = json.loads((micro_run / "config.json").read_text())
     assert about["stages"][STAGES.index("fusion")]["steps"] == config["fusion"]["steps"]
+
+
+@pytest.mark.parametrize("variant", ["quick", "lite", "paper"])
+def test_connective_fusion_has_its_own_stages_inputs_and_controls(capfd, variant):
+    flags = (f"--config={CONFIGS['connective_fusion']}:{variant}", "--format=json", "--config.evaluate.compare=true")
+    about = json.loads(describe(capfd, *flags))
+    names = [stage["name"] for stage in about["stages"]]
+    assert names[:4] == ["melody_vae", "latents", "fusion", "reality"] and names[-1] == "reality_1"
+    assert sum(name.startswith("fusion_") for name in names) == 3, "three more lambdas"
+    assert list(about["inputs"]) == ["left", "right"] and list(about["controls"]) == ["iterations", "style"]
+    if variant == "paper":  # five layers each, of 1024 (the paper tells no width)
+        assert about["parameters"]["actor"] == 3_545_344 and about["parameters"]["critic"] == 3_281_921

@@ -1,7 +1,9 @@
 """Optimisers from a config group: {"rate", "schedule", "warmup", "clip"} and, if given, {"beta1", "beta2"}."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from musicfusion.core import parallel
@@ -41,3 +43,24 @@ def descend(optimizer: optax.GradientTransformation, state: Mapping, gradients) 
     params = optax.apply_updates(state["params"], updates)
     after = {"params": params, "optimizer": inner, "step": state["step"] + 1}
     return after, {"gradient_norm": optax.tree.norm(gradients)}
+
+
+def learner(group: Mapping, parameters: Callable, loss: Callable) -> tuple[Callable, Callable]:
+    """init and step of a task (core.task.Task) that goes down one loss with one optimiser.
+
+    parameters(key, batch) -> params; loss(params, batch, key, fraction of the training) -> (value, metrics).
+    state: {"params", "optimizer", "step"}.
+    """
+    optimizer = create(group["optimizer"], group["steps"])
+
+    def init(key, batch):
+        params = parameters(key, batch)
+        return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
+
+    def step(state, batch, key):
+        fraction = state["step"] / group["steps"]
+        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, key, fraction)
+        state, norm = descend(optimizer, state, gradients)
+        return state, metrics | norm
+
+    return init, step

@@ -33,7 +33,6 @@ def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
     counts(batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
     state: {"params", "optimizer", "step"}.
     """
-    optimizer = optimizers.create(group.optimizer, group.steps)
     aspects, free = model.aspects, group.get("free_nats", 0.0)
 
     def kl_terms(mean, std):
@@ -57,17 +56,6 @@ def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
         total = sum(terms.values()) + kl_ramp(fraction) * weighted
         return total, {"loss": total, **terms, **{f"kl_{name}": kl[name] for name in aspects}}
 
-    def start(key, batch):
-        params = init(model, key, batch)
-        return {"params": params, "optimizer": optimizer.init(params),
-                "step": jnp.zeros((), jnp.int32)}
-
-    def step(state, batch, key):
-        fraction = state["step"] / group.steps
-        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, key, fraction)
-        state, norm = optimizers.descend(optimizer, state, gradients)
-        return state, metrics | norm
-
     def evaluate(state, batch, key):
         _, metrics = loss(state["params"], batch, key, 1.0)
         found = parallel.total(counts(batch, generate(state["params"], batch, key)))
@@ -80,4 +68,5 @@ def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
         mean, _ = model.apply({"params": params}, batch, method="encode")
         return model.apply({"params": params}, mean, method="decode")
 
+    start, step = optimizers.learner(group, lambda key, batch: init(model, key, batch), loss)
     return Task(start, step, evaluate, generate)

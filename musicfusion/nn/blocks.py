@@ -84,3 +84,24 @@ class Expansion(nn.Module):
         x = z.reshape(z.shape[0], self.parts, -1)
         x = nn.Dense(self.steps // self.parts * self.narrow, dtype=self.dtype, name="steps")(x)
         return x.reshape(z.shape[0], self.steps, self.narrow)
+
+
+def moved(x: jax.Array, z: jax.Array, width: int, depth: int, dtype=jnp.float32) -> jax.Array:
+    """What an actor makes of the spans of a latent, [B, T, any] and z [B, T, n] -> z' [B, T, n].
+
+    A token for each span, which sees all others; then the gate: z' = (1 - g) z + g dz (paper 000, section 3.4). dz is
+    counted from z here, dz = z + change: an untrained actor leaves z alone though its gate is open, and so learns at
+    once. To be called in a compact method, which the layers then belong to.
+    """
+    x = Blocks(width, depth, dtype, name="body")(x)
+    small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
+    gate = nn.Dense(z.shape[-1], kernel_init=small, bias_init=nn.initializers.constant(-1.0), name="gate")(x)
+    change = nn.Dense(z.shape[-1], kernel_init=small, name="change")(x)
+    return z + jax.nn.sigmoid(gate) * change
+
+
+def verdict(x: jax.Array, width: int, depth: int, dtype=jnp.float32) -> jax.Array:
+    """What a critic says of spans, [B, T, any] -> logits [B]. To be called in a compact method, too."""
+    x = Blocks(width, depth, dtype, name="body")(x)
+    x = nn.gelu(nn.Dense(width, dtype=dtype, name="hidden")(jnp.mean(x, 1)))
+    return nn.Dense(1, name="logit")(x)[:, 0]

@@ -114,30 +114,25 @@ def critic_task(critic, hear, group) -> Task:
     The raw negatives stand in for the actor's outputs as well, so that real pairs weigh against negatives as in fusion.
     state: {"params": {"critic"}, "optimizer", "step"}.
     """
-    optimizer = optimizers.create(group.optimizer, group.steps)
-
     def loss(params, batch, row_keys=None):
         heard = hear(batch["vaes"], jnp.concatenate([batch["real"], negatives(batch, group.prior)]))
         real, raw = jnp.split(critic.apply({"params": params["critic"]}, heard, row_keys), 2)
         value = critic_loss(real, raw, raw, group.weights)
         return value, {"loss": value, "passes_real": jnp.mean(real > 0), "passes_raw": jnp.mean(raw > 0)}
 
-    def init(key, batch):
-        params = {"critic": critic.init(key, hear(batch["vaes"], batch["real"]))["params"]}
-        return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
-
-    def step(state, batch, key):
-        del key
+    def training_loss(params, batch, key, fraction):
+        del key, fraction
         fold = jax.vmap(jax.random.fold_in, (0, None))
-        row_keys = jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(2)])
-        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, row_keys)
-        state, norm = optimizers.descend(optimizer, state, gradients)
-        return state, metrics | norm
+        return loss(params, batch, jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(2)]))
+
+    def parameters(key, batch):
+        return {"critic": critic.init(key, hear(batch["vaes"], batch["real"]))["params"]}
 
     def evaluate(state, batch, key):
         del key
         return loss(state["params"], batch)[1]
 
+    init, step = optimizers.learner(group, parameters, training_loss)
     return Task(init, step, evaluate)
 
 

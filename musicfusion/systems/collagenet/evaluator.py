@@ -244,8 +244,6 @@ def task(model, group) -> Task:
 
     What passes is reported for both kinds of negatives, whichever of them the loss counts.
     """
-    optimizer = optimizers.create(group.optimizer, group.steps)
-
     def judge(params, batch, names, row_keys=None):
         """Logits [b] of each named melody over the batch's accompaniment."""
         tokens = jnp.concatenate([batch[name] for name in names])
@@ -265,20 +263,11 @@ def task(model, group) -> Task:
     def accuracy(real, negative):
         return 0.5 * (jnp.mean(real > 0) + jnp.mean(negative <= 0))
 
-    def loss(params, batch):
+    def loss(params, batch, key, fraction):
+        del key, fraction
         real, negative = judge(params, batch, ("melody", "negative"), batch["row_key"])
         value = cross_entropy(real, negative)
         return value, {"loss": value, "accuracy": accuracy(real, negative)}
-
-    def init(key, batch):
-        params = model.init(key, batch)["params"]
-        return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
-
-    def step(state, batch, key):
-        del key
-        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch)
-        state, norm = optimizers.descend(optimizer, state, gradients)
-        return state, metrics | norm
 
     def evaluate(state, batch, key):
         del key
@@ -289,6 +278,7 @@ def task(model, group) -> Task:
                 **{f"pass_{kind}": jnp.mean(logits > 0) for kind, logits in named.items()},
                 **{f"accuracy_{kind}": accuracy(real, logits) for kind, logits in named.items()}}
 
+    init, step = optimizers.learner(group, lambda key, batch: model.init(key, batch)["params"], loss)
     return Task(init, step, evaluate)
 
 

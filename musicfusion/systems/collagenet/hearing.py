@@ -22,7 +22,7 @@ import numpy as np
 
 from musicfusion.latent import soft
 from musicfusion.latent.space import split
-from musicfusion.nn.blocks import Blocks
+from musicfusion.nn.blocks import moved, verdict
 
 BEATS, PER_BEAT, HALVES = 8, 4, 16
 
@@ -72,11 +72,7 @@ def _everywhere(steps: jax.Array) -> jax.Array:
 
 
 class Actor(nn.Module):
-    """G(z, c): a token for each beat, which sees all others; then the gate. (Paper 000, sections 3.3 and 3.4.)
-
-    dz of the paper's z' = (1 - g) z + g dz is counted from z here, dz = z + change: an untrained actor leaves z alone
-    though its gate is open, and so learns at once.
-    """
+    """G(z, c), a beat at a time (nn.blocks.moved; paper 000, sections 3.3 and 3.4)."""
 
     aspects: Mapping[str, int]
     width: int = 128
@@ -92,11 +88,7 @@ class Actor(nn.Module):
         steps = (relations(heard), heard["lead"], heard["lead_onsets"], heard["back"])
         by_step = [x.reshape(len(z), BEATS, -1) for x in steps]
         x = jnp.concatenate([z, knobs, *by_step, *chords(heard).values(), _everywhere(heard["lead"])], -1)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
-        small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
-        gate = nn.Dense(z.shape[-1], kernel_init=small, bias_init=nn.initializers.constant(-1.0), name="gate")(x)
-        change = nn.Dense(z.shape[-1], kernel_init=small, name="change")(x)
-        return from_beats(z + jax.nn.sigmoid(gate) * change, self.aspects)
+        return from_beats(moved(x, z, self.width, self.depth, self.dtype), self.aspects)
 
 
 class Critic(nn.Module):
@@ -112,9 +104,7 @@ class Critic(nn.Module):
         """Heard music -> logits [B]."""
         del row_keys  # nothing is dropped
         z = jnp.repeat(by_beat(heard["z"], self.aspects), HALVES // BEATS, 1)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(jnp.concatenate([relations(heard), z], -1))
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(jnp.mean(x, 1)))
-        return nn.Dense(1, name="logit")(x)[:, 0]
+        return verdict(jnp.concatenate([relations(heard), z], -1), self.width, self.depth, self.dtype)
 
 
 def by_beat(z: jax.Array, aspects: Mapping[str, int]) -> jax.Array:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from musicfusion.latent import soft
-from musicfusion.nn.blocks import Blocks
+from musicfusion.nn.blocks import moved, verdict
 
 SPANS, PER_SPAN = 16, 8  # half bars, of so many steps
 
@@ -50,7 +50,7 @@ def in_time(z: jax.Array) -> jax.Array:
 
 
 class Actor(nn.Module):
-    """G(z_L, z_R, s): a token for each half bar, which sees all others; then the gate, counted from z: z + g change."""
+    """G(z_L, z_R, s), half a bar at a time (nn.blocks.moved)."""
 
     aspects: Mapping[str, int]
     width: int = 128
@@ -65,11 +65,7 @@ class Actor(nn.Module):
         lead = jnp.mean(heard["lead"].reshape(len(z), SPANS, PER_SPAN, -1), 2)
         knobs = jnp.repeat(2 * style[:, None] - 1, SPANS, 1)
         x = jnp.concatenate([z, knobs, relations(heard), lead, *_sides(lead)], -1)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
-        small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
-        gate = nn.Dense(z.shape[-1], kernel_init=small, bias_init=nn.initializers.constant(-1.0), name="gate")(x)
-        change = nn.Dense(z.shape[-1], kernel_init=small, name="change")(x)
-        return (z + jax.nn.sigmoid(gate) * change).reshape(len(z), -1)
+        return moved(x, z, self.width, self.depth, self.dtype).reshape(len(z), -1)
 
 
 class Critic(nn.Module):
@@ -85,6 +81,4 @@ class Critic(nn.Module):
         """Heard music -> logits [B]."""
         del row_keys
         x = jnp.concatenate([relations(heard), in_time(heard["z"])], -1)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
-        x = nn.gelu(nn.Dense(self.width, dtype=self.dtype, name="hidden")(jnp.mean(x, 1)))
-        return nn.Dense(1, name="logit")(x)[:, 0]
+        return verdict(x, self.width, self.depth, self.dtype)

@@ -51,8 +51,6 @@ def examples(arrays, index, keys, training: bool) -> dict:
 
 def task(model: Reality, group) -> Task:
     """Binary cross-entropy, .5 (real + shuffled). state: {"params", "optimizer", "step"}."""
-    optimizer = optimizers.create(group.optimizer, group.steps)
-
     def loss(params, batch, row_keys=None):
         keys = None if row_keys is None else jnp.concatenate([row_keys, _salted(row_keys, 3)])
         left = jnp.concatenate([batch["left"], batch["left"]])
@@ -64,20 +62,13 @@ def task(model: Reality, group) -> Task:
                        "reality_shuffled": jnp.mean(jax.nn.sigmoid(shuffled)),
                        "accuracy": 0.5 * (jnp.mean(real > 0) + jnp.mean(shuffled <= 0))}
 
-    def init(key, batch):
-        params = model.init(key, batch["left"], batch["right"])["params"]
-        return {"params": params, "optimizer": optimizer.init(params), "step": jnp.zeros((), jnp.int32)}
-
-    def step(state, batch, key):
-        del key
-        gradients, metrics = jax.grad(loss, has_aux=True)(state["params"], batch, batch["row_key"])
-        state, norm = optimizers.descend(optimizer, state, gradients)
-        return state, metrics | norm
-
     def evaluate(state, batch, key):
         del key
         return loss(state["params"], batch)[1]
 
+    init, step = optimizers.learner(
+        group, lambda key, batch: model.init(key, batch["left"], batch["right"])["params"],
+        lambda params, batch, key, fraction: loss(params, batch, batch["row_key"]))
     return Task(init, step, evaluate)
 
 

@@ -34,7 +34,7 @@ def relations(heard: Mapping[str, jax.Array]) -> jax.Array:
     height, begun = jnp.split(jnp.mean(heard["height"].reshape(rows, SPANS, PER_SPAN, 2), 2), 2, -1)
     both = [soft.intervals(side, classes) for side in _sides(classes)]
     for side, side_begun in zip(_sides(height), _sides(begun), strict=True):
-        both.append(height - begun * side / (side_begun + 1e-3))
+        both.append(height - begun * side / jnp.maximum(side_begun, 0.1))  # a silent side has no height
     return jnp.concatenate([rhythm, *both], -1)
 
 

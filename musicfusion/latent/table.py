@@ -5,14 +5,40 @@ of it (sbar, the average posterior std: paper 000, section 3.2, and paper 001, s
 is in state["params"].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax.numpy as jnp
+import numpy as np
 
 from musicfusion.core import parallel
-from musicfusion.core.task import Task
+from musicfusion.core.task import Resident, Task
+from musicfusion.latent import partners
 
 STORED = jnp.float16
+
+
+def rows(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[dict[str, np.ndarray], int]:
+    """What each row encodes: {"start", "shift", "low", "high"} int32 [R], and how many rows are for training.
+
+    parts: of training, then of validation, each (start [n], song [n], shifts [n, copies]): an example's copies, each in
+    a key of its own, are neighbours. Rows low..high-1 are those of the same song and part: all others are unrelated.
+    """
+    found: list[dict[str, np.ndarray]] = []
+    for start, song, shifts in parts:
+        copies, offset = shifts.shape[1], len(found[0]["start"]) if found else 0
+        low, high = partners.song_bounds(song)
+        found.append({"start": np.repeat(start, copies), "shift": shifts.reshape(-1),
+                      "low": np.repeat(low * copies, copies) + offset,
+                      "high": np.repeat(high * copies, copies) + offset})
+    return ({name: np.concatenate([part[name] for part in found]).astype(np.int32) for name in found[0]},
+            len(found[0]["start"]))
+
+
+def resident(corpus, table: dict[str, np.ndarray], train: int, batch: int, **vaes) -> Resident:
+    """The corpus, the rows to encode, and the trained VAEs, for one pass over the rows."""
+    total = len(table["start"])
+    arrays = {"corpus": dict(corpus.arrays), "rows": table, "train": np.int32(train), **vaes}
+    return Resident(arrays, total, 0, steps=-(-total // batch))
 
 
 def task(encode: Callable, size: int, floor: float) -> Task:

@@ -144,6 +144,8 @@ def test_sides_of_one_song_are_nearer_to_each_other_and_identical_ones_are_left_
     middle = 10 ** (np.log10(shares["edges"][:-1]) + 0.05)
     assert sum(shares["intra"]) == pytest.approx(1) and sum(shares["inter"]) == pytest.approx(1)
     assert np.dot(middle, shares["intra"]) < np.dot(middle, shares["inter"])
+    again = np.tile(np.split(real[:1], 2, 1)[0], (20, 2))
+    assert sum(evaluation.histogram(Stand(), found._replace(real=again, songs=songs[:20] * 0), 0)["intra"]) == 0
 
 
 def test_what_is_measured_is_paired_with_other_songs_in_keys_of_their_own(sopranos):

@@ -134,7 +134,7 @@ def test_a_side_that_nobody_gave_is_drawn_from_the_prior(write, tmp_path, monkey
     def program(config, results):
         tune = np.concatenate([np.array([[5, 30, 7, 31]]).repeat(16, 1)] * 2, 1).astype(np.int32)
         return sampling.Program(
-            encode=lambda symbols: np.full((1, 64), 9.0, np.float32),
+            encode=lambda symbols: np.full((1, 128), 9.0, np.float32),
             decode=lambda z: (drawn.append(np.asarray(z)), tune)[1],
             move=lambda z, style: z,
             distance=lambda moved, z: jnp.zeros(len(z)),

@@ -157,7 +157,7 @@ def histogram(networks, found: Inputs, seed: int) -> dict[str, list[float]]:
                                    for block in np.array_split(np.flatnonzero(kept), 100)])
         shares[name] = (np.histogram(np.clip(distance, edges[0], edges[-1]), edges)[0] / max(len(distance), 1)).tolist()
         for limit in (1, 3):
-            shares[f"{name}_below_{limit}"] = [float(np.mean(distance < limit))]
+            shares[f"{name}_below_{limit}"] = [float(np.sum(distance < limit) / max(len(distance), 1))]
     return shares
 
 

@@ -4,17 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from musicfusion import losses
 from musicfusion.codecs import bars, melody, midi
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Made
 from musicfusion.data.corpus import STEPS_PER_BEAT
-from musicfusion.systems.connective_fusion import nets, reality, windows
+from musicfusion.systems.connective_fusion import methods, windows
 from musicfusion.systems.connective_fusion.windows import SIDES, STEPS
 
 VIOLIN = 40
@@ -41,7 +38,7 @@ class Side(NamedTuple):
 class Program(NamedTuple):
     """The compiled networks, with their parameters.
 
-    encode: sides' symbols int [n, 64] -> z [n, 64];  decode: z [n, 128] -> symbols [n, 128]
+    encode: symbols int [n, 128] -> z [n, 128];  decode: the reverse
     move: z [n, 128], style [n, d_s] -> z';  distance: z', z -> mean squared distance of both sides [n]
     judge: symbols [n, 128] -> reality [n]; None without a trained classifier
     """
@@ -57,8 +54,7 @@ def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: in
     """--inputs=left=...,right=... -> fused.mid, before.mid, every iteration, the style plane, piano rolls, sound."""
     sides = [read_side(inputs[name], name) if name in inputs else made_up() for name in SIDES]
     style, run = styles(controls["style"], config), program(config, results)
-    drawn = np.random.default_rng(seed)
-    z = np.concatenate([_encoded(side, run, config, drawn) for side in sides])[None]
+    z = _encoded(sides, run, seed)
     before = np.array(run.decode(z))
     for side, part in zip(sides, np.split(before, 2, 1), strict=True):
         if side.symbols is not None:
@@ -122,32 +118,22 @@ def styles(given, config) -> np.ndarray:
 
 def program(config, results) -> Program:
     """The networks of a run, compiled."""
-    side = nets.model(config)
-    actor, _ = nets.actor_and_critic(config, side)
-    hear, judge = nets.hear(config, side), reality.Reality(**dict(config.reality.size))
-    vae, mover, sbar = results("melody_vae"), results("fusion")["actor"], results("latents")["sbar"]
+    networks = methods.Networks(config, results)
 
-    def decode(z):
-        made = nets.decode(side, vae, z)
-        return jnp.concatenate([made[name] for name in SIDES], 1)
+    def judge(symbols):
+        return 1 / (1 + np.exp(-networks.logits(symbols)))
 
-    def score(symbols):
-        return jax.nn.sigmoid(jnp.asarray(judge.apply({"params": results("reality")}, *jnp.split(symbols, 2, 1))))
-
-    return Program(
-        jax.jit(lambda symbols: side.apply({"params": vae}, {"melody": symbols}, method="encode")[0]),
-        jax.jit(decode),
-        jax.jit(lambda z, style: actor.apply({"params": mover}, hear(vae, z), style)),
-        jax.jit(lambda moved, z: losses.squared_distance(moved, z, sbar)),
-        jax.jit(score) if results.has("reality") else None,
-    )
+    return Program(lambda symbols: networks.encode(symbols)[0], networks.decode, networks.move, networks.distance,
+                   judge if results.has("reality") else None)
 
 
-def _encoded(side: Side, run: Program, config, drawn: np.random.Generator) -> np.ndarray:
-    """z of one side [64]: the posterior's mean, or a draw from the prior."""
-    if side.symbols is None:
-        return drawn.normal(size=nets.latent(nets.model(config))).astype(np.float32)
-    return np.asarray(run.encode(side.symbols[None]))[0]
+def _encoded(sides: list[Side], run: Program, seed: int) -> np.ndarray:
+    """z [1, 128] of a pair: the posterior's mean; of a side that nobody gave, a draw from the prior."""
+    silence = np.full(STEPS, melody.SYMBOLS - 1)
+    pair = np.concatenate([silence if side.symbols is None else side.symbols for side in sides])
+    halves, drawn = np.split(np.array(run.encode(pair[None])), 2, 1), np.random.default_rng(seed)
+    return np.concatenate([drawn.normal(size=z.shape).astype(np.float32) if side.symbols is None else z
+                           for side, z in zip(sides, halves, strict=True)], 1)
 
 
 def iterate(run: Program, z: np.ndarray, style: np.ndarray, times: int) -> list:

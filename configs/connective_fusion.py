@@ -44,6 +44,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "actor": {"width": 128, "depth": 3},
         "critic": {"width": 128, "depth": 2},
         "weights": {"real": 0.5, "raw": 2.0, "fake": 0.1},
+        "sampled": True,  # pairs are drawn from q(z|x), where the actor leaves no traces; the paper takes the mean
         "prior": 0.25,  # weight of prior pairs beside unrelated pairs; the paper's is 1
         "diversity": (1.0, 0.5),  # weight and margin of a style's effect; the paper has none
         "distance": 0.3,  # lambda
@@ -103,7 +104,7 @@ def _paper(config: ConfigDict) -> None:
     })
     config.latents.update({"windows": 100_000, "validation": 5000})
     config.fusion.update({
-        "model": "perceptron", "prior": 1.0, "diversity": (0.0, 0.0),
+        "model": "perceptron", "sampled": False, "prior": 1.0, "diversity": (0.0, 0.0),
         "critic_updates": 10, "actor_rate": 1.0, "actor_start": 0, "steps": 500_000, "batch": 512,
     })
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 4})  # and one for what they say

@@ -14,6 +14,7 @@ from jax import lax
 
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
+from musicfusion.core.rows import folded
 from musicfusion.core.task import Resident, Task
 from musicfusion.latent import partners
 from musicfusion.latent.space import distances
@@ -105,10 +106,6 @@ def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group
     aspects = actor.aspects
     diversity, margin = group.get("diversity", (0.0, 0.0))
 
-    def row_keys(batch, salt, copies=1):
-        fold = jax.vmap(jax.random.fold_in, (0, None))
-        return jnp.concatenate([fold(batch["row_key"], salt + i) for i in range(copies)])
-
     def act(params, heard, controls, keys=None):
         return actor.apply({"params": params}, heard, controls, keys)
 
@@ -137,13 +134,12 @@ def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group
         real, raw = hear(batch["vaes"], batch["real"]), hear(batch["vaes"], z)
         styles = [batch["controls"], batch["others"]] if diversity else [batch["controls"]]
         (moved, *again), pull = jax.vjp(
-            lambda p: [act(p, raw, c, row_keys(batch, 10)) for c in styles], state["params"]["actor"])
+            lambda p: [act(p, raw, c, folded(batch["row_key"], 10)) for c in styles], state["params"]["actor"])
         made, pull_heard = jax.vjp(lambda z: hear(batch["vaes"], z), moved)
         judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, raw, made)
-        keys = row_keys(batch, 20, 3)
 
         def discriminate(params):
-            of_real, of_raw, of_made = jnp.split(judge(params, judged, keys), [b, 2 * b])
+            of_real, of_raw, of_made = jnp.split(judge(params, judged, folded(batch["row_key"], 20, 3)), [b, 2 * b])
             parts = {"real": of_real, "raw": of_raw, "moved": of_made}
             accuracy = {f"critic_{name}": jnp.mean(logits > 0) for name, logits in parts.items()}
             return critic_loss(of_real, of_raw, of_made, group.weights), accuracy
@@ -153,7 +149,7 @@ def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group
         state = update("critic", state, gradients)
 
         def please(made, moved, again):
-            logits = judge(state["params"]["critic"], made, row_keys(batch, 30))
+            logits = judge(state["params"]["critic"], made, folded(batch["row_key"], 30))
             adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
             rho = distances(moved, z, batch["sbar"], aspects)
             total = adversarial + group.distance * jnp.mean(weigh(rho, styles[0]))

@@ -16,6 +16,7 @@ from jax import lax
 from musicfusion import losses
 from musicfusion.codecs import melody
 from musicfusion.core import optimizers
+from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
 from musicfusion.latent.fusion import critic_loss, negatives
 from musicfusion.metrics import statistics
@@ -122,8 +123,7 @@ def critic_task(critic, hear, group) -> Task:
 
     def training_loss(params, batch, key, fraction):
         del key, fraction
-        fold = jax.vmap(jax.random.fold_in, (0, None))
-        return loss(params, batch, jnp.concatenate([fold(batch["row_key"], 20 + i) for i in range(2)]))
+        return loss(params, batch, folded(batch["row_key"], 20, 2))
 
     def parameters(key, batch):
         return {"critic": critic.init(key, hear(batch["vaes"], batch["real"]))["params"]}

@@ -20,6 +20,7 @@ from musicfusion import losses
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core import optimizers
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
 from musicfusion.latent import partners
 from musicfusion.metrics import statistics
@@ -76,7 +77,8 @@ class Harmony(nn.Module):
         """Code [B, hidden], tokens [B, 32] -> logits [B]."""
         _, last = self.melody_encoder(jax.nn.one_hot(tokens, melody.VOCABULARY))
         x = nn.relu(jnp.concatenate([self.melody_code()(last), code], -1))
-        masks = dropout_masks(_salted(row_keys, 1), x.shape[1:], self.dropout)
+        salted = None if row_keys is None else folded(row_keys, 1)
+        masks = dropout_masks(salted, x.shape[1:], self.dropout)
         return self.logit(self.body(x if masks is None else x * masks, row_keys))[:, 0]
 
 
@@ -219,7 +221,7 @@ def examples(arrays, index, keys, training: bool, key_matched: float) -> dict:
     "key_matched": in the key that fits this accompaniment best. "negative" [b, 32]: one of the two, the latter where
     "matched" [b], which is so with probability `key_matched`.
     """
-    other_key, own_key, kind_key = (_salted(keys, i) for i in range(1, 4))
+    other_key, own_key, kind_key = (folded(keys, i) for i in range(1, 4))
     shift = segments.shifts(keys, training)
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
@@ -248,7 +250,7 @@ def task(model, group) -> Task:
         """Logits [b] of each named melody over the batch's accompaniment."""
         tokens = jnp.concatenate([batch[name] for name in names])
         if row_keys is not None:
-            row_keys = jnp.concatenate([_salted(row_keys, 10 + i) for i in range(len(names))])
+            row_keys = folded(row_keys, 10, len(names))
 
         def run(model):
             code = jax.tree.map(lambda x: jnp.concatenate([x] * len(names)), model.accompaniment(batch))
@@ -280,8 +282,3 @@ def task(model, group) -> Task:
 
     init, step = optimizers.learner(group, lambda key, batch: model.init(key, batch)["params"], loss)
     return Task(init, step, evaluate)
-
-
-def _salted(row_keys, salt: int):
-    """Row keys [b] for another purpose; None stays None."""
-    return None if row_keys is None else jax.vmap(jax.random.fold_in, (0, None))(row_keys, salt)

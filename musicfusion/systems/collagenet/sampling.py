@@ -10,6 +10,7 @@ import numpy as np
 from musicfusion.codecs import bars, chords, melody, midi, polyphony, windows
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_accompaniment, pick_melody
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.rows import numbered
 from musicfusion.core.task import Made
 from musicfusion.latent import space
 from musicfusion.systems.collagenet import actor_critic, nets, segments
@@ -160,9 +161,9 @@ def program(config):
     @jax.jit
     def run(params, batch, knobs, noise, seed, first):
         size = batch["melody"].shape[0]
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), first + jnp.arange(size))
+        row_keys = numbered(jax.random.key(seed), first + jnp.arange(size))
         mean, std = nets.encode(sides, params, batch)
-        z = mean + noise * std * jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
+        z = mean + noise * std * jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(row_keys)
         controls = jnp.broadcast_to(knobs, (size, len(knobs)))
         moved = move(params, z, controls)
         rho = space.distances(moved, z, params["sbar"], aspects)

@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from musicfusion import losses
+from musicfusion.core.rows import numbered
 from musicfusion.systems.connective_fusion import nets, reality
 from musicfusion.systems.connective_fusion.windows import SIDES
 
@@ -85,7 +86,7 @@ class Networks:
 
     def climb(self, z, sigma: float) -> dict[int, np.ndarray]:
         """Latent Perturb: z after each of SHOWN perturbations."""
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(self.config.seed), jnp.arange(len(z)))
+        keys = numbered(jax.random.key(self.config.seed), jnp.arange(len(z)))
         run = self._rows(lambda z, keys: self._climb(self._vae, self.results("reality_1"), z, sigma, keys))
         return dict(zip(SHOWN, run(z, keys), strict=True))
 

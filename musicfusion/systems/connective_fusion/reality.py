@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from musicfusion import losses
 from musicfusion.codecs import melody
 from musicfusion.core import optimizers
+from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
 from musicfusion.latent import partners
 from musicfusion.nn.blocks import Blocks
@@ -37,7 +38,7 @@ class Reality(nn.Module):
 
 def examples(arrays, index, keys, training: bool) -> dict:
     """Windows `index` [b] in a random key, and the left side of each with the right one of another song, in its own."""
-    other_key, own_key = (_salted(keys, i) for i in (1, 2))
+    other_key, own_key = (folded(keys, i) for i in (1, 2))
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
     other = partners.elsewhere(other_key, arrays["low"][index], arrays["high"][index], first, end)
@@ -52,10 +53,11 @@ def examples(arrays, index, keys, training: bool) -> dict:
 def task(model: Reality, group) -> Task:
     """Binary cross-entropy, .5 (real + shuffled). state: {"params", "optimizer", "step"}."""
     def loss(params, batch, row_keys=None):
-        keys = None if row_keys is None else jnp.concatenate([row_keys, _salted(row_keys, 3)])
+        if row_keys is not None:
+            row_keys = jnp.concatenate([row_keys, folded(row_keys, 3)])
         left = jnp.concatenate([batch["left"], batch["left"]])
         right = jnp.concatenate([batch["right"], batch["other"]])
-        real, shuffled = jnp.split(jnp.asarray(model.apply({"params": params}, left, right, keys)), 2)
+        real, shuffled = jnp.split(jnp.asarray(model.apply({"params": params}, left, right, row_keys)), 2)
         bce = losses.binary_cross_entropy
         value = 0.5 * (jnp.mean(bce(real, 1.0)) + jnp.mean(bce(shuffled, 0.0)))
         return value, {"loss": value, "reality_real": jnp.mean(jax.nn.sigmoid(real)),
@@ -70,8 +72,3 @@ def task(model: Reality, group) -> Task:
         group, lambda key, batch: model.init(key, batch["left"], batch["right"])["params"],
         lambda params, batch, key, fraction: loss(params, batch, batch["row_key"]))
     return Task(init, step, evaluate)
-
-
-def _salted(row_keys, salt: int) -> jax.Array:
-    """Row keys [b] for another purpose."""
-    return jax.vmap(jax.random.fold_in, (0, None))(row_keys, salt)

@@ -78,7 +78,8 @@ def _fusion(config, side, name: str) -> Stage:
         steps=config.fusion.steps,
         batch=config.fusion.batch,
         data=lambda corpus, results: latents.encoded(corpus, config, results),
-        examples=functools.partial(fusion.examples, cut=nets.latent(side), knobs=config.fusion.style, sampled=False),
+        examples=functools.partial(fusion.examples, cut=nets.latent(side), knobs=config.fusion.style,
+                                   sampled=config.fusion.sampled),
         show=show_fusion,
     )
 

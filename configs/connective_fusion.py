@@ -30,9 +30,9 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.melody_vae = ConfigDict({
         "model": "lite",
         "size": {"width": 128, "depth": 2, "latent": 64, "parts": 8},
-        "kl": {"melody": 0.2},
+        "kl": {"melody": 0.22},
         "kl_midpoint": 0.0,
-        "steps": 10_000, "batch": 64,
+        "steps": 12_000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
     config.latents = ConfigDict({
@@ -44,22 +44,22 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "actor": {"width": 128, "depth": 3},
         "critic": {"width": 128, "depth": 2},
         "weights": {"real": 0.5, "raw": 2.0, "fake": 0.1},
-        "sampled": True,  # pairs are drawn from q(z|x), where the actor leaves no traces; the paper takes the mean
+        "noise": 1.0,  # pairs are drawn from q(z|x), where the actor leaves no traces; 0: means, as in the paper
         "prior": 0.25,  # weight of prior pairs beside unrelated pairs; the paper's is 1
-        "diversity": (1.0, 0.5),  # weight and margin of a style's effect; the paper has none
-        "distance": 0.3,  # lambda
+        "diversity": (0.5, 0.15),  # weight and margin of a style's effect; the paper has none
+        "distance": 0.7,  # lambda
         "critic_updates": 1,
-        "actor_rate": 2.0,  # at 7.5 and lambda .3 it soon sends every pair the same way and stays there (docs/lite.md)
-        "actor_start": 500,
-        "steps": 6000, "batch": 64,
-        "optimizer": {"rate": 2e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
+        "actor_rate": 10.0,  # at 1.5e-3 and lambda .3 it soon sends every pair the same way and stays there (docs/lite.md)
+        "actor_start": 300,
+        "steps": 12_000, "batch": 64,
+        "optimizer": {"rate": 1e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
     })
     config.reality = ConfigDict({
         "size": {"width": 128, "depth": 2, "dropout": 0.2},
         "steps": 2000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
-    config.compare = ConfigDict({"lambdas": (0.1, 1.0, 3.0)})
+    config.compare = ConfigDict({"lambdas": (0.3, 2.0)})
     config.sample = ConfigDict({"grid": 0, "audio": True, "examples": 3})
     config.evaluate = ConfigDict({"windows": 1000, "batch": 250, "compare": False})
     config.run = ConfigDict({
@@ -81,7 +81,8 @@ def _quick(config: ConfigDict) -> None:
     config.latents.update({"windows": 2000, "validation": 200, "transpositions": 4, "batch": 250})
     config.fusion.actor.update({"width": 64, "depth": 2})
     config.fusion.critic.width = 64
-    config.fusion.update({"steps": 400, "actor_start": 60, "actor_rate": 6.0})
+    config.fusion.update({"steps": 400, "actor_start": 60, "actor_rate": 6.0, "distance": 0.3, "noise": 0.0,
+                          "diversity": (1.0, 0.5)})
     config.fusion.optimizer.rate = 5e-5
     config.reality.size.update({"width": 64, "depth": 1})
     config.reality.steps = 300
@@ -104,7 +105,7 @@ def _paper(config: ConfigDict) -> None:
     })
     config.latents.update({"windows": 100_000, "validation": 5000})
     config.fusion.update({
-        "model": "perceptron", "sampled": False, "prior": 1.0, "diversity": (0.0, 0.0),
+        "model": "perceptron", "noise": 0.0, "prior": 1.0, "diversity": (0.0, 0.0),
         "critic_updates": 10, "actor_rate": 1.0, "actor_start": 0, "steps": 500_000, "batch": 512,
     })
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 4})  # and one for what they say

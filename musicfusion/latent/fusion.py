@@ -56,18 +56,19 @@ def resident(low, high, train: int, stored: Mapping, sbar, vaes) -> Resident:
     return Resident(arrays, train, len(low) - train)
 
 
-def examples(arrays, index, keys, training: bool, *, cut: int, knobs: int, sampled: bool = True) -> dict:
+def examples(arrays, index, keys, training: bool, *, cut: int, knobs: int, noise: float = 1.0) -> dict:
     """Real pairs, unrelated pairs and prior pairs, [b, d] each, with controls U(0, 1) [b, knobs], and others.
 
-    cut: where z's second side begins. In training z is sampled from q(z|x) if `sampled`, else it is its mean.
+    cut: where z's second side begins. noise: how many standard deviations of q(z|x) z lies from its mean in training; 1
+    samples from q, 0 takes the mean.
     """
     draw = jax.vmap(lambda key: [jax.random.fold_in(key, i) for i in range(2, 8)])
     noise_key, other_key, other_noise_key, prior_key, control_key, others_key = draw(keys)
 
     def latent(index, keys):
         mean = arrays["mean"][index].astype(jnp.float32)
-        noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
-        return mean + (training and sampled) * arrays["std"][index].astype(jnp.float32) * noise
+        drawn = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
+        return mean + training * noise * arrays["std"][index].astype(jnp.float32) * drawn
 
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]

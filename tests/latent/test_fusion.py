@@ -83,7 +83,7 @@ def test_training_draws_from_the_posterior_and_validation_takes_its_mean(numbere
 def test_where_paper_001_has_it_training_takes_the_mean_too(numbered):
     arrays = numbered | {"std": np.ones_like(numbered["std"])}
     index = np.arange(20)
-    batch = fusion.examples(arrays, index, jax.random.split(KEY, 20), True, cut=MELODY_SIZE, knobs=2, sampled=False)
+    batch = fusion.examples(arrays, index, jax.random.split(KEY, 20), True, cut=MELODY_SIZE, knobs=2, noise=0.0)
     np.testing.assert_array_equal(batch["real"], numbered["mean"][:20])
     assert batch["controls"].shape == (20, 2)
 

@@ -79,7 +79,7 @@ def _fusion(config, side, name: str) -> Stage:
         batch=config.fusion.batch,
         data=lambda corpus, results: latents.encoded(corpus, config, results),
         examples=functools.partial(fusion.examples, cut=nets.latent(side), knobs=config.fusion.style,
-                                   sampled=config.fusion.sampled),
+                                   noise=config.fusion.noise),
         show=show_fusion,
     )
 

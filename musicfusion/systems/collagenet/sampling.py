@@ -174,36 +174,26 @@ def program(config):
 
 def made(pair: Pair, fused: dict, about: dict, config, folder: Path) -> Made:
     """Writes fused.mid, before.mid, the piano roll and the sound; returns what the page shows."""
-    from musicfusion.render import audio, page, pianoroll
+    from musicfusion.render import page, pianoroll
+    from musicfusion.render.players import players
 
     before = {"melody": pair.melody, "accompaniment": pair.accompaniment}
     after = {name: fused[name] for name in before}
-    midi.write(folder / "fused.mid", _score(pair, after))
-    midi.write(folder / "before.mid", _score(pair, before))
+    songs = {"fused": ("The fused song", _score(pair, after)),
+             "before": ("The two pieces as they were, one over the other", _score(pair, before))}
+    for name, (_, score) in songs.items():
+        midi.write(folder / f"{name}.mid", score)
     names = [[chords.name(row) for row in rows] for rows in (pair.chords, fused["chords"])]
     picture = pianoroll.compare(
         folder / "fused.png", before, after, title="Before and after the fusion",
         chords_before=names[0], chords_after=names[1])
     kept = {f"{name}_notes_kept": float(np.mean(pianoroll.changed(before[name], after[name])[0]))
             for name in before if len(before[name])}
-    sections: list = []
-    if config.sample.audio:
-        titles = {"fused": "The fused song", "before": "The two pieces as they were, one over the other"}
-        sounds = {}
-        try:
-            for name, notes in (("fused", after), ("before", before)):
-                sounds[name] = audio.synthesise(_score(pair, notes), 22050)
-        except MusicFusionError as error:  # too long to be played: the notes are there
-            sounds, about = {}, about | {"sound": f"no sound: {error}"}
-        for name, sound in sounds.items():
-            audio.write_wav(folder / f"{name}.wav", sound.samples, sound.rate)
-            sections.append(page.Audio(titles[name], folder / f"{name}.wav"))
-            if sound.notice:
-                about = about | {"sound": sound.notice}
-    sections.append(page.Picture("Notes that changed are marked", picture))
+    heard, sound = players(folder, songs) if config.sample.audio else ([], {})
     table = [[name, about["rho"][name]] for name in actor_critic.ASPECTS]
-    sections.append(page.Table("How far each aspect moved in latent space (rho)", ["aspect", "distance"], table))
-    about = about | kept | {
+    sections = [*heard, page.Picture("Notes that changed are marked", picture),
+                page.Table("How far each aspect moved in latent space (rho)", ["aspect", "distance"], table)]
+    about = about | sound | kept | {
         "beats": pair.steps // segments.PER_BEAT,
         "note": "the melody was made one voice by its highest notes; both parts are quantised to 16ths",
     }

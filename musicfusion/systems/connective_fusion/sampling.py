@@ -194,31 +194,23 @@ def _score(sides: list[Side], notes: np.ndarray) -> Score:
 
 def made(sides, steps, rows, plane, config, folder: Path) -> Made:
     """Writes the files; returns what the page shows. steps: symbols [128] before and after each iteration."""
-    from musicfusion.render import audio, page, pianoroll
+    from musicfusion.render import page, pianoroll
+    from musicfusion.render.players import players
 
     songs = [song(sides, symbols) for symbols in steps]
+    scores = [_score(sides, notes) for notes, _ in songs]
     names = ["before", *(f"iteration_{i}" for i in range(1, len(steps)))]
-    for name, (notes, _) in zip(names, songs, strict=True):
-        midi.write(folder / f"{name}.mid", _score(sides, notes))
-    midi.write(folder / "fused.mid", _score(sides, songs[-1][0]))
-    sections: list = []
-    facts: dict = {"joint": sides[0].steps // STEPS_PER_BEAT + STEPS // STEPS_PER_BEAT, "trajectory": rows,
-                   "z_distance": rows[-1]["z_distance"], "reality": rows[-1]["reality"],
-                   "note": "the melodies were made one voice by their highest notes and quantised to 16ths"}
-    if config.sample.audio:
-        for name, title in (("fused", "The joined melody"), ("before", "The two melodies, one after the other")):
-            try:
-                sound = audio.synthesise(_score(sides, songs[-1 if name == "fused" else 0][0]), 22050)
-            except MusicFusionError as error:  # too long to be played: the notes are there
-                facts["sound"] = f"no sound: {error}"
-                break
-            audio.write_wav(folder / f"{name}.wav", sound.samples, sound.rate)
-            sections.append(page.Audio(title, folder / f"{name}.wav"))
-            if sound.notice:
-                facts["sound"] = sound.notice
+    for name, score in zip([*names, "fused"], [*scores, scores[-1]], strict=True):
+        midi.write(folder / f"{name}.mid", score)
+    heard, sound = players(folder, {
+        "fused": ("The joined melody", scores[-1]),
+        "before": ("The two melodies, one after the other", scores[0])}) if config.sample.audio else ([], {})
+    facts = {"joint": sides[0].steps // STEPS_PER_BEAT + STEPS // STEPS_PER_BEAT, "trajectory": rows,
+             "z_distance": rows[-1]["z_distance"], "reality": rows[-1]["reality"], **sound,
+             "note": "the melodies were made one voice by their highest notes and quantised to 16ths"}
     picture = pianoroll.compare(folder / "fused.png", songs[0][1], songs[-1][1],
                                 title="The eight bars around the joint, before and after")
-    sections.append(page.Picture("Notes that changed are marked", picture))
+    sections: list = [*heard, page.Picture("Notes that changed are marked", picture)]
     if len(steps) > 2:
         cells = [[(name.replace("_", " "), parts)] for name, (_, parts) in zip(names, songs, strict=True)]
         picture = pianoroll.gallery(folder / "iterations.png", cells, 2 * STEPS, "One iteration after the other")

@@ -44,7 +44,8 @@ def test_a_run_leaves_all_stages_a_report_pictures_and_samples(run):
     report = json.loads((run / "report.json").read_text())
     assert report["windows"] == 40 and report["songs"] > 1
     text = (run / "report.md").read_text()
-    for words in ("Latent Perturb", "lambda 0.3 x 5", "pairs drawn from the prior", "ours is higher at", "0.953"):
+    for words in ("Latent Perturb", "one transposition", "lambda 0.3 x 5", "pairs drawn from the prior",
+                  "ours is higher at", "0.953"):
         assert words in text
     for name in ("curves_test.png", "curves_prior.png", "matrices.png", "distances.png"):
         assert (run / name).read_bytes()[:4] == b"\x89PNG"
@@ -55,7 +56,7 @@ def test_the_report_measures_every_method_on_both_kinds_of_pairs(run):
     report = json.loads((run / "report.json").read_text())
     for rows in report["curves"].values():
         found = {(row["method"], row["setting"], row["iteration"]) for row in rows}
-        assert len(found) == len(rows) == 2 + 5 + 4 * 3
+        assert len(found) == len(rows) == 3 + 5 + 4 * 3
         for row in rows:
             for name, (low, high) in row["ci"].items():
                 assert low <= high and np.isfinite(row[name]), (row["method"], name)

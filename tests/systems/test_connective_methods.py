@@ -63,6 +63,15 @@ def test_each_pair_is_perturbed_by_itself():
     assert not np.array_equal(climb(z, 0.1, seed=1), found)
 
 
+def test_one_transposition_moves_the_right_side_to_where_it_is_liked_and_stays_in_range():
+    pairs = np.full((3, 2 * windows.STEPS), melody.SYMBOLS - 2)
+    pairs[:, [0, 64, 70]] = [[9, 2, 4], [9, 20, 29], [9, 0, 29]]
+    found = methods.transposed(lambda symbols: -np.abs(symbols[:, 0] - symbols[:, 64].astype(float)), pairs)
+    np.testing.assert_array_equal(found[:, [0, 64, 70]], [[9, 9, 11], [9, 9, 18], [9, 0, 29]])
+    rest = np.delete(np.arange(2 * windows.STEPS), [64, 70])
+    np.testing.assert_array_equal(found[:, rest], pairs[:, rest])
+
+
 # Curves -------------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """What the curves of paper 001 compare (sections 3.4 to 3.6): random pairs, Latent Perturb, G once and again.
 
+And one transposition, which the paper does not have.
+
 Music is symbols int [n, 128] with the latent z [n, 128] that it was decoded from.
 """
 
@@ -13,6 +15,7 @@ import numpy as np
 from jax import lax
 
 from musicfusion import losses
+from musicfusion.codecs import melody
 from musicfusion.core.rows import numbered
 from musicfusion.systems.connective_fusion import nets, reality
 from musicfusion.systems.connective_fusion.windows import SIDES
@@ -21,6 +24,7 @@ ITERATIONS = 5  # of G
 SIGMAS = (0.02, 0.05, 0.1, 0.2)  # of Latent Perturb; the paper: between .01 and .2
 PERTURBATIONS = 100  # NumIter of algorithm 1
 SHOWN = (10, 30, 100)  # after how many of them it is measured
+FARTHEST = 12  # semitones of a transposition
 
 
 class Point(NamedTuple):
@@ -114,11 +118,30 @@ def perturbed(decode, score, vae, params, z, sigma, keys) -> tuple[jax.Array, ..
     return tuple(kept)
 
 
+def transposed(like: Callable[[np.ndarray], np.ndarray], symbols: np.ndarray) -> np.ndarray:
+    """Each pair with its right side where a classifier likes it best, an octave away at most: int [n, 128].
+
+    How much of reality is key and height.  like: symbols -> logits [n]. What would leave the range is not tried.
+    """
+    left, right = np.split(symbols, 2, 1)
+    tokens, found, liked = melody.from_symbols(right), [], []
+    for shift in range(-FARTHEST, FARTHEST + 1):
+        moved = melody.transpose(tokens, shift)
+        inside = np.all((moved >= melody.HOLD) | ((moved >= melody.LOWEST) & (moved <= melody.HIGHEST)), 1)
+        found.append(np.concatenate([left, melody.symbols(moved)], 1))
+        liked.append(np.where(inside, like(found[-1]), -np.inf))
+    return np.stack(found)[np.argmax(liked, 0), np.arange(len(symbols))]
+
+
 def points(networks: Networks, z: np.ndarray, style: np.ndarray, before: np.ndarray) -> Iterator[Point]:
     """Everything that is measured on inputs z [n, 128] with styles [n, d_s]; before: their symbols as they are."""
     nothing = np.zeros(len(z), np.float32)
     yield Point("random pairs", "", 0, before, nothing)
     yield Point("random pairs through the VAE", "", 0, networks.decode(z), nothing)
+
+    if networks.results.has("reality_1"):
+        there = transposed(functools.partial(networks.logits, stage="reality_1"), before)
+        yield Point("one transposition", "", 0, there, networks.distance(networks.encode(there)[0], z))
 
     def point(method, setting, iteration, moved):
         return Point(method, setting, iteration, networks.decode(moved), networks.distance(moved, z))

@@ -6,6 +6,7 @@ import time
 import jax
 import pytest
 from micro import CONFIG, CONFIGS
+from micro import variant as published
 
 from musicfusion import launch
 
@@ -100,7 +101,9 @@ def test_connective_fusion_has_its_own_stages_inputs_and_controls(capfd, variant
     about = json.loads(describe(capfd, *flags))
     names = [stage["name"] for stage in about["stages"]]
     assert names[:4] == ["melody_vae", "latents", "fusion", "reality"] and names[-1] == "reality_1"
-    assert sum(name.startswith("fusion_") for name in names) == 3, "three more lambdas"
+    config = published("connective_fusion", variant)
+    others = sorted(set(config.compare.lambdas) - {config.fusion.distance})
+    assert names[4:-1] == [f"fusion_{distance}" for distance in others], "the sweep's other lambdas"
     assert list(about["inputs"]) == ["left", "right"] and list(about["controls"]) == ["iterations", "style"]
     if variant == "paper":  # five layers each, of 1024 (the paper tells no width)
         assert about["parameters"]["actor"] == 3_545_344 and about["parameters"]["critic"] == 3_281_921

@@ -24,11 +24,36 @@ def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str
     and, if asked for, "height" [B, T, 2]: that of the last note in octaves from middle C, times how likely one has
     begun by then, and how likely that is.
     """
-    pitches = logits.shape[-1] - 2
-    notes, hold, rest = jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
-    onset = jnp.sum(notes, -1, keepdims=True)
+    notes, hold, rest = _symbols(logits)
+    pitches = notes.shape[-1]
     heights = (lowest + np.arange(pitches) - MIDDLE_C) / OCTAVE
-    note = jnp.concatenate([fold(notes, lowest), onset, (notes @ heights)[..., None]], -1)  # [B, T, 14]
+    return _line(fold(notes, lowest), (notes @ heights)[..., None], hold, rest, height)
+
+
+def framed_melody(logits: jax.Array, lowest: int, frame: jax.Array, first: int) -> dict[str, jax.Array]:
+    """The same with "height", of pitches [B, T, pitches + 2] that are counted, from `lowest` on, from a pitch that is
+    itself uncertain: logits [B, frames], from pitch `first` on.
+    """
+    notes, hold, rest = _symbols(logits)
+    places = likely(jax.nn.softmax, frame)
+    above = (lowest + np.arange(notes.shape[-1])) / OCTAVE
+    base = (first + np.arange(places.shape[-1]) - MIDDLE_C) / OCTAVE
+    onset = jnp.sum(notes, -1, keepdims=True)
+    height = (notes @ above)[..., None] + onset * (places @ base)[:, None, None]
+    degrees, tonic = fold(notes, lowest), fold(places, first)
+    return _line(pairs(degrees, jnp.broadcast_to(tonic[:, None], degrees.shape), ABOVE), height, hold, rest, True)
+
+
+def _symbols(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Probabilities of all pitches, of a hold, of a rest: [B, T, pitches], [B, T, 1] x 2."""
+    pitches = logits.shape[-1] - 2
+    return tuple(jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1))
+
+
+def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
+    """What begins at each step, by class [B, T, 12] and in octaves times how likely [B, T, 1] -> the melody, heard."""
+    onset = jnp.sum(classes, -1, keepdims=True)
+    note = jnp.concatenate([classes, onset, heights], -1)  # [B, T, 14]
 
     def go_on(before, now):
         sounding, last = before
@@ -42,8 +67,8 @@ def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str
     sounding, last = (x.swapaxes(0, 1) for x in heard)
     leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
     onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
-    heard = {"height": (note + (1 - onset) * last)[..., :-3:-1]} if height else {}
-    return heard | {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
+    found = {"height": (note + (1 - onset) * last)[..., :-3:-1]} if height else {}
+    return found | {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
             "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
 
 

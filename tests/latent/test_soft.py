@@ -43,3 +43,23 @@ def test_fewer_pitches_sound_the_same():
     narrow = wide[..., np.r_[55:85, melody.HOLD, melody.REST]]
     for name, heard in soft.melody(narrow, 55, height=True).items():
         np.testing.assert_allclose(heard, soft.melody(wide, height=True)[name], atol=1e-4, err_msg=name)
+
+
+def test_a_melody_sounds_the_same_from_whatever_pitch_it_is_counted():
+    tokens = np.full((2, 64), melody.HOLD)
+    tokens[:, [0, 3, 8, 30, 50]] = 60, 67, melody.REST, 55, 84
+    heard = soft.melody(SURE * (2 * jax.nn.one_hot(tokens, melody.VOCABULARY) - 1), height=True)
+    base = np.array([62, 57])
+    seen = np.where(tokens < melody.HOLD, tokens - base[:, None] + 30, tokens - melody.HOLD + 61)  # from 30 below
+    framed = soft.framed_melody(SURE * (2 * jax.nn.one_hot(seen, 63) - 1), -30,
+                                SURE * (2 * jax.nn.one_hot(base - 50, 20) - 1), 50)
+    assert set(framed) == set(heard)
+    for name, sound in framed.items():
+        np.testing.assert_allclose(sound, heard[name], atol=1e-4, err_msg=name)
+
+
+def test_a_frame_that_is_unsure_lets_every_note_be_heard_from_both():
+    seen = SURE * (2 * jax.nn.one_hot(np.full((1, 4), 2), 7) - 1)  # the third of five pitches
+    sound = soft.framed_melody(seen, 0, jnp.array([[SURE, SURE, -SURE]]), 60)
+    np.testing.assert_allclose(sound["lead"][0, 0, [2, 3]], 0.5, atol=1e-3)
+    np.testing.assert_allclose(sound["height"][0, 0], [2.5 / 12, 1.0], atol=1e-3)

@@ -1,6 +1,7 @@
 """The lite VAE: paper 001's latent and loss (section 2.2) from parallel blocks, not autoregressive.
 
-Every step is decoded from z alone, so nothing lets the decoder do without it: it cannot collapse.
+Every step is decoded from z alone, so nothing lets the decoder do without it: it cannot collapse. A melody is read and
+written in the frame of its key (frames.py), and the frame has a part of z to itself.
 """
 
 import flax.linen as nn
@@ -8,14 +9,16 @@ import jax
 import jax.numpy as jnp
 
 from musicfusion import losses
-from musicfusion.codecs import melody
 from musicfusion.latent import soft
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
+from musicfusion.systems.connective_fusion import frames
 from musicfusion.systems.connective_fusion.windows import STEPS
+
+FRAME = 8.0  # how much a wrong frame weighs: as many wrong notes as that
 
 
 class MelodyVAE(nn.Module):
-    """Four bars <-> z. z lies in time (nn.blocks.Summary): an equal part of it belongs to each of `parts` spans."""
+    """Four bars <-> z, whose `parts` lie in time (nn.blocks.Summary); the last number of each belongs to the frame."""
 
     width: int = 128
     depth: int = 2
@@ -33,30 +36,51 @@ class MelodyVAE(nn.Module):
         return 1.0
 
     def setup(self):
-        """Encoder and decoder."""
+        """Encoder and decoder, of the melody and of its frame."""
         self.encoder = Blocks(self.width, self.depth, self.dtype)
-        self.summary = Summary(self.latent, self.parts, dtype=self.dtype)
+        self.summary = Summary(self.latent - self.parts, self.parts, dtype=self.dtype)
+        self.place = nn.Dense(2 * self.parts)
         self.steps = Expansion(STEPS, self.parts, dtype=self.dtype)
         self.decoder = Blocks(self.width, self.depth, self.dtype)
-        self.head = nn.Dense(melody.SYMBOLS)
+        self.head = nn.Dense(frames.SYMBOLS)
+        self.places = nn.Dense(self.width)
+        self.frames = nn.Dense(frames.FRAMES)
 
     def encode(self, batch) -> tuple[jax.Array, jax.Array]:
         """batch["melody"] int [B, 64] -> posterior (mean, std), each [B, latent]."""
-        return self.summary(self.encoder(jax.nn.one_hot(batch["melody"], melody.SYMBOLS)))
+        frame = frames.find(batch["melody"])
+        seen = frames.relative(batch["melody"], frame)
+        mean, std = self.summary(self.encoder(jax.nn.one_hot(seen, frames.SYMBOLS)))
+        place, spread = jnp.split(self.place(jax.nn.one_hot(frame, frames.FRAMES)), 2, -1)
+        return self._merged(mean, place), self._merged(std, jnp.exp(0.5 * jnp.clip(spread, -14.0, 4.0)))
 
-    def logits(self, z: jax.Array) -> jax.Array:
-        """z [B, latent] -> [B, 64, 32]."""
-        return self.head(self.decoder(self.steps(z))).astype(jnp.float32)
+    def _merged(self, seen: jax.Array, frame: jax.Array) -> jax.Array:
+        """[B, latent - parts], [B, parts] -> z [B, latent]."""
+        rows = len(seen)
+        both = jnp.concatenate([seen.reshape(rows, self.parts, -1), frame[..., None]], -1)
+        return both.reshape(rows, -1)
+
+    def logits(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """z [B, latent] -> the melody as it is seen from its frame [B, 64, SYMBOLS], and the frame [B, FRAMES]."""
+        spans = z.reshape(len(z), self.parts, -1)
+        seen = self.head(self.decoder(self.steps(spans[..., :-1].reshape(len(z), -1))))
+        frame = self.frames(nn.gelu(self.places(spans[..., -1])))
+        return seen.astype(jnp.float32), frame.astype(jnp.float32)
 
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
-        """Negative log-likelihood of the symbols, nats per side [B]."""
+        """Negative log-likelihood, nats per side [B]: of the symbols, and of the frame, which every note depends on."""
         del key, teacher
-        return {"symbols": losses.nll(jax.nn.log_softmax(self.logits(z)), batch["melody"])}
+        frame = frames.find(batch["melody"])
+        seen, place = (jax.nn.log_softmax(x) for x in self.logits(z))
+        return {"symbols": losses.nll(seen, frames.relative(batch["melody"], frame)),
+                "frame": FRAME * losses.nll(place[:, None], frame[:, None])}
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: {"melody": int32 [B, 64]}."""
-        return {"melody": jnp.argmax(self.logits(z), -1)}
+        seen, frame = (jnp.argmax(x, -1) for x in self.logits(z))
+        return {"melody": frames.absolute(seen, frame)}
 
     def hear(self, z) -> dict[str, jax.Array]:
         """The melody as actor and critic hear it (hearing.py)."""
-        return soft.melody(self.logits(z), melody.LOWEST, height=True)
+        seen, frame = self.logits(z)
+        return soft.framed_melody(seen, -frames.REACH, frame, frames.LOWEST)

@@ -35,7 +35,7 @@ def framed_melody(logits: jax.Array, lowest: int, frame: jax.Array, first: int) 
     itself uncertain: logits [B, frames], from pitch `first` on.
     """
     notes, hold, rest = _symbols(logits)
-    places = likely(jax.nn.softmax, frame)
+    places = likely(jax.nn.softmax, frame, 2 * TEMPERATURE)  # of which a decoder is surer than of a note
     above = (lowest + np.arange(notes.shape[-1])) / OCTAVE
     base = (first + np.arange(places.shape[-1]) - MIDDLE_C) / OCTAVE
     onset = jnp.sum(notes, -1, keepdims=True)
@@ -72,13 +72,13 @@ def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
             "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
 
 
-def likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array) -> jax.Array:
-    """squash(logits), its gradient that of squash(logits / TEMPERATURE).
+def likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array, blur: float = TEMPERATURE) -> jax.Array:
+    """squash(logits), its gradient that of squash(logits / blur).
 
     A decoder that is sure of its notes has hardly a gradient: an actor could not learn from it which way another note
     lies.
     """
-    blurred = squash(logits / TEMPERATURE)
+    blurred = squash(logits / blur)
     return blurred + lax.stop_gradient(squash(logits) - blurred)
 
 

@@ -89,11 +89,18 @@ class Expansion(nn.Module):
 def moved(x: jax.Array, z: jax.Array, width: int, depth: int, dtype=jnp.float32) -> jax.Array:
     """What an actor makes of the spans of a latent, [B, T, any] and z [B, T, n] -> z' [B, T, n].
 
-    A token for each span, which sees all others; then the gate: z' = (1 - g) z + g dz (paper 000, section 3.4). dz is
-    counted from z here, dz = z + change: an untrained actor leaves z alone though its gate is open, and so learns at
-    once. To be called in a compact method, which the layers then belong to.
+    A token for each span, which sees all others; then `gated`. To be called in a compact method, which the layers then
+    belong to.
     """
-    x = Blocks(width, depth, dtype, name="body")(x)
+    return gated(Blocks(width, depth, dtype, name="body")(x), z)
+
+
+def gated(x: jax.Array, z: jax.Array) -> jax.Array:
+    """The gate: z' = (1 - g) z + g dz (paper 000, section 3.4); x [B, T, width], z [B, T, n] -> z'.
+
+    dz is counted from z here, dz = z + change: an untrained actor leaves z alone though its gate is open, and so learns
+    at once. To be called in a compact method, too.
+    """
     small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
     gate = nn.Dense(z.shape[-1], kernel_init=small, bias_init=nn.initializers.constant(-1.0), name="gate")(x)
     change = nn.Dense(z.shape[-1], kernel_init=small, name="change")(x)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from musicfusion.latent import soft
-from musicfusion.nn.blocks import moved, verdict
+from musicfusion.nn.blocks import Blocks, gated, verdict
 
 SPANS, PER_SPAN = 16, 8  # half bars, of so many steps
 
@@ -50,7 +50,7 @@ def in_time(z: jax.Array) -> jax.Array:
 
 
 class Actor(nn.Module):
-    """G(z_L, z_R, s), half a bar at a time (nn.blocks.moved)."""
+    """G(z_L, z_R, s), half a bar at a time. Of the frames (frames.py) one side may take over the other's."""
 
     aspects: Mapping[str, int]
     width: int = 128
@@ -65,7 +65,17 @@ class Actor(nn.Module):
         lead = jnp.mean(heard["lead"].reshape(len(z), SPANS, PER_SPAN, -1), 2)
         knobs = jnp.repeat(2 * style[:, None] - 1, SPANS, 1)
         x = jnp.concatenate([z, knobs, relations(heard), lead, *_sides(lead)], -1)
-        return moved(x, z, self.width, self.depth, self.dtype).reshape(len(z), -1)
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
+        who = jax.nn.softmax(nn.Dense(3, bias_init=_mostly_nobody, name="who")(jnp.mean(x, 1)))
+        left, right = jnp.split(z[..., -1], 2, 1)
+        frame = jnp.concatenate([left + who[:, 1:2] * (right - left), right + who[:, 2:] * (left - right)], 1)
+        return jnp.concatenate([gated(x, z[..., :-1]), frame[..., None]], -1).reshape(len(z), -1)
+
+
+def _mostly_nobody(key, shape, dtype=jnp.float32) -> jax.Array:
+    """Initialiser: at first a frame goes a fifth of the way."""
+    del key
+    return jnp.array([1.0, 0.0, 0.0], dtype).reshape(shape)
 
 
 class Critic(nn.Module):

@@ -49,7 +49,8 @@ def learned(request, sides):
     def step(params, inner, key):
         def loss(params):
             mean, _ = model.apply({"params": params}, batch, method="encode")
-            return jnp.mean(model.apply({"params": params}, mean, batch, key, 0.5, method="losses")["symbols"])
+            terms = model.apply({"params": params}, mean, batch, key, 0.5, method="losses")
+            return jnp.mean(sum(terms.values()))
 
         updates, inner = optimizer.update(jax.grad(loss)(params), inner)
         return optax.apply_updates(params, updates), inner

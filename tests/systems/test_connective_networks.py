@@ -13,7 +13,7 @@ from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import tunes
 from musicfusion.latent import soft, vae
 from musicfusion.latent.space import distances
-from musicfusion.systems.connective_fusion import actor_critic, hearing, nets, reality, windows
+from musicfusion.systems.connective_fusion import actor_critic, frames, hearing, nets, reality, windows
 from musicfusion.systems.connective_fusion.lite import MelodyVAE
 from musicfusion.systems.connective_fusion.lstm import LSTMVAE, START
 
@@ -84,6 +84,16 @@ def test_posteriors_have_a_spread_and_the_size_that_is_asked_for(learned, sides)
     name, params = learned
     mean, std = VAES[name].apply({"params": params}, {"melody": sides["right"]}, method="encode")
     assert mean.shape == std.shape == (ROWS, 32) and np.all(std > 0)
+
+
+def test_what_is_seen_from_beside_its_frame_is_the_same_music(sides):
+    aside = np.arange(ROWS) % 12 - 6
+    model = VAES["lite"].bind({})
+    frame, seen = model._seen({"melody": sides["left"], "aside": aside})
+    own, canonical = model._seen({"melody": sides["left"]})
+    np.testing.assert_array_equal(frame - own, aside)
+    np.testing.assert_array_equal(frames.absolute(seen, frame), sides["left"])
+    assert np.mean(np.any(seen != canonical, 1)) > 0.8
 
 
 def test_word_dropout_hides_what_is_fed_and_no_symbol_is_the_start(sides):

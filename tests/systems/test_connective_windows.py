@@ -115,7 +115,10 @@ def test_examples_are_sides_of_their_windows_and_training_moves_them(sopranos):
     still = np.asarray(windows.examples(arrays, index, keys, False)["melody"])
     left, right = (np.all(still == sides[name], 1) for name in ("left", "right"))
     assert np.all(left | right) and 16 < left.sum() < 48
-    moved = np.asarray(windows.examples(arrays, index, keys, True)["melody"])
+    batch = windows.examples(arrays, index, keys, True)
+    moved, aside = np.asarray(batch["melody"]), np.asarray(batch["aside"])
+    assert 16 < np.sum(aside == 0) < 56 and aside.min() >= -6 and aside.max() == 5, "about half of them in their frame"
+    assert not np.any(windows.examples(arrays, index, keys, False)["aside"])
     assert np.all((moved < melody.PITCHES) == (still < melody.PITCHES))
     assert np.mean(np.any(moved != still, 1)) > 0.5
 

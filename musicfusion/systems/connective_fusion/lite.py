@@ -48,11 +48,15 @@ class MelodyVAE(nn.Module):
 
     def encode(self, batch) -> tuple[jax.Array, jax.Array]:
         """batch["melody"] int [B, 64] -> posterior (mean, std), each [B, latent]."""
-        frame = frames.find(batch["melody"])
-        seen = frames.relative(batch["melody"], frame)
+        frame, seen = self._seen(batch)
         mean, std = self.summary(self.encoder(jax.nn.one_hot(seen, frames.SYMBOLS)))
         place, spread = jnp.split(self.place(jax.nn.one_hot(frame, frames.FRAMES)), 2, -1)
         return self._merged(mean, place), self._merged(std, jnp.exp(0.5 * jnp.clip(spread, -14.0, 4.0)))
+
+    def _seen(self, batch) -> tuple[jax.Array, jax.Array]:
+        """The frames [B], and the melodies as they are seen from there [B, 64]; in training also from beside it."""
+        frame = jnp.clip(frames.find(batch["melody"]) + batch.get("aside", 0), 0, frames.FRAMES - 1)
+        return frame, frames.relative(batch["melody"], frame)
 
     def _merged(self, seen: jax.Array, frame: jax.Array) -> jax.Array:
         """[B, latent - parts], [B, parts] -> z [B, latent]."""
@@ -70,10 +74,9 @@ class MelodyVAE(nn.Module):
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
         """Negative log-likelihood, nats per side [B]: of the symbols, and of the frame, which every note depends on."""
         del key, teacher
-        frame = frames.find(batch["melody"])
-        seen, place = (jax.nn.log_softmax(x) for x in self.logits(z))
-        return {"symbols": losses.nll(seen, frames.relative(batch["melody"], frame)),
-                "frame": FRAME * losses.nll(place[:, None], frame[:, None])}
+        frame, seen = self._seen(batch)
+        symbols, place = (jax.nn.log_softmax(x) for x in self.logits(z))
+        return {"symbols": losses.nll(symbols, seen), "frame": FRAME * losses.nll(place[:, None], frame[:, None])}
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy: {"melody": int32 [B, 64]}."""

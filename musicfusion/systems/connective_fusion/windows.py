@@ -18,6 +18,7 @@ BAR = 4 * STEPS_PER_BEAT  # steps
 BARS = 4  # of a side
 STEPS = BARS * BAR  # of a side
 SIDES = ("left", "right")
+ASIDE = 6  # semitones
 
 
 def windows(corpus: Corpus, split: str, seed: int) -> dict[str, np.ndarray]:
@@ -80,10 +81,18 @@ def require_pairs(corpus: Corpus, config) -> None:
 
 
 def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool) -> dict:
-    """Sides of windows `index` [b] -> {"melody" int [b, 64], "row_key"}: left or right, in training in a random key."""
+    """Sides of windows `index` [b], left or right -> {"melody" int [b, 64], "aside" int [b], "row_key"}.
+
+    In training in a random key, and half of them to be seen from up to ASIDE semitones beside their frame (frames.py):
+    a melody that always looks the same is soon known by heart.
+    """
     sides = cut(arrays["corpus"], arrays["starts"][index], shifts(arrays["room"][index], keys, training))
     right = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, 3)))(keys)
-    return {"melody": jnp.where(right[:, None], sides["right"], sides["left"]), "row_key": keys}
+    aside = jnp.zeros(len(index), jnp.int32)
+    if training:
+        places = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, 4), (), -ASIDE, ASIDE))(keys)
+        aside = jnp.where(jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, 5)))(keys), places, 0)
+    return {"melody": jnp.where(right[:, None], sides["right"], sides["left"]), "aside": aside, "row_key": keys}
 
 
 def shifts(room: jax.Array, keys: jax.Array, training: bool) -> jax.Array:

@@ -47,7 +47,8 @@ def framed_melody(logits: jax.Array, lowest: int, frame: jax.Array, first: int) 
 def _symbols(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Probabilities of all pitches, of a hold, of a rest: [B, T, pitches], [B, T, 1] x 2."""
     pitches = logits.shape[-1] - 2
-    return tuple(jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1))
+    notes, hold, rest = jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
+    return notes, hold, rest
 
 
 def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
@@ -67,9 +68,9 @@ def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
     sounding, last = (x.swapaxes(0, 1) for x in heard)
     leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
     onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
-    found = {"height": (note + (1 - onset) * last)[..., :-3:-1]} if height else {}
-    return found | {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
-            "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
+    found = {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
+             "lead_states": jnp.concatenate([onset, hold, rest, leap], -1)}
+    return found | ({"height": (note + (1 - onset) * last)[..., :-3:-1]} if height else {})
 
 
 def likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array, blur: float = TEMPERATURE) -> jax.Array:

@@ -4,7 +4,7 @@
 
 variants
   quick   minutes on 2 CPU cores, on the embedded chorales: shows that everything works, not how good it gets
-  lite    (default) parallel blocks; under an hour on 2 CPU cores; see README for its figures
+  lite    (default) parallel blocks; about an hour on 2 CPU cores; what came of its trials: docs/lite.md
   paper   the published structure and schedules, as far as they are published; accelerators only
 """
 

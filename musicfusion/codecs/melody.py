@@ -55,9 +55,10 @@ def transpose(tokens, shift):
     return onset * fold(tokens + shift) + (~onset) * tokens
 
 
-def fold(pitch):
-    """Pitches int32 [...] moved by whole octaves into 0..127."""
-    return pitch + 12 * ((pitch < 0) * ((11 - pitch) // 12)) - 12 * ((pitch > 127) * ((pitch - 116) // 12))
+def fold(pitch, low=0, high=127):
+    """Pitches int32 [...] moved by whole octaves into low..high, an octave at least."""
+    up, down = (low - pitch + 11) // 12, (pitch - high + 11) // 12
+    return pitch + 12 * ((pitch < low) * up) - 12 * ((pitch > high) * down)
 
 
 def symbols(tokens, xp=np):
@@ -67,9 +68,7 @@ def symbols(tokens, xp=np):
     moved into the range by octaves.
     """
     tokens = tokens.astype(xp.int32)
-    pitch = xp.where(tokens < LOWEST, tokens + 12 * ((LOWEST - tokens + 11) // 12), tokens)
-    pitch = xp.where(pitch > HIGHEST, pitch - 12 * ((pitch - HIGHEST + 11) // 12), pitch) - LOWEST
-    return xp.where(tokens < HOLD, pitch, tokens - HOLD + PITCHES)
+    return xp.where(tokens < HOLD, fold(tokens, LOWEST, HIGHEST) - LOWEST, tokens - HOLD + PITCHES)
 
 
 def from_symbols(symbols, xp=np):

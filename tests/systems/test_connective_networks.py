@@ -174,6 +174,22 @@ def test_an_untrained_actor_hears_everything_and_moves_little(heard):
         assert np.any(by_sound[name][:, -1] != 0), name  # of what lies at the end, too
 
 
+def test_one_side_takes_over_the_others_frame_whole_or_in_part(heard):
+    """The last number of each half bar is the frame's; `who`: nobody, the left side, the right side."""
+    actor, style = hearing.Actor({}, 16, 1), jnp.full((ROWS, 2), 0.5)
+    params = actor.init(KEY, heard, style)["params"]
+
+    def frames_after(*who):
+        said = {"kernel": jnp.zeros_like(params["who"]["kernel"]), "bias": jnp.log(jnp.array(who))}
+        moved = actor.apply({"params": params | {"who": said}}, heard, style)
+        return np.split(np.asarray(hearing.in_time(moved))[..., -1], 2, 1)
+
+    left, right = np.split(np.asarray(hearing.in_time(heard["z"]))[..., -1], 2, 1)
+    for who, wanted in (((1.0, 0.0, 0.0), (left, right)), ((0.0, 1.0, 0.0), (right, right)),
+                        ((0.0, 0.0, 1.0), (left, left)), ((0.75, 0.0, 0.25), (left, 0.75 * right + 0.25 * left))):
+        np.testing.assert_allclose(frames_after(*who), wanted, atol=1e-6)
+
+
 def test_the_papers_networks_have_five_layers_and_read_all_that_they_are_given():
     z, style = jnp.ones((2, 128)), jnp.ones((2, 4))
     parts = actor_critic.parts(64)

@@ -43,18 +43,12 @@ def find(symbols: jax.Array) -> jax.Array:
 def relative(symbols: jax.Array, frame: jax.Array) -> jax.Array:
     """Symbols [B, T] as they are seen from frames [B]: int32 [B, T], 0..SYMBOLS - 1."""
     seen = symbols + melody.LOWEST - (frame[:, None] + LOWEST)
-    seen = _within(seen, -REACH, REACH) + REACH
+    seen = melody.fold(seen, -REACH, REACH) + REACH
     return jnp.where(symbols < melody.PITCHES, seen, symbols - melody.PITCHES + PITCHES).astype(jnp.int32)
 
 
 def absolute(seen: jax.Array, frame: jax.Array) -> jax.Array:
     """The reverse: int [B, T], [B] -> symbols int32 [B, T]; a pitch out of range is moved into it by octaves."""
     pitch = seen - REACH + frame[:, None] + LOWEST
-    pitch = _within(pitch, melody.LOWEST, melody.HIGHEST) - melody.LOWEST
+    pitch = melody.fold(pitch, melody.LOWEST, melody.HIGHEST) - melody.LOWEST
     return jnp.where(seen < PITCHES, pitch, seen - PITCHES + melody.PITCHES).astype(jnp.int32)
-
-
-def _within(x: jax.Array, low: int, high: int) -> jax.Array:
-    """Moved by octaves into low..high."""
-    x = x + OCTAVE * jnp.maximum((low - x + OCTAVE - 1) // OCTAVE, 0)
-    return x - OCTAVE * jnp.maximum((x - high + OCTAVE - 1) // OCTAVE, 0)

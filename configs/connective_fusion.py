@@ -29,8 +29,8 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
     config.melody_vae = ConfigDict({
         "model": "lite",
-        "size": {"width": 128, "depth": 2, "latent": 64, "parts": 8},
-        "kl": {"melody": 0.2},
+        "size": {"width": 128, "depth": 2, "latent": 64},
+        "kl": {"melody": 0.15},
         "kl_midpoint": 0.0,
         "steps": 8000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},

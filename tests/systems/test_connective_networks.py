@@ -19,7 +19,7 @@ from musicfusion.systems.connective_fusion.lstm import LSTMVAE, START
 
 ROWS = 16
 KEY = jax.random.key(3)
-VAES = {"lite": MelodyVAE(width=32, depth=1, latent=32, parts=8), "lstm": LSTMVAE(hidden=64, latent=32)}
+VAES = {"lite": MelodyVAE(width=32, depth=1, latent=32), "lstm": LSTMVAE(hidden=64, latent=32)}
 STEPS = {"lite": 150, "lstm": 250}
 HOLD = melody.PITCHES
 
@@ -175,16 +175,19 @@ def test_an_untrained_actor_hears_everything_and_moves_little(heard):
 
 
 def test_one_side_takes_over_the_others_frame_whole_or_in_part(heard):
-    """The last number of each half bar is the frame's; `who`: nobody, the left side, the right side."""
+    """The last number of each bar is the frame's; `who`: nobody, the left side, the right side."""
     actor, style = hearing.Actor({}, 16, 1), jnp.full((ROWS, 2), 0.5)
     params = actor.init(KEY, heard, style)["params"]
 
     def frames_after(*who):
         said = {"kernel": jnp.zeros_like(params["who"]["kernel"]), "bias": jnp.log(jnp.array(who))}
         moved = actor.apply({"params": params | {"who": said}}, heard, style)
-        return np.split(np.asarray(hearing.in_time(moved))[..., -1], 2, 1)
+        return frames_of(moved)
 
-    left, right = np.split(np.asarray(hearing.in_time(heard["z"]))[..., -1], 2, 1)
+    def frames_of(z):
+        return np.split(np.asarray(z).reshape(ROWS, 2 * windows.BARS, -1)[..., -1], 2, 1)
+
+    left, right = frames_of(heard["z"])
     for who, wanted in (((1.0, 0.0, 0.0), (left, right)), ((0.0, 1.0, 0.0), (right, right)),
                         ((0.0, 0.0, 1.0), (left, left)), ((0.75, 0.0, 0.25), (left, 0.75 * right + 0.25 * left))):
         np.testing.assert_allclose(frames_after(*who), wanted, atol=1e-6)

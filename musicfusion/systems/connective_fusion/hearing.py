@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from musicfusion.latent import soft
 from musicfusion.nn.blocks import Blocks, gated, verdict
+from musicfusion.systems.connective_fusion.windows import BARS
 
 SPANS, PER_SPAN = 16, 8  # half bars, of so many steps
 
@@ -61,15 +62,16 @@ class Actor(nn.Module):
     def __call__(self, heard: Mapping[str, jax.Array], style: jax.Array, row_keys=None) -> jax.Array:
         """Heard music, style [B, d_s] -> z' [B, d]."""
         del row_keys  # nothing is dropped
-        z = in_time(heard["z"])
+        z, bars = in_time(heard["z"]), heard["z"].reshape(len(style), 2 * BARS, -1)
         lead = jnp.mean(heard["lead"].reshape(len(z), SPANS, PER_SPAN, -1), 2)
         knobs = jnp.repeat(2 * style[:, None] - 1, SPANS, 1)
         x = jnp.concatenate([z, knobs, relations(heard), lead, *_sides(lead)], -1)
         x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
         who = jax.nn.softmax(nn.Dense(3, bias_init=_mostly_nobody, name="who")(jnp.mean(x, 1)))
-        left, right = jnp.split(z[..., -1], 2, 1)
+        left, right = jnp.split(bars[..., -1], 2, 1)
         frame = jnp.concatenate([left + who[:, 1:2] * (right - left), right + who[:, 2:] * (left - right)], 1)
-        return jnp.concatenate([gated(x, z[..., :-1]), frame[..., None]], -1).reshape(len(z), -1)
+        notes = gated(x, z).reshape(bars.shape)[..., :-1]
+        return jnp.concatenate([notes, frame[..., None]], -1).reshape(len(z), -1)
 
 
 def _mostly_nobody(key, shape, dtype=jnp.float32) -> jax.Array:

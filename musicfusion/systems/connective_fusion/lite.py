@@ -12,18 +12,17 @@ from musicfusion import losses
 from musicfusion.latent import soft
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.systems.connective_fusion import frames
-from musicfusion.systems.connective_fusion.windows import STEPS
+from musicfusion.systems.connective_fusion.windows import BARS, STEPS
 
 FRAME = 8.0  # how much a wrong frame weighs: as many wrong notes as that
 
 
 class MelodyVAE(nn.Module):
-    """Four bars <-> z, whose `parts` lie in time (nn.blocks.Summary); the last number of each belongs to the frame."""
+    """Four bars <-> z, a part of it each bar (nn.blocks.Summary); the last number of a part belongs to the frame."""
 
     width: int = 128
     depth: int = 2
     latent: int = 64
-    parts: int = 8
     dtype: jnp.dtype = jnp.float32
 
     @property
@@ -38,9 +37,9 @@ class MelodyVAE(nn.Module):
     def setup(self):
         """Encoder and decoder, of the melody and of its frame."""
         self.encoder = Blocks(self.width, self.depth, self.dtype)
-        self.summary = Summary(self.latent - self.parts, self.parts, dtype=self.dtype)
-        self.place = nn.Dense(2 * self.parts)
-        self.steps = Expansion(STEPS, self.parts, dtype=self.dtype)
+        self.summary = Summary(self.latent - BARS, BARS, dtype=self.dtype)
+        self.place = nn.Dense(2 * BARS)
+        self.steps = Expansion(STEPS, BARS, dtype=self.dtype)
         self.decoder = Blocks(self.width, self.depth, self.dtype)
         self.head = nn.Dense(frames.SYMBOLS)
         self.places = nn.Dense(self.width)
@@ -59,16 +58,16 @@ class MelodyVAE(nn.Module):
         return frame, frames.relative(batch["melody"], frame)
 
     def _merged(self, seen: jax.Array, frame: jax.Array) -> jax.Array:
-        """[B, latent - parts], [B, parts] -> z [B, latent]."""
+        """[B, latent - BARS], [B, BARS] -> z [B, latent]."""
         rows = len(seen)
-        both = jnp.concatenate([seen.reshape(rows, self.parts, -1), frame[..., None]], -1)
+        both = jnp.concatenate([seen.reshape(rows, BARS, -1), frame[..., None]], -1)
         return both.reshape(rows, -1)
 
     def logits(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         """z [B, latent] -> the melody as it is seen from its frame [B, 64, SYMBOLS], and the frame [B, FRAMES]."""
-        spans = z.reshape(len(z), self.parts, -1)
-        seen = self.head(self.decoder(self.steps(spans[..., :-1].reshape(len(z), -1))))
-        frame = self.frames(nn.gelu(self.places(spans[..., -1])))
+        bars = z.reshape(len(z), BARS, -1)
+        seen = self.head(self.decoder(self.steps(bars[..., :-1].reshape(len(z), -1))))
+        frame = self.frames(nn.gelu(self.places(bars[..., -1])))
         return seen.astype(jnp.float32), frame.astype(jnp.float32)
 
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:

@@ -51,7 +51,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "critic_updates": 1,
         "actor_rate": 10.0,  # a faster one soon sends every pair the same way, and stays there (docs/lite.md)
         "actor_start": 300,
-        "steps": 4000, "batch": 64,
+        "steps": 3000, "batch": 64,
         "optimizer": {"rate": 1e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
     })
     config.reality = ConfigDict({

@@ -1,8 +1,9 @@
-"""The notebook does what it says: its cells are run, one after the other, in a process of their own."""
+"""The notebooks do what they say: their cells are run, one after the other, in a process of their own."""
 
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import types
@@ -16,9 +17,11 @@ from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, from_notes
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOK = ROOT / "colab" / "collagenet.ipynb"
-CELLS = {cell["id"]: cell for cell in json.loads(NOTEBOOK.read_text())["cells"]}
-CODE = {name: "".join(cell["source"]) for name, cell in CELLS.items() if cell["cell_type"] == "code"}
+SYSTEMS = ("collagenet", "connective_fusion")
+CELLS = {name: json.loads((ROOT / "colab" / f"{name}.ipynb").read_text())["cells"] for name in SYSTEMS}
+CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"}
+        for name, cells in CELLS.items()}
+each_system = pytest.mark.parametrize("system", SYSTEMS)
 
 # Runs the cells that come as JSON on stdin in one namespace, as a kernel does; its last line tells what they displayed.
 KERNEL = """
@@ -33,10 +36,11 @@ print(json.dumps([[type(it).__name__, it.data if isinstance(it.data, str) else l
 """
 
 
-def test_the_notebook_is_well_formed_and_carries_no_outputs():
-    notebook = json.loads(NOTEBOOK.read_text())
+@each_system
+def test_the_notebook_is_well_formed_and_carries_no_outputs(system):
+    notebook = json.loads((ROOT / "colab" / f"{system}.ipynb").read_text())
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert len(CELLS) == len(notebook["cells"])
+    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
     for cell in notebook["cells"]:
         assert cell["cell_type"] in ("code", "markdown")
         if cell["cell_type"] == "code":
@@ -44,7 +48,14 @@ def test_the_notebook_is_well_formed_and_carries_no_outputs():
             assert cell["execution_count"] is None
 
 
-def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
+def test_what_both_notebooks_need_is_the_same():
+    for name in ("install", "keep"):
+        first, *others = (code[name] for code in CODE.values())
+        assert all(other == first for other in others)
+
+
+def _run(system: str, folder: Path) -> list:
+    """Runs all of a notebook's cells; returns what they displayed, [type, data or its size] each."""
     surroundings = {
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "MPLBACKEND": "agg",
@@ -52,8 +63,8 @@ def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
     }
     done = subprocess.run(
         [sys.executable, "-c", KERNEL],
-        input=json.dumps(CODE),
-        cwd=tmp_path,
+        input=json.dumps(CODE[system]),
+        cwd=folder,
         env=os.environ | surroundings,
         capture_output=True,
         text=True,
@@ -61,9 +72,12 @@ def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
-    shown = json.loads(last)
     assert not any(line.startswith("installing") for line in lines)
+    return json.loads(last)
 
+
+def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
+    shown = _run("collagenet", tmp_path)
     assert [kind for kind, _ in shown].count("Audio") == 4  # both inputs, before, after
     (picture,) = (size for kind, size in shown if kind == "Image")
     assert picture
@@ -79,9 +93,24 @@ def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
     assert fused.with_suffix(".zip").is_file()
 
 
-def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(
-    micro_run, tmp_path, monkeypatch
-):
+def test_the_cells_join_two_chorales_and_draw_the_plane_of_styles(tmp_path):
+    shown = _run("connective_fusion", tmp_path)
+    assert [kind for kind, _ in shown].count("Audio") == 4  # both inputs, before, after
+    pictures = [size for kind, size in shown if kind == "Image"]
+    assert len(pictures) == 3 and all(pictures)  # before and after, the iterations, the plane of styles
+    table = next(text for kind, text in shown if kind == "Markdown" and text.startswith("| iteration"))
+    assert [row.split()[1] for row in table.splitlines()[2:]] == ["0", "1", "2", "3"]
+
+    fused = tmp_path / "fused"
+    about = json.loads((fused / "metadata.json").read_text())
+    assert about["weights"]["name"] == "connective-fusion-lite"
+    assert about["controls"] == {"iterations": 3, "style": [0.5, 0.5]}
+    assert len(list((fused / "grid").glob("*.mid"))) == 16
+    assert fused.with_suffix(".zip").is_file()
+
+
+@each_system
+def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(system, tmp_path, monkeypatch):
     from IPython.display import Image
 
     cloned, asked, shown = [], [], []
@@ -89,19 +118,25 @@ def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pict
     monkeypatch.setattr(subprocess, "run", lambda command, **_: cloned.append(command))
     kernel = {"Path": Path, "Image": Image, "display": shown.append, "subprocess": subprocess,
               "run": lambda *flags: asked.append(flags)}  # fmt: skip
-    exec(CODE["train"], kernel)
+    cell = CODE[system]["train"]
+    exec(cell, kernel)
     assert not (cloned or asked or shown), "nobody asked for it"
 
-    cell = CODE["train"].replace("TRAIN = False", "TRAIN = True").replace('"runs/collagenet"', repr(str(micro_run)))
-    exec(cell, kernel)
+    drawn = {"collagenet": ("harmony.png", "controls.png"), "connective_fusion": ("curves_test.png",)}[system]
+    workdir = cell.partition('WORKDIR = "')[2].partition('"')[0]
+    Path(workdir).mkdir(parents=True)
+    for name in drawn:
+        shutil.copy(ROOT / "docs" / "fused.png", Path(workdir, name))
+    exec(cell.replace("TRAIN = False", "TRAIN = True"), kernel)
     assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
-    assert len(shown) == 2 and all(picture.data for picture in shown)
+    assert len(shown) == len(drawn) and all(picture.data for picture in shown)
     (flags,) = asked
     monkeypatch.chdir(ROOT)
     assert launch.main(["musicfusion", *flags, "--print_config"]) == 0
 
 
-def test_uploaded_files_are_taken_whatever_they_are_called(tmp_path, monkeypatch):
+@each_system
+def test_uploaded_files_are_taken_whatever_they_are_called(system, tmp_path, monkeypatch):
     import IPython.display
     import jax  # noqa: F401 - before our google.colab is there, of which it would want more
 
@@ -119,7 +154,7 @@ def test_uploaded_files_are_taken_whatever_they_are_called(tmp_path, monkeypatch
 
     monkeypatch.chdir(tmp_path)
     namespace = {"Path": Path}
-    exec(CODE["files"].replace("UPLOAD = False", "UPLOAD = True"), namespace)
+    exec(CODE[system]["files"].replace("UPLOAD = False", "UPLOAD = True"), namespace)
     for part, path in namespace["inputs"].items():
         assert Path(path) == Path("fused", "inputs", f"{part}.mid")
         assert Path(path).read_bytes() == content
@@ -134,7 +169,7 @@ def _install(monkeypatch, folder: Path, repository: str = "") -> list[list[str]]
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("subprocess.run", lambda command, **_: commands.append(command))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    exec(CODE["install"].replace('REPOSITORY = ""', f'REPOSITORY = "{repository}"'), {})
+    exec(CODE["collagenet"]["install"].replace('REPOSITORY = ""', f'REPOSITORY = "{repository}"'), {})
     return commands
 
 

@@ -1,30 +1,22 @@
 """The embedded corpus: the Bach chorales that the music21 package carries, as MusicXML.
 
-Melody = soprano, accompaniment = the other voices; doubling instruments are left out. The files are
-read directly: they use little of MusicXML, and music21 takes ten times as long to give the same
-notes (a test compares the two). Repeats are read once, as written. Chords are estimated
+Melody = soprano, accompaniment = the other voices; doubling instruments are left out. Chords are estimated
 (codecs/chords.py), as the files have none.
 """
 
 import importlib.metadata
-import math
-import xml.etree.ElementTree as ElementTree
-import zipfile
-from fractions import Fraction
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.codecs import chords, melody, musicxml, polyphony
 from musicfusion.codecs.score import monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
 from musicfusion.data.twins import Twins
 
-BAR = 4  # quarters: only 4/4 is read
+BAR = musicxml.BAR
 VOICES = ("soprano", "alto", "tenor", "bass")
-_CLASSES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
@@ -48,7 +40,7 @@ def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
                 raise MusicFusionError(f"most of it is {other}")
             twins.add(name, passages)
             songs.append((name, arrays))
-        except (MusicFusionError, OSError, zipfile.BadZipFile, ElementTree.ParseError) as error:
+        except (MusicFusionError, *musicxml.ERRORS) as error:
             skipped[name] = str(error)
         if progress:
             progress(done, len(files))
@@ -87,16 +79,16 @@ def song(path: Path) -> Arrays:
 
     Raises MusicFusionError if it is not in 4/4 or not for voices.
     """
-    root = _document(path)
-    metres = {(time.findtext("beats"), time.findtext("beat-type")) for time in root.iter("time")}
+    root = musicxml.document(path)
+    metres = musicxml.metres(root)
     if metres != {("4", "4")}:
         raise MusicFusionError(
             "not in 4/4 but " + ", ".join(sorted(f"{above}/{below}" for above, below in metres))
         )
-    starts, length = _bars(root)
+    starts, length = musicxml.bars(root)
     titles = {part.get("id"): part.findtext("part-name", "") for part in root.iter("score-part")}
     voices = [
-        (titles[part.get("id")].strip().lower(), _notes(part, starts))
+        (titles[part.get("id")].strip().lower(), musicxml.notes(part, starts))
         for part in root.iter("part")
         if titles[part.get("id")].strip().lower().startswith(VOICES)
     ]
@@ -114,88 +106,6 @@ def song(path: Path) -> Arrays:
         "duration": duration,
         "chords": chords.estimate(np.concatenate([sopranos[0], others]), beats),
     }
-
-
-def _document(path: Path) -> ElementTree.Element:
-    """The MusicXML in a plain or a zipped file."""
-    if path.suffix == ".xml":
-        return ElementTree.parse(path).getroot()
-    with zipfile.ZipFile(path) as archive:
-        inside = [
-            name
-            for name in archive.namelist()
-            if name.endswith("xml") and not name.startswith("META-INF/")
-        ]
-        return ElementTree.fromstring(archive.read(inside[0]))
-
-
-def _bars(root: ElementTree.Element) -> tuple[list[Fraction], int]:
-    """Where each measure begins, in quarters from a bar line on, and the end of the last.
-
-    A measure is as long as its longest part; one written in two pieces (around a repeat) adds up to
-    a whole bar again.
-    """
-    of_parts = [_measure_lengths(part) for part in root.iter("part")]
-    lengths = [max(of_measure) for of_measure in zip(*of_parts, strict=True)]
-    pickup = -lengths[0] % BAR
-    starts = list(accumulate(lengths, initial=Fraction(pickup)))
-    return starts[:-1], math.ceil(starts[-1])
-
-
-def _measure_lengths(part: ElementTree.Element) -> list[Fraction]:
-    lengths: dict[int, Fraction] = {}
-    for measure, onset, duration, _ in _events(part):
-        lengths[measure] = max(lengths.get(measure, Fraction(0)), onset + duration)
-    return [lengths.get(measure, Fraction(0)) for measure in range(len(part.findall("measure")))]
-
-
-def _notes(part: ElementTree.Element, starts: list[Fraction]) -> np.ndarray:
-    """The notes of a part on the grid, int32 [n, 3], tied ones joined."""
-    notes: list[list[int]] = []
-    open_ties: dict[int, list[int]] = {}
-    for measure, onset, duration, note in _events(part):
-        if note.find("pitch") is None:
-            continue
-        start = round((starts[measure] + onset) * STEPS_PER_BEAT)
-        end = round((starts[measure] + onset + duration) * STEPS_PER_BEAT)
-        pitch = _pitch(note.find("pitch"))
-        ties = {tie.get("type") for tie in note.iter("tie")}
-        held = open_ties.pop(pitch, None) if "stop" in ties else None
-        if held is None:
-            held = [start, 0, pitch]
-            notes.append(held)
-        held[1] = max(end - held[0], 1)
-        if "start" in ties:
-            open_ties[pitch] = held
-    return np.array(notes, np.int32).reshape(-1, 3)
-
-
-def _events(part: ElementTree.Element):
-    """Yields (measure index, onset in it, duration, note element), times in quarters."""
-    divisions = 1
-    for index, measure in enumerate(part.iter("measure")):
-        now = latest = Fraction(0)
-        for element in measure:
-            if element.tag == "attributes":
-                divisions = int(element.findtext("divisions", str(divisions)))
-            if element.find("duration") is None:  # also grace notes, which take no time
-                continue
-            duration = Fraction(element.findtext("duration", "0")) / divisions
-            if element.tag == "backup":
-                now -= duration
-            elif element.tag == "forward":
-                now += duration
-            elif element.tag == "note":
-                if element.find("chord") is None:
-                    latest, now = now, now + duration
-                yield index, latest, duration, element
-
-
-def _pitch(pitch: ElementTree.Element) -> int:
-    alter = int(float(pitch.findtext("alter", "0")))
-    return (
-        12 * (int(pitch.findtext("octave", "")) + 1) + _CLASSES[pitch.findtext("step", "")] + alter
-    )
 
 
 def _sorted(notes: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from musicfusion.codecs import chords, melody, midi, polyphony, score
+from musicfusion.codecs import chords, melody, midi, musicxml, polyphony, score
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import chorales, corpus, midi_folder, pop909, readers, tunes, twins
 from musicfusion.data.corpus import Corpus, Progress
@@ -31,7 +31,7 @@ class Source(NamedTuple):
 def pairs(root: str, limit: int = 0) -> Source:
     """Songs with a melody and an accompaniment: POP909's at `root`, or the chorales where it is ""."""
     if not root:
-        return Source("chorales", chorales.version(), (*_EVERY, chorales, twins),
+        return Source("chorales", chorales.version(), (*_EVERY, musicxml, chorales, twins),
                       lambda progress: chorales.read(limit, progress))
     folder = _folder(root, "a folder with POP909")
     return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, midi, pop909, readers),
@@ -41,7 +41,7 @@ def pairs(root: str, limit: int = 0) -> Source:
 def melodies(root: str, limit: int = 0) -> Source:
     """Melodies: a collection of music21's by its name, POP909's, or those in any folder of MIDI files."""
     if root in COLLECTIONS:
-        return Source(f"{root}-tunes", chorales.version(), (*_EVERY, chorales, readers, tunes, twins),
+        return Source(f"{root}-tunes", chorales.version(), (*_EVERY, musicxml, chorales, readers, tunes, twins),
                       lambda progress: tunes.read(root, limit, progress))
     folder = _folder(root, f"{', '.join(COLLECTIONS)}, a folder with POP909 or with MIDI files")
     if pop909.is_here(folder):

@@ -39,6 +39,5 @@ def describe(system: System, config, form: str = "text", source: str = "") -> st
     lines += [f"  {name:<{width}}{count:>14,} parameters" for name, count in about["parameters"].items()]
     lines += ["", "inputs"] + [f"  {name:<{width}}{text}" for name, text in about["inputs"].items()]
     lines += ["", "controls"]
-    lines += [f"  {name:<{width}}{c['low']:g}..{c['high']:g}, default {c['default']:g}: {c['about']}"
-              for name, c in about["controls"].items()]
+    lines += [f"  {name:<{width}}{c.span}: {c.about}" for name, c in system.declaration.controls.items()]
     return "\n".join(lines)

@@ -386,11 +386,14 @@ def _pairs(text: str, flag: str, known) -> dict[str, str]:
     return found
 
 
-def _controls(text: str, declaration) -> dict[str, float | tuple[float, ...]]:
-    """The user's controls over the defaults, each a number in its range, or a tuple of such where it takes many."""
+def _controls(text: str, declaration) -> dict[str, str | float | tuple[float, ...]]:
+    """The user's controls over the defaults: a word, a number in its range, a tuple of such where it takes many."""
     controls = {name: control.default for name, control in declaration.controls.items()}
     for name, value in _pairs(text, "controls", declaration.controls).items():
         control = declaration.controls[name]
+        if isinstance(control.default, str):
+            controls[name] = value
+            continue
         texts = value.split(":") if control.many else [value]
         try:
             numbers = [int(text) if control.whole else float(text) for text in texts]
@@ -434,8 +437,7 @@ def _help() -> str:
     for name, declaration in systems.declarations().items():
         lines += [f"  {name}: {declaration.title}", f"    paper    {declaration.paper}"]
         lines += [f"    input    {key}: {about}" for key, about in declaration.inputs.items()]
-        lines += [f"    control  {key} in {c.low:g}..{c.high:g}, default {c.default:g}: {c.about}"
-                  for key, c in declaration.controls.items()]
+        lines += [f"    control  {key} {c.span}: {c.about}" for key, c in declaration.controls.items()]
         if declaration.pretrained:
             lines += [f"    weights  {declaration.pretrained}: shipped; a sample needs no training with them"]
     lines += ["", "flags"]

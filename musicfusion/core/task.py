@@ -67,14 +67,24 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Control:
-    """A number that the user sets for sampling: a whole one if `whole`; if `many`, also several, NUMBER:NUMBER."""
+    """A number that the user sets for sampling: a whole one if `whole`; if `many`, also several, NUMBER:NUMBER.
+
+    A default that is text makes it a word, of which the system says what it may be.
+    """
 
     about: str
-    default: float
+    default: float | str
     low: float = 0.0
     high: float = 1.0
     whole: bool = False
     many: bool = False
+
+    @property
+    def span(self) -> str:
+        """What it may be, in words for a list."""
+        if isinstance(self.default, str):
+            return f"a word, default {self.default or 'none'}"
+        return f"in {self.low:g}..{self.high:g}, default {self.default:g}"
 
 
 @dataclasses.dataclass(frozen=True)

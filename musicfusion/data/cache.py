@@ -73,6 +73,8 @@ def save(corpus: Corpus, path: Path) -> None:
         "skipped": dict(corpus.skipped),
         "source": corpus.source,
         "fingerprint": corpus.fingerprint,
+        "tags": corpus.tags,
+        "lineup": corpus.lineup,
     }
     entries = {_ARRAY + key: array for key, array in corpus.arrays.items()}
     entries["first_beat"] = corpus.first_beat
@@ -104,7 +106,8 @@ def open_file(path: Path) -> Corpus:
             if fingerprint(arrays, songs, first_beat) != meta["fingerprint"]:
                 raise ValueError("its arrays are not those that were written")
             return Corpus(
-                arrays, songs, first_beat, meta["fingerprint"], meta["skipped"], meta["source"]
+                arrays, songs, first_beat, meta["fingerprint"], meta["skipped"], meta["source"],
+                tuple(meta.get("tags", ())), meta.get("lineup", ""),
             )
     except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file
         reason = " ".join(str(error).split())

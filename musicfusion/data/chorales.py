@@ -58,9 +58,9 @@ def song_files() -> list[Path]:
 
 
 def corpus_files(folder: str, kinds: tuple[str, ...]) -> list[Path]:
-    """The files of these kinds in a folder of music21's corpus, sorted by name. Raises MusicFusionError without it."""
+    """The files of these kinds under a folder of music21's corpus, sorted. Raises MusicFusionError without it."""
     place = Path(str(_music21().locate_file(f"music21/corpus/{folder}")))
-    return sorted(path for path in place.iterdir() if path.suffix in kinds)
+    return sorted(path for path in place.rglob("*") if path.suffix in kinds)
 
 
 def _music21() -> importlib.metadata.Distribution:

@@ -24,9 +24,10 @@ class Corpus:
     """Songs end to end; song k occupies the beats first_beat[k] .. first_beat[k + 1].
 
     arrays: "melody" uint8 [T] tokens and, where songs have one, the accompaniment: "pitch" and
-    "duration" uint8 [T, 14] slots, "chords" int16 [T // 4, 3] rows (root, bass, mask). Songs begin on
+    "duration" uint8 [T, 14] slots, "chords" int16 [T // 4, 3] rows (root, bass, mask); or "tracks" uint8 [T, 4] tokens,
+    with "tags" uint32 [T // 4], a bit for each of `tags`, the names of genres. Songs begin on
     a bar line and last whole bars of four beats. `skipped` says why a song was left out, `fingerprint` is a sha256
-    over names and arrays.
+    over names and arrays. lineup: what the tracks are (codecs.tracks.LINEUPS).
     """
 
     arrays: Arrays
@@ -35,6 +36,8 @@ class Corpus:
     fingerprint: str
     skipped: Mapping[str, str]
     source: str
+    tags: tuple[str, ...] = ()
+    lineup: str = ""
 
     @property
     def beats(self) -> int:
@@ -74,7 +77,8 @@ class Corpus:
 
 
 def concatenate(
-    songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, place: str = ""
+    songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, place: str = "",
+    tags: tuple[str, ...] = (), lineup: str = "",
 ) -> Corpus:
     """Songs, each a name and its arrays (T a multiple of 4), -> one Corpus in the order given.
 
@@ -88,9 +92,10 @@ def concatenate(
         )
     names = tuple(name for name, _ in songs)
     arrays = {key: np.concatenate([of_song[key] for _, of_song in songs]) for key in songs[0][1]}
-    first_beat = np.cumsum([0] + [len(of_song["melody"]) // STEPS_PER_BEAT for _, of_song in songs]).astype(np.int32)
+    grid = "tracks" if lineup else "melody"
+    first_beat = np.cumsum([0] + [len(of_song[grid]) // STEPS_PER_BEAT for _, of_song in songs]).astype(np.int32)
     return Corpus(
-        arrays, names, first_beat, fingerprint(arrays, names, first_beat), dict(skipped), source
+        arrays, names, first_beat, fingerprint(arrays, names, first_beat), dict(skipped), source, tags, lineup
     )
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from musicfusion.codecs import chords, melody, midi, musicxml, polyphony, score
+from musicfusion.codecs import chords, kern, melody, midi, musicxml, polyphony, score, tracks
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import chorales, corpus, midi_folder, pop909, readers, tunes, twins
+from musicfusion.data import bands, chorales, corpus, midi_folder, pop909, readers, tunes, twins, voices
 from musicfusion.data.corpus import Corpus, Progress
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
@@ -51,6 +51,18 @@ def melodies(root: str, limit: int = 0) -> Source:
     content = _digest(midi_folder.files(folder)[: limit or None])
     return Source("melodies", content, (*_EVERY, midi, midi_folder, readers, tunes, twins),
                   lambda progress: midi_folder.read(folder, progress, limit))
+
+
+def arrangements(root: str, limit: int = 0) -> Source:
+    """Music in four tracks: music21's pieces for four voices where root is "", or a folder of MIDI files of bands."""
+    every = (*_EVERY, tracks, readers, twins, voices)
+    if not root:
+        return Source("voices", chorales.version(), (*every, kern, musicxml, chorales),
+                      lambda progress: voices.read(limit, progress))
+    folder = _folder(root, "a folder with MIDI files")
+    index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
+    return Source("bands", _digest([*bands.files(folder, limit), *index]), (*every, midi, midi_folder, bands),
+                  lambda progress: bands.read(folder, progress, limit))
 
 
 def _folder(root: str, accepted: str) -> Path:

@@ -303,14 +303,19 @@ class MemoryCell:
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
-    def read(self, x: jax.Array) -> jax.Array:
-        """All outputs of a sequence, from a state of nothing: [T, B, i] -> [T, B, H]."""
+    def run(self, projected: jax.Array, start: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        """A scan over the first axis: inputs' projections with the bias [T, B, 4H] -> (outputs [T, B, H], last h)."""
 
         def body(state, x):
             state = self.step(state, x)
             return state, state[0]
 
-        return jax.lax.scan(body, self.start(x.shape[1]), self.project(x) + self.bias)[1]
+        (last, _), outputs = jax.lax.scan(body, start, projected)
+        return outputs, last
+
+    def read(self, x: jax.Array) -> jax.Array:
+        """All outputs of a sequence, from a state of nothing: [T, B, i] -> [T, B, H]."""
+        return self.run(self.project(x) + self.bias, self.start(x.shape[1]))[0]
 
 
 class LSTMCell(nn.Module):
@@ -333,3 +338,36 @@ class LSTMCell(nn.Module):
         bias = self.param("bias", lambda _, shape: jnp.zeros(shape).at[size : 2 * size].set(1.0), (4 * size,))
         ends = [sum(self.inputs[: i + 1]) for i in range(len(self.inputs) - 1)]
         return MemoryCell(tuple(jnp.split(wi, ends)), wh, bias, self.dtype)
+
+
+class LSTM(nn.Module):
+    """An LSTM over a sequence; the projection of all inputs is one matrix product before the scan."""
+
+    features: int
+    reverse: bool = False
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, start: tuple[jax.Array, jax.Array] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
+        """x [B, T, i] -> (outputs [B, T, H] in the order of time, last h [B, H]); start: h, c, 0 by default."""
+        cell = LSTMCell((x.shape[-1],), self.features, self.dtype, name="cell")()
+        turn = -1 if self.reverse else 1
+        outputs, last = cell.run(cell.project(x.swapaxes(0, 1)[::turn]) + cell.bias, start or cell.start(len(x)))
+        return outputs[::turn].swapaxes(0, 1), last
+
+
+class BiLSTM(nn.Module):
+    """LSTMs in both directions."""
+
+    features: int
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """x [B, T, i] -> (outputs [B, T, 2H], last h of both [B, 2H])."""
+        both = [LSTM(self.features, turn, self.dtype, name=name)(x)
+                for name, turn in (("forward", False), ("backward", True))]
+        outputs, last = (jnp.concatenate(part, -1) for part in zip(*both, strict=True))
+        return outputs, last

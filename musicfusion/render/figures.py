@@ -113,6 +113,34 @@ def images(path: str | Path, rows: Sequence[Sequence[tuple[str, np.ndarray]]], t
     return save(figure, path)
 
 
+def heat(path: str | Path, rows: Sequence[str], columns: Sequence[str], values: np.ndarray, title: str = "") -> Path:
+    """Draw a table of signed numbers [rows, columns] as colours, none in the middle, as a PNG."""
+    figure = new_figure(2.6 + 0.32 * len(columns), 1.6 + 0.2 * len(rows))
+    axis = figure.subplots()
+    limit = float(np.quantile(np.abs(values), 0.95)) or 1.0  # a few large ones would make all others pale
+    shown = axis.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+    axis.set_xticks(range(len(columns)), [drawable(name) for name in columns], rotation=90, fontsize=8)
+    axis.set_yticks(range(len(rows)), [drawable(name) for name in rows], fontsize=8)
+    axis.set_title(drawable(title), fontsize=11, color=INK, parse_math=False)
+    figure.colorbar(shown, fraction=0.03, pad=0.02).ax.tick_params(labelsize=7)
+    return save(figure, path)
+
+
+def scatter(path: str | Path, panels: Sequence[tuple[str, np.ndarray, np.ndarray]], title: str = "") -> Path:
+    """Draw panels (title, points [n, 2], sign [n]) side by side as a PNG; a point's sign says of which kind it is."""
+    figure = new_figure(3.6 * max(len(panels), 1), 3.8)
+    axes = figure.subplots(1, max(len(panels), 1), squeeze=False)[0]
+    for axis, (name, points, sign) in zip(axes, panels, strict=True):
+        for kind, marker, colour in ((1, "o", PALETTE[1]), (-1, "x", PALETTE[0])):
+            chosen = points[np.sign(sign) == kind]
+            axis.scatter(chosen[:, 0], chosen[:, 1], s=14, marker=marker, color=colour, linewidths=0.9)
+        axis.set_title(drawable(name), fontsize=9, color=INK, parse_math=False)
+        axis.tick_params(labelsize=6, length=2)
+    if title:
+        figure.suptitle(drawable(title), fontsize=13, color=INK, parse_math=False)
+    return save(figure, path)
+
+
 def new_figure(width: float, height: float, automatic: bool = True) -> "Figure":
     """An empty matplotlib figure in inches, on an Agg canvas of its own; laid out automatically?"""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

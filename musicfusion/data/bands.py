@@ -1,0 +1,143 @@
+"""Arrangements out of any folder of MIDI files: drums, bass, guitar or piano, and what else plays (paper 004, 4.1).
+
+A file is used where it is in 4/4 throughout and has a bass and a guitar or piano; of several drums, basses and guitars
+every combination is a song of its own. Genres come from an index beside the files:
+
+    index.csv    columns file (under the folder), genre (several with "|" between); and, if files share a song, which
+                 one: song or chart_song. Files of one song stay in one split.
+"""
+
+import csv
+import functools
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from musicfusion.codecs import midi, tracks
+from musicfusion.codecs.score import Score
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import midi_folder
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
+from musicfusion.data.readers import read_all
+from musicfusion.data.twins import Twins
+from musicfusion.data.voices import passages
+
+INDEX = "index.csv"
+SONGS = ("song", "chart_song")  # columns that say which song a file is of, the first that is there
+MOST_GENRES = 32  # paper 004; those of most files
+COMBINATIONS = 4  # of one file
+BAR = 4  # quarters
+LONGEST = 1000  # bars
+
+
+class Entry(NamedTuple):
+    """What the index says of a file: which song it is of, and its genres."""
+
+    song: str
+    genres: tuple[str, ...]
+
+
+def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
+    """The arrangements of the files under `root` as a Corpus of tracks; `limit` > 0 reads only so many, evenly chosen.
+
+    An arrangement is called SONG#FILE#NUMBER. What cannot be used is named in `skipped`. Raises MusicFusionError if the
+    folder holds no MIDI file or none that can be used, or if its index cannot be read.
+    """
+    root = Path(root)
+    found, index = files(root, limit), read_index(root)
+    genres = _genres(index)
+    songs: list[tuple[str, Arrays]] = []
+    skipped: dict[str, str] = {}
+    twins = Twins()
+    outcomes = read_all(functools.partial(_outcome, root=root), found)
+    for done, (path, result) in enumerate(zip(found, outcomes, strict=True), start=1):
+        name = path.relative_to(root).as_posix()
+        entry = index.get(name, Entry(name.removesuffix(path.suffix), ()))
+        if isinstance(result, str):
+            skipped[name] = result
+            continue
+        bits = np.uint32(sum(1 << genres.index(genre) for genre in entry.genres if genre in genres))
+        met = [twins.of(passages(tokens)) for tokens in result]  # before: combinations of one file are alike
+        for number, (tokens, other) in enumerate(zip(result, met, strict=True)):
+            if other and other != entry.song:
+                skipped[f"{name}#{number}"] = f"most of it is {other}"
+                continue
+            twins.add(entry.song, passages(tokens))
+            songs.append((f"{entry.song}#{name.removesuffix(path.suffix)}#{number}", {
+                "tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, bits, np.uint32)}))
+        if progress:
+            progress(done, len(found))
+    return concatenate(songs, skipped, source=f"{len(found)} MIDI files", place=str(root), tags=genres, lineup="band")
+
+
+def files(root: Path, limit: int = 0) -> list[Path]:
+    """The MIDI files under a folder, or `limit` of them, spread over all of it. Raises MusicFusionError without any."""
+    found = midi_folder.files(root)
+    if not limit or limit >= len(found):
+        return found
+    return [found[i * len(found) // limit] for i in range(limit)]
+
+
+def read_index(root: Path) -> Mapping[str, Entry]:
+    """{file: what the index says of it}, empty without an index. MusicFusionError if it is not as described above."""
+    path = root / INDEX
+    if not path.is_file():
+        return {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            columns = rows.fieldnames or []
+            if "file" not in columns:
+                raise MusicFusionError(f"{path}: no column file; accepted are file, genre and, if you like, song")
+            song = next((column for column in SONGS if column in columns), "file")
+            found = {}
+            for row in rows:
+                genres = tuple(genre.strip() for genre in (row.get("genre") or "").split("|") if genre.strip())
+                found[row["file"]] = Entry((row[song] or row["file"]).replace("#", "-"), genres)
+            return found
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MusicFusionError(f"{path}: not a table of comma-separated values ({error})") from error
+
+
+def _genres(index: Mapping[str, Entry]) -> tuple[str, ...]:
+    """The genres of most files, in the order in which the index names them first."""
+    count: dict[str, int] = {}
+    for entry in index.values():
+        for genre in entry.genres:
+            count[genre] = count.get(genre, 0) + 1
+    kept = sorted(count, key=lambda genre: -count[genre])[:MOST_GENRES]
+    return tuple(genre for genre in count if genre in kept)
+
+
+def _outcome(path: Path, root: Path) -> list[np.ndarray] | str:
+    try:
+        return arrangements(midi.read(path), path)
+    except MusicFusionError as error:
+        return str(error).replace(str(path), path.relative_to(root).as_posix())
+
+
+def arrangements(score: Score, where) -> list[np.ndarray]:
+    """Each combination of a score's drums, basses and guitars -> tokens uint8 [T, 4], whole bars, from the first note.
+
+    Raises MusicFusionError if it is not in 4/4 or lacks a bass or a guitar; drums may be missing, and so may others.
+    """
+    if any(metre[1:] != (4, 4) for metre in score.metres):
+        raise MusicFusionError(f"{where}: not in 4/4 throughout")
+    if score.length > LONGEST * BAR:
+        raise MusicFusionError(f"{where}: longer than {LONGEST} bars")
+    found = tracks.roles(score)
+    for part in ("bass", "guitar"):
+        if not found[part]:
+            raise MusicFusionError(f"{where}: no {part} (General MIDI programs"
+                                   f" {'33 to 40' if part == 'bass' else '1 to 32, piano and guitar'})")
+    first = min(track.notes[0, 0] for part in found.values() for track in part)
+    offset = np.floor((first + 0.125) / BAR) * BAR  # a note played a little early is not in the bar before
+    bars = max(int(np.ceil((score.length - offset) / BAR - 0.25)), 1)  # nor does what rings on make a bar
+    steps = bars * BAR * STEPS_PER_BEAT
+    drums = [[track] for track in found["drums"]] or [[]]
+    choices = itertools.product(drums, found["bass"], found["guitar"])
+    return [tracks.from_tracks([own, [bass], [guitar], found["strings"]], offset, steps)
+            for own, bass, guitar in itertools.islice(choices, COMBINATIONS)]

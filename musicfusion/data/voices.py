@@ -1,0 +1,126 @@
+"""Pieces for four voices that the music21 package carries, the composer as their genre.
+
+Bach's chorales, Palestrina's masses for four (**kern), Monteverdi's madrigals without their fifth voice, quartets by
+Haydn, Mozart and Beethoven. Only what is in 4/4 or, bar for bar the same, in cut time; of Palestrina's 4/2 a minim is
+read as a quarter.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from musicfusion.codecs import kern, musicxml, tracks
+from musicfusion.codecs.score import grid
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import chorales
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
+from musicfusion.data.readers import read_all
+from musicfusion.data.twins import Twins
+
+COMPOSERS = ("palestrina", "monteverdi", "bach", "haydn", "mozart", "beethoven")
+METRES = {("4", "4"), ("2", "2")}
+BREVES = "4/2"
+FIFTH = "quint"  # the voice that a madrigal for five does without
+LONGEST = 2000  # bars: beyond it a file is damaged
+
+
+def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
+    """The pieces as a Corpus of tracks; `limit` > 0 reads only so many, of all composers alike.
+
+    Names are those of music21's corpus. What is not for four voices in that metre, or a twin of an earlier piece, is
+    named in `skipped`. Raises MusicFusionError without music21.
+    """
+    found = _chosen(limit)
+    songs: list[tuple[str, Arrays]] = []
+    skipped: dict[str, str] = {}
+    twins = Twins()
+    for done, (path, tokens) in enumerate(zip(found, read_all(_outcome, found), strict=True), start=1):
+        composer, name = _name(path)
+        if isinstance(tokens, str):
+            skipped[name] = tokens
+        elif other := twins.of(own := passages(tokens)):
+            skipped[name] = f"most of it is {other}"
+        else:
+            twins.add(name, own)
+            bit = np.uint32(1 << COMPOSERS.index(composer))
+            songs.append((name, {"tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, bit)}))
+        if progress:
+            progress(done, len(found))
+    return concatenate(songs, skipped, source=f"pieces for four voices of music21 {chorales.version()}",
+                       tags=COMPOSERS, lineup="voices")
+
+
+def _chosen(limit: int) -> list[Path]:
+    files = {composer: list(_files(composer)) for composer in COMPOSERS}
+    if limit:
+        share = -(-limit // len(COMPOSERS))
+        files = {composer: own[:share] for composer, own in files.items()}
+    return [path for own in files.values() for path in own]
+
+
+def _files(composer: str) -> Iterator[Path]:
+    kinds = (".krn",) if composer == "palestrina" else (".mxl", ".xml")
+    yield from chorales.corpus_files(composer, kinds)
+
+
+def _name(path: Path) -> tuple[str, str]:
+    """(composer, what the piece is called): its place under music21's corpus."""
+    parts = path.with_suffix("").parts
+    composer = next(part for part in reversed(parts) if part in COMPOSERS)
+    return composer, "/".join(parts[len(parts) - 1 - parts[::-1].index(composer) :])
+
+
+def _outcome(path: Path) -> np.ndarray | str:
+    try:
+        return song(path)
+    except (MusicFusionError, *musicxml.ERRORS) as error:
+        return str(error)
+
+
+def song(path: Path) -> np.ndarray:
+    """One piece -> tokens uint8 [T, 4], the highest voice first; a pickup is padded with rests to a whole bar.
+
+    Raises MusicFusionError where it is not in that metre or not for four voices.
+    """
+    voices, length = _kern(path) if path.suffix == ".krn" else _musicxml(path)
+    if len(voices) != tracks.TRACKS:
+        raise MusicFusionError(f"for {len(voices)} voices, not for four")
+    bar = musicxml.BAR * STEPS_PER_BEAT
+    steps = -(-length // bar) * bar
+    if steps > LONGEST * bar:
+        raise MusicFusionError(f"longer than {LONGEST} bars")
+    return np.stack([tracks.encode(voice, steps) for voice in voices], 1)
+
+
+def _musicxml(path: Path) -> tuple[list[np.ndarray], int]:
+    root = musicxml.document(path)
+    metres = musicxml.metres(root)
+    if not metres or not metres <= METRES:
+        raise MusicFusionError("not in 4/4 but " + ", ".join(sorted(f"{a}/{b}" for a, b in metres)))
+    starts, length = musicxml.bars(root)
+    titles = {part.get("id"): part.findtext("part-name", "").strip().lower() for part in root.iter("score-part")}
+    found = [musicxml.notes(part, starts) for part in root.iter("part") if not titles[part.get("id")].startswith(FIFTH)]
+    return [notes for notes in found if len(notes)], length * STEPS_PER_BEAT
+
+
+def _kern(path: Path) -> tuple[list[np.ndarray], int]:
+    piece = kern.read(path.read_text(encoding="latin-1"))
+    if piece.metres != {BREVES} or set(np.diff(piece.bars)) - {2.0 * musicxml.BAR}:
+        raise MusicFusionError("not in 4/2 throughout")
+    halves = np.array([0.5, 0.5, 1.0])
+    found = [grid(np.hstack([voice * halves, np.full((len(voice), 1), 80)])) for voice in reversed(piece.voices)]
+    return [notes for notes in found if len(notes)], int(np.ceil(piece.length / 2 * STEPS_PER_BEAT))
+
+
+def passages(tokens: np.ndarray) -> frozenset[bytes]:
+    """What every bar of tracks [T, 4] sounds like, whatever the key."""
+    pitch, found = tracks.sounding(tokens), set()
+    bar = musicxml.BAR * STEPS_PER_BEAT
+    for start in range(0, len(tokens), bar):
+        here = pitch[start : start + bar]
+        if (here >= 0).any():
+            lowest = here[here >= 0].min()
+            found.add(np.where(here >= 0, here - lowest, -1).tobytes())
+    return frozenset(found)
+

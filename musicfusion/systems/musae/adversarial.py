@@ -1,0 +1,162 @@
+"""The adversarial autoencoder of paper 004: equations (2) to (6), with what its public code leaves undone.
+
+There encoder and critic share one optimiser on one summed loss, so that the encoder's terms in it, +D(z) and -D(z),
+cancel: nothing draws the code to the prior. Here critic and autoencoder have losses, optimisers and updates of their
+own, `critic_updates` of the one for each of the other.
+"""
+
+from collections.abc import Callable, Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from musicfusion import priors
+from musicfusion.core import optimizers, parallel
+from musicfusion.core.rows import folded
+from musicfusion.core.task import Task
+from musicfusion.latent import vae
+
+PETALS = 32  # paper 004, section 3.3: a critic of the flower is told one of so many tags
+PRIORS = ("flower", "gaussian")
+
+
+class Critic(nn.Module):
+    """d(z), of the flower's petal too: a perceptron with two hidden layers, tanh, a linear score (section 3.2.3)."""
+
+    hidden: int = 512
+    unit: float = 1.0  # what counts as 1 in z
+
+    @nn.compact
+    def __call__(self, z: jax.Array, petal: jax.Array | None = None) -> jax.Array:
+        """z [B, size], petal int [B] or None -> score [B]."""
+        z = z / self.unit
+        if petal is not None:
+            z = jnp.concatenate([z, jax.nn.one_hot(petal, PETALS)], -1)
+        for layer in range(2):
+            z = nn.tanh(nn.Dense(self.hidden, name=f"layer_{layer}")(z))
+        return nn.Dense(1, name="score")(z)[:, 0]
+
+
+def gradient_penalty(score: Callable[[jax.Array], jax.Array], real: jax.Array, made: jax.Array,
+                     share: jax.Array) -> jax.Array:
+    """(|grad d(z^)| - 1)^2 at z^ = share made + (1 - share) real, equation (6): [B]. real, made [B, n], share [B]."""
+    between = share[:, None] * made + (1 - share[:, None]) * real
+    gradient = jax.grad(lambda z: jnp.sum(score(z)))(between)  # rows do not know each other
+    norm = jnp.sqrt(jnp.sum(gradient**2, -1) + 1e-12)
+    return (norm - 1) ** 2
+
+
+def spread(prior: str) -> float:
+    """The standard deviation of a prior in most dimensions."""
+    return 1.0 if prior == "gaussian" else priors.REST**0.5
+
+
+def draw(prior: str, keys: jax.Array, batch: Mapping, size: int) -> jax.Array:
+    """z of the prior for each row, of the petal that is the row's [b, size]."""
+    if prior == "gaussian":
+        return priors.gaussian(keys, size)
+    return priors.flower(keys, priors.angle(batch["petal"], batch["petals"]), size)
+
+
+def ramp(step: jax.Array, group) -> jax.Array:
+    """beta: from 0 up to group.beta in ten equal stairs, one each `beta_every` steps (section 4.1)."""
+    return group.beta * jnp.minimum(step // group.beta_every, 10) / 10
+
+
+def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict], dict]) -> Task:
+    """Equation (3): reconstruction, and beta times a Wasserstein critic with gradient penalty on z.
+
+    state: {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}. counts: as for latent.vae.task.
+    """
+    size = sum(model.aspects.values())
+    slow = dict(group.optimizer) | {"rate": group.optimizer.rate * group.critic_rate, "clip": 0.0,
+                                    "beta1": 0.5, "beta2": 0.9}  # of WGAN-GP
+    optimizer = {"autoencoder": optimizers.create(group.optimizer, group.steps),
+                 "critic": optimizers.create(slow, group.steps * group.critic_updates)}
+
+    def score(params, z, batch):
+        return critic.apply({"params": params}, z, batch["petal"] if prior == "flower" else None)
+
+    def posterior(params, batch):
+        return model.apply({"params": params}, batch, method="encode")
+
+    def noise(batch, salt):
+        return priors.gaussian(folded(batch["row_key"], salt), size)
+
+    def init(key, batch):
+        first, second = jax.random.split(key)
+        params = {"autoencoder": vae.init(model, first, batch),
+                  "critic": critic.init(second, jnp.zeros((len(batch["petal"]), size)),
+                                        batch["petal"] if prior == "flower" else None)["params"]}
+        return {"params": params, "step": jnp.zeros((), jnp.int32),
+                "optimizer": {name: optimizer[name].init(p) for name, p in params.items()}}
+
+    def update(name, state, gradients):
+        updates, inner = optimizer[name].update(parallel.mean(gradients), state["optimizer"][name],
+                                                state["params"][name])
+        return state | {"params": state["params"] | {name: optax.apply_updates(state["params"][name], updates)},
+                        "optimizer": state["optimizer"] | {name: inner}}
+
+    def step(state, batch, key):
+        beta = ramp(state["step"], group)
+        mean, std = lax.stop_gradient(posterior(state["params"]["autoencoder"], batch))
+
+        def criticise(params, real, made, share):
+            gap = jnp.mean(score(params, real, batch)) - jnp.mean(score(params, made, batch))
+            penalty = jnp.mean(gradient_penalty(lambda z: score(params, z, batch), real, made, share))
+            return group.penalty * penalty - gap, {"gap": gap, "penalty": penalty}
+
+        def one(state, turn):
+            keys = folded(batch["row_key"], 100 + turn)
+            share = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 0)))(keys)
+            real, made = draw(prior, folded(keys, 1), batch, size), mean + std * priors.gaussian(folded(keys, 2), size)
+            gradients, metrics = jax.grad(criticise, has_aux=True)(state["params"]["critic"], real, made, share)
+            return update("critic", state, gradients), metrics
+
+        if group.beta:
+            state, metrics = lax.scan(one, state, jnp.arange(group.critic_updates))
+            metrics = jax.tree.map(lambda x: x[-1], metrics)
+        else:
+            metrics = {}
+
+        def autoencode(params):
+            mean, std = posterior(params, batch)
+            z = mean + std * noise(batch, 1)
+            terms = model.apply({"params": params}, z, batch, key, model.teacher(1.0), method="losses")
+            terms = {name: jnp.mean(value) for name, value in terms.items()}
+            reconstruction = sum(terms.values()) / batch["tracks"].shape[1]  # a mean over steps, a sum over tracks
+            total, adversarial = reconstruction, {}
+            if group.beta:
+                adversarial = {"adversarial": -jnp.mean(score(state["params"]["critic"], z, batch))}
+                total += beta * adversarial["adversarial"]
+            about = {"loss": total, "reconstruction": reconstruction, "std": jnp.mean(std)}
+            return total, about | terms | adversarial
+
+        gradients, found = jax.grad(autoencode, has_aux=True)(state["params"]["autoencoder"])
+        state = update("autoencoder", state, gradients)
+        return state | {"step": state["step"] + 1}, found | metrics | {"beta": beta}
+
+    def evaluate(state, batch, key):
+        params = state["params"]
+        mean, std = posterior(params["autoencoder"], batch)
+        terms = model.apply({"params": params["autoencoder"]}, mean, batch, key, 1.0, method="losses")
+        loss = jnp.mean(sum(terms.values())) / batch["tracks"].shape[1]
+        found = parallel.total(counts(batch, decode(params["autoencoder"], mean)))
+        rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
+        real, made = draw(prior, folded(batch["row_key"], 5), batch, size), mean + std * noise(batch, 6)
+        gap = jnp.mean(score(params["critic"], real, batch)) - jnp.mean(score(params["critic"], made, batch))
+        petal = priors.nearest_petal(mean, batch["petals"])
+        return rates | {"loss": loss, "gap": gap, "recovered": jnp.mean(petal == batch["petal"])}
+
+    def decode(params, z):
+        return model.apply({"params": params}, z, method="decode")
+
+    def generate(params, batch, key):
+        """Greedy reconstruction from the posterior mean."""
+        del key
+        return decode(params["autoencoder"], posterior(params["autoencoder"], batch)[0])
+
+    return Task(init, step, evaluate, generate)

@@ -1,0 +1,104 @@
+"""The lite autoencoder: paper 004's latent and loss from parallel blocks, a beat at a time.
+
+z [512] begins with numbers for the whole window, the flower's two among them; the rest lies in time
+(nn.blocks.Summary), so that a bar is read from its own part. Networks see z in units of its prior's spread.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from musicfusion import losses
+from musicfusion.codecs.melody import VOCABULARY
+from musicfusion.codecs.tracks import TRACKS
+from musicfusion.data.corpus import STEPS_PER_BEAT
+from musicfusion.nn.blocks import Blocks, Expansion, Summary
+
+CELLS = STEPS_PER_BEAT * TRACKS  # tokens of a beat
+
+
+def units(latent: int, spread: float) -> jax.Array:
+    """How wide the prior is in each dimension, about: 1 in the flower's plane, `spread` elsewhere. [latent]"""
+    return jnp.where(jnp.arange(latent) < 2, 1.0, spread)
+
+
+class Encoder(nn.Module):
+    """Four tracks -> posterior; `shared` numbers of z for the whole, the others in `parts`, one after the other."""
+
+    width: int
+    depth: int
+    latent: int
+    parts: int
+    shared: int
+    spread: float = 1.0
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """int [B, T, 4] -> (mean, std), [B, latent] each."""
+        rows = len(tokens)
+        beats = jax.nn.one_hot(tokens.reshape(rows, -1, CELLS), VOCABULARY, dtype=self.dtype)
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(beats.reshape(rows, -1, CELLS * VOCABULARY))
+        whole = Summary(self.shared, 1, self.dtype, name="whole")(jnp.mean(x, 1, keepdims=True))
+        in_time = Summary(self.latent - self.shared, self.parts, self.dtype, name="in_time")(x)
+        mean, std = (jnp.concatenate(both, -1) * units(self.latent, self.spread)
+                     for both in zip(whole, in_time, strict=True))
+        return mean, std
+
+
+class Autoencoder(nn.Module):
+    """Windows of `bars` in four tracks <-> z."""
+
+    bars: int
+    width: int = 128
+    depth: int = 2
+    latent: int = 512
+    parts: int = 8
+    shared: int = 16
+    spread: float = 1.0
+    dtype: jnp.dtype = jnp.float32
+
+    @property
+    def aspects(self) -> dict[str, int]:
+        """The latent's size."""
+        return {"z": self.latent}
+
+    def teacher(self, fraction):
+        """Nothing is fed back: the decoder is not autoregressive (section 3.2.2)."""
+        return 1.0
+
+    def setup(self):
+        """Encoder and decoder."""
+        self.encoder = Encoder(self.width, self.depth, self.latent, self.parts, self.shared, self.spread,
+                               self.dtype)
+        self.whole = nn.Dense(self.width)
+        self.in_time = Expansion(4 * self.bars, self.parts, dtype=self.dtype)
+        self.decoder = Blocks(self.width, self.depth, self.dtype)
+        self.head = nn.Dense(CELLS * VOCABULARY)
+
+    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+        """batch["tracks"] int [B, T, 4] -> posterior (mean, std), each [B, latent]."""
+        return self.encoder(batch["tracks"])
+
+    def logits(self, z: jax.Array) -> jax.Array:
+        """z [B, latent] -> [B, T, 4, 130]."""
+        z = z / units(self.latent, self.spread)
+        steps = self.in_time(z[:, self.shared :])
+        whole = jnp.broadcast_to(self.whole(z[:, None, : self.shared]), (*steps.shape[:2], self.width))
+        x = self.head(self.decoder(jnp.concatenate([steps, whole], -1)))
+        return x.reshape(len(z), -1, TRACKS, VOCABULARY).astype(jnp.float32)
+
+    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+        """Cross-entropy of the four tracks, nats a window [B]."""
+        del key, teacher
+        return cross_entropy(self.logits(z), batch["tracks"])
+
+    def decode(self, z) -> dict[str, jax.Array]:
+        """Greedy: {"tracks": int32 [B, T, 4]}."""
+        return {"tracks": jnp.argmax(self.logits(z), -1).astype(jnp.int32)}
+
+
+def cross_entropy(logits: jax.Array, tokens: jax.Array) -> dict[str, jax.Array]:
+    """[B, T, 4, 130], int [B, T, 4] -> nats [B] of each track: equation (3)'s H(p_d, p_g)."""
+    likely = jax.nn.log_softmax(logits)
+    return {f"track_{k}": losses.nll(likely[:, :, k], tokens[:, :, k]) for k in range(TRACKS)}

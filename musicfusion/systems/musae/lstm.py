@@ -1,0 +1,85 @@
+"""Paper 004's networks (section 3.2) in the public code's sizes: LSTMs, a decoder for each track, nothing fed back."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from musicfusion.codecs.melody import VOCABULARY
+from musicfusion.codecs.tracks import TRACKS
+from musicfusion.nn.recurrent import LOG_VARIANCE, LSTM, BiLSTM, Linear
+from musicfusion.systems.musae.lite import cross_entropy
+from musicfusion.systems.musae.windows import BAR
+
+LAYERS = 3
+
+
+class Encoder(nn.Module):
+    """Three bidirectional LSTMs; the last one's final states -> posterior. Equations (7) to (10).
+
+    sigma = exp(.5 log sigma^2): (10) prints exp(2 sigma_pre), the public code has this.
+    """
+
+    hidden: int
+    latent: int
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """int [B, T, 4] -> (mean, std), [B, latent] each."""
+        x = jax.nn.one_hot(tokens, VOCABULARY).reshape(*tokens.shape[:2], -1)
+        for layer in range(LAYERS):
+            x, last = BiLSTM(self.hidden, self.dtype, name=f"layer_{layer}")(x)
+        mean = Linear(2 * self.hidden, self.latent, self.dtype, name="mean")()(last)
+        log_variance = Linear(2 * self.hidden, self.latent, self.dtype, name="log_variance")()(last)
+        return mean, jnp.exp(0.5 * jnp.clip(log_variance, *LOG_VARIANCE))
+
+
+class Autoencoder(nn.Module):
+    """Windows of `bars` in four tracks <-> z."""
+
+    bars: int
+    hidden: int = 512
+    latent: int = 512
+    dtype: jnp.dtype = jnp.float32
+
+    @property
+    def aspects(self) -> dict[str, int]:
+        """The latent's size."""
+        return {"z": self.latent}
+
+    def teacher(self, fraction):
+        """Nothing is fed back."""
+        return 1.0
+
+    def setup(self):
+        """The encoder; of each track three LSTMs; the linear map to their first states, which all share in the code."""
+        self.encoder = Encoder(self.hidden, self.latent, self.dtype)
+        self.start = Linear(self.latent, self.hidden, self.dtype)
+        self.layers = [[LSTM(self.hidden, dtype=self.dtype, name=f"track_{k}_layer_{layer}") for layer in range(LAYERS)]
+                       for k in range(TRACKS)]
+        self.heads = [Linear(self.hidden, VOCABULARY, self.dtype) for _ in range(TRACKS)]
+
+    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+        """batch["tracks"] int [B, T, 4] -> posterior (mean, std), each [B, latent]."""
+        return self.encoder(batch["tracks"])
+
+    def logits(self, z: jax.Array) -> jax.Array:
+        """z [B, latent] -> [B, T, 4, 130]: z at every step, h_0 = c_0 = tanh(W z). Equations (11) to (13)."""
+        start = jnp.tanh(self.start()(z))
+        given = jnp.broadcast_to(z[:, None], (len(z), self.bars * BAR, self.latent))
+        found = []
+        for layers, head in zip(self.layers, self.heads, strict=True):
+            x = given
+            for layer in layers:
+                x, _ = layer(x, (start, start))
+            found.append(head()(x))
+        return jnp.stack(found, 2)
+
+    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+        """Cross-entropy of the four tracks, nats a window [B]."""
+        del key, teacher
+        return cross_entropy(self.logits(z), batch["tracks"])
+
+    def decode(self, z) -> dict[str, jax.Array]:
+        """Greedy: {"tracks": int32 [B, T, 4]}."""
+        return {"tracks": jnp.argmax(self.logits(z), -1).astype(jnp.int32)}

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in ("collagenet", "connective_fusion")}
+CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in ("collagenet", "connective_fusion", "musae")}
 CONFIG = CONFIGS["collagenet"]
 
 # The quick variants shrunk until all stages train in about a minute.
@@ -38,6 +38,15 @@ MICRO_OF = {
         "fusion.steps": 40, "fusion.actor.width": 32, "fusion.critic.width": 32,
         "fusion.actor.depth": 1, "fusion.critic.depth": 1, "fusion.actor_start": 5,
         "reality.steps": 40, "reality.size.width": 16, "reality.batch": 32,
+        "evaluate.windows": 40, "evaluate.batch": 20,
+        "sample.examples": 1,
+        **RUN,
+    },
+    "musae": {
+        "data.songs": 90,
+        "musae_2.steps": 40, "musae_2.batch": 32, "musae_2.size.width": 32, "musae_2.beta_every": 2,
+        "critic.hidden": 32, "music_vae.size.hidden": 16, "music_vae.size.embedding": 8,
+        "genre.steps": 40, "genre.batch": 32, "genre.size.width": 16,
         "evaluate.windows": 40, "evaluate.batch": 20,
         "sample.examples": 1,
         **RUN,

@@ -56,8 +56,8 @@ def _autoencoder(config, kind: nets.Kind, bars: int) -> Stage:
         task = adversarial.task(model, nets.critic(config), kind.prior, group, nets.counts)
     else:
         group = config.music_vae.copy_and_resolve_references()
-        group.update({"steps": config[f"musae_{bars}"].steps, "batch": config[f"musae_{bars}"].batch})
-        group.free_nats = group.free_nats[nets.LENGTHS.index(bars)]
+        group.update({name: config[f"musae_{bars}"][name] for name in ("steps", "batch")})
+        group.free_nats *= bars
         task = vae.task(model, group, nets.counts)
     return Stage(name=f"{kind.name}_{bars}", needs=("petals",), task=task, steps=group.steps, batch=group.batch,
                  best="loss", show=show, **_windows(config, bars))

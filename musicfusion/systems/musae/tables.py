@@ -26,8 +26,8 @@ def text(report: Mapping) -> str:
         "## How well the codes fit their prior",
         markdown(["", "bars", "means off by", "variance, x the prior's", "sliced Wasserstein", "of two draws",
                   "critic's gap", "nearest to its petal"],
-                 [[row[name] for name in ("title", "bars", "mean", "variance", "wasserstein", "wasserstein_prior", "gap",
-                                          "recovered")] for row in report["fit"]]),
+                 [[row[name] for name in ("title", "bars", "mean", "variance", "wasserstein", "wasserstein_prior",
+                                          "gap", "recovered")] for row in report["fit"]]),
         "In standard deviations of the prior. The last column: share of windows with a genre whose code lies nearest to"
         " its petal.",
     ]

@@ -2,6 +2,8 @@
 
 import functools
 
+from ml_collections import ConfigDict
+
 from musicfusion.codecs import tracks
 from musicfusion.core.task import Stage, System
 from musicfusion.data import cache, sources
@@ -51,14 +53,12 @@ def _autoencoder(config, kind: nets.Kind, bars: int) -> Stage:
     group = config[f"musae_{bars}"]
     model = nets.model(config, kind, bars)
     if kind.prior:
-        group = group.copy_and_resolve_references()
-        group.beta = group.beta if kind.drawn else 0.0
-        task = adversarial.task(model, nets.critic(config), kind.prior, group, nets.counts)
+        own = ConfigDict(group.to_dict() | {"beta": group.beta if kind.drawn else 0.0})
+        task = adversarial.task(model, nets.critic(config), kind.prior, own, nets.counts)
     else:
-        group = config.music_vae.copy_and_resolve_references()
-        group.update({name: config[f"musae_{bars}"][name] for name in ("steps", "batch")})
-        group.free_nats *= bars
-        task = vae.task(model, group, nets.counts)
+        other = config.music_vae
+        own = ConfigDict(other.to_dict() | {"steps": group.steps, "free_nats": bars * other.free_nats})
+        task = vae.task(model, own, nets.counts)
     return Stage(name=f"{kind.name}_{bars}", needs=("petals",), task=task, steps=group.steps, batch=group.batch,
                  best="loss", show=show, **_windows(config, bars))
 

@@ -51,7 +51,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "steps": 2000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 200, "clip": 1.0},
     })
-    config.sample = ConfigDict({"bars": 2, "audio": True, "examples": 3})
+    config.sample = ConfigDict({"bars": 0, "audio": True, "examples": 3})  # bars: of a window, 0 for the shortest
     config.evaluate = ConfigDict({"windows": 1000, "batch": 100, "compare": False})
     config.run = ConfigDict({
         "parallel": "pmap", "precision": "float32", "steps_per_dispatch": 20,

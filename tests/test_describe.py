@@ -96,6 +96,20 @@ def test_a_trained_run_describes_itself(micro_run, capfd):
 
 
 @pytest.mark.parametrize("variant", ["quick", "lite", "paper"])
+def test_musae_has_its_own_stages_inputs_and_controls(capfd, variant):
+    flags = (f"--config={CONFIGS['musae']}:{variant}", "--format=json")
+    lengths = published("musae", variant).lengths
+    about = json.loads(describe(capfd, *flags))
+    names = [stage["name"] for stage in about["stages"]]
+    assert names == ["petals", *(f"flower_{bars}" for bars in lengths), "genre"]
+    assert list(about["inputs"]) == ["song", "start", "end"]
+    assert list(about["controls"]) == ["steps", "genre", "n", "to", "amount"]
+    compared = json.loads(describe(capfd, *flags, "--config.evaluate.compare=true"))
+    assert len(compared["stages"]) == 2 + 5 * len(lengths)
+    assert "  to " in describe(capfd, flags[0]) and "a word, default none" in describe(capfd, flags[0])
+
+
+@pytest.mark.parametrize("variant", ["quick", "lite", "paper"])
 def test_connective_fusion_has_its_own_stages_inputs_and_controls(capfd, variant):
     flags = (f"--config={CONFIGS['connective_fusion']}:{variant}", "--format=json", "--config.evaluate.compare=true")
     about = json.loads(describe(capfd, *flags))

@@ -102,7 +102,7 @@ def test_a_genre_is_drawn_from_and_the_seed_says_which(run, tmp_path, capsys):
     (["--controls=n=2"], "genre is missing: there are "),
     (["--controls=amount=2"], "amount=2 is out of range"),
     (["--inputs=start=setup.cfg"], "give song=FILE, or start=FILE,end=FILE"),
-    (["--controls=genre=bach", "--config.sample.bars=16"], "sample.bars = 16 was not trained: use 2"),
+    (["--controls=genre=bach", "--config.sample.bars=16"], "16 bars were not trained: use 2"),
 ])
 def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(run, tmp_path, capsys, flags, words):
     code, _, errors = command(capsys, "--mode=sample", f"--workdir={run}", f"--out={tmp_path / 'out'}", *flags)

@@ -69,7 +69,9 @@ def ramp(step: jax.Array, group) -> jax.Array:
 def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict], dict]) -> Task:
     """Equation (3): reconstruction, and beta times a Wasserstein critic with gradient penalty on z.
 
-    state: {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}. counts: as for latent.vae.task.
+    state: {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}. counts: as for latent.vae.task. A batch
+    is encoded once a step; the critic's updates draw from its posteriors, and the autoencoder's gradient is pulled back
+    through them.
     """
     size = sum(model.aspects.values())
     slow = dict(group.optimizer) | {"rate": group.optimizer.rate * group.critic_rate, "clip": 0.0,
@@ -83,8 +85,9 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
     def posterior(params, batch):
         return model.apply({"params": params}, batch, method="encode")
 
-    def noise(batch, salt):
-        return priors.gaussian(folded(batch["row_key"], salt), size)
+    def sampled(codes, keys):
+        mean, std = codes
+        return mean + std * priors.gaussian(keys, size)
 
     def init(key, batch):
         first, second = jax.random.split(key)
@@ -102,7 +105,7 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
 
     def step(state, batch, key):
         beta = ramp(state["step"], group)
-        mean, std = lax.stop_gradient(posterior(state["params"]["autoencoder"], batch))
+        codes, pull = jax.vjp(lambda params: posterior(params, batch), state["params"]["autoencoder"])
 
         def criticise(params, real, made, share):
             gap = jnp.mean(score(params, real, batch)) - jnp.mean(score(params, made, batch))
@@ -112,7 +115,7 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
         def one(state, turn):
             keys = folded(batch["row_key"], 100 + turn)
             share = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 0)))(keys)
-            real, made = draw(prior, folded(keys, 1), batch, size), mean + std * priors.gaussian(folded(keys, 2), size)
+            real, made = draw(prior, folded(keys, 1), batch, size), sampled(codes, folded(keys, 2))
             gradients, metrics = jax.grad(criticise, has_aux=True)(state["params"]["critic"], real, made, share)
             return update("critic", state, gradients), metrics
 
@@ -122,9 +125,8 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
         else:
             metrics = {}
 
-        def autoencode(params):
-            mean, std = posterior(params, batch)
-            z = mean + std * noise(batch, 1)
+        def reconstruct(params, codes):
+            z = sampled(codes, folded(batch["row_key"], 1))
             terms = model.apply({"params": params}, z, batch, key, model.teacher(1.0), method="losses")
             terms = {name: jnp.mean(value) for name, value in terms.items()}
             reconstruction = sum(terms.values()) / batch["tracks"].shape[1]  # a mean over steps, a sum over tracks
@@ -132,21 +134,24 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
             if group.beta:
                 adversarial = {"adversarial": -jnp.mean(score(state["params"]["critic"], z, batch))}
                 total += beta * adversarial["adversarial"]
-            about = {"loss": total, "reconstruction": reconstruction, "std": jnp.mean(std)}
+            about = {"loss": total, "reconstruction": reconstruction, "std": jnp.mean(codes[1])}
             return total, about | terms | adversarial
 
-        gradients, found = jax.grad(autoencode, has_aux=True)(state["params"]["autoencoder"])
-        state = update("autoencoder", state, gradients)
+        (of_decoder, of_codes), found = jax.grad(reconstruct, (0, 1), has_aux=True)(
+            state["params"]["autoencoder"], codes)
+        state = update("autoencoder", state, jax.tree.map(jnp.add, of_decoder, pull(of_codes)[0]))
         return state | {"step": state["step"] + 1}, found | metrics | {"beta": beta}
 
     def evaluate(state, batch, key):
         params = state["params"]
-        mean, std = posterior(params["autoencoder"], batch)
+        codes = posterior(params["autoencoder"], batch)
+        mean, _ = codes
         terms = model.apply({"params": params["autoencoder"]}, mean, batch, key, 1.0, method="losses")
         loss = jnp.mean(sum(terms.values())) / batch["tracks"].shape[1]
         found = parallel.total(counts(batch, decode(params["autoencoder"], mean)))
         rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
-        real, made = draw(prior, folded(batch["row_key"], 5), batch, size), mean + std * noise(batch, 6)
+        real = draw(prior, folded(batch["row_key"], 5), batch, size)
+        made = sampled(codes, folded(batch["row_key"], 6))
         gap = jnp.mean(score(params["critic"], real, batch)) - jnp.mean(score(params["critic"], made, batch))
         petal = priors.nearest_petal(mean, batch["petals"])
         return rates | {"loss": loss, "gap": gap, "recovered": jnp.mean(petal == batch["petal"])}

@@ -226,7 +226,8 @@ def separable(inputs: Inputs, z: np.ndarray, results, seed: int) -> tuple[dict, 
     """Figure 5: two genres' codes in their first two principal components, and how well a line parts them.
 
     The line is found by least squares on one half of the windows, songs apart, and tried on the other; in the plane,
-    and in all of z. -> {"plane", "all": mean over pairs}, and the pairs parted best and worst.
+    and in all of z. -> {"plane", "all": mean over pairs}, and the pairs parted worst, middling and best, by PCA and,
+    where scikit-learn is installed, by t-SNE.
     """
     names, found = petals.names(results("petals")), []
     for a in range(len(names)):
@@ -237,15 +238,29 @@ def separable(inputs: Inputs, z: np.ndarray, results, seed: int) -> tuple[dict, 
             if min(np.sum(half & (label > 0)), np.sum(half & (label < 0)),
                    np.sum(~half & (label > 0)), np.sum(~half & (label < 0))) < 3:
                 continue
-            plane = principal(z[rows])
-            found.append((parted(plane, label, half), parted(z[rows], label, half), names[a], names[b], plane, label))
+            shares = (parted(principal(z[rows]), label, half), parted(z[rows], label, half))
+            found.append((*shares, f"{names[a]} and {names[b]}", rows, label))
     if not found:
         return {"plane": None, "all": None, "pairs": 0}, []
     found.sort(key=lambda row: row[0])
     about = {"plane": float(np.mean([row[0] for row in found])), "all": float(np.mean([row[1] for row in found])),
              "pairs": len(found)}
     chosen = [found[k] for k in sorted({0, len(found) // 2, len(found) - 1})]
-    return about, [(f"{a} and {b}: {share:.0%}", plane, label) for share, _, a, b, plane, label in chosen]
+    planes = []
+    for share, _, title, rows, label in chosen:
+        planes.append((f"{title}, PCA: {share:.0%}", principal(z[rows]), label))
+        if (neighbours := by_neighbours(z[rows], seed)) is not None:
+            planes.append((f"{title}, t-SNE", neighbours, label))
+    return about, planes
+
+
+def by_neighbours(x: np.ndarray, seed: int) -> np.ndarray | None:
+    """t-SNE: [n, d] -> [n, 2]; None where scikit-learn is not installed."""
+    try:
+        from sklearn.manifold import TSNE
+    except ModuleNotFoundError:
+        return None
+    return TSNE(perplexity=min(30.0, (len(x) - 1) / 3), random_state=seed).fit_transform(x)
 
 
 def principal(x: np.ndarray) -> np.ndarray:

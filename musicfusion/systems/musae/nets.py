@@ -92,5 +92,5 @@ def modules(config) -> dict:
         z, petal = jnp.zeros((1, _group(config, bars).size.latent)), jnp.zeros(1, jnp.int32)
         found[f"critic_{bars}"] = jax.eval_shape(critic(config).init, key, z, petal)["params"]
     judge = genre.Genre(**dict(config.genre.size))
-    found["genre"] = jax.eval_shape(judge.init, key, jnp.zeros((1, 2 * BAR, 4), jnp.int32))["params"]
+    found["genre"] = jax.eval_shape(judge.init, key, jnp.zeros((1, min(config.lengths) * BAR, 4), jnp.int32))["params"]
     return found

@@ -51,7 +51,7 @@ class Song(NamedTuple):
 def space(config, results, bars: int, stage: str = "flower") -> Space:
     """The autoencoder of a run. MusicFusionError where it has none for so many bars."""
     if bars not in config.lengths:
-        raise MusicFusionError(f"sample.bars = {bars} was not trained: use {' or '.join(map(str, config.lengths))}")
+        raise MusicFusionError(f"{bars} bars were not trained: use {' or '.join(map(str, config.lengths))}")
     kind = next(kind for kind in nets.KINDS if kind.name == stage)
     model, params = nets.model(config, kind, bars), results(f"{stage}_{bars}")
     params = params.get("autoencoder", params)
@@ -82,7 +82,7 @@ def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: in
     given = set(inputs)
     if given not in ({"song"}, {"start", "end"}, set()):
         raise MusicFusionError("--inputs: give song=FILE, or start=FILE,end=FILE, or none to make something up")
-    net = space(config, results, config.sample.bars)
+    net = space(config, results, config.sample.bars or min(config.lengths))
     if given == {"song"}:
         return _song(net, read(inputs["song"], net.lineup), controls, config, folder)
     if given:

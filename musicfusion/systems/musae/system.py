@@ -19,8 +19,6 @@ from musicfusion.systems.musae import (
     windows,
 )
 
-JUDGED = 2  # bars, of which the classifier hears the genre
-
 
 def corpus(config):
     """The pieces in four tracks at config.data.root, music21's where it is ""."""
@@ -28,7 +26,7 @@ def corpus(config):
 
 
 def stages(config) -> tuple[Stage, ...]:
-    """petals -> the autoencoders of config.lengths with the flower; genre.
+    """petals -> the autoencoders of config.lengths with the flower; genre, which hears the shortest windows.
 
     Where config.evaluate.compare asks for it, the other rows of table 1, too.
     """
@@ -38,7 +36,7 @@ def stages(config) -> tuple[Stage, ...]:
     judge = Stage(
         name="genre", needs=("petals",), task=genre.task(genre.Genre(**dict(config.genre.size)), config.genre),
         steps=config.genre.steps, batch=config.genre.batch, best="loss",
-        **_windows(config, JUDGED))
+        **_windows(config, min(config.lengths)))
     return (first, *(_autoencoder(config, kind, bars) for kind in kinds for bars in config.lengths), judge)
 
 

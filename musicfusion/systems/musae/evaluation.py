@@ -137,7 +137,7 @@ def fit(config, results, kind: nets.Kind, bars: int, inputs: Inputs, z: np.ndarr
     """How well the aggregated posterior fits the prior. Distances are shares of the prior's own standard deviation.
 
     mean: of dimensions' means from the prior's;  variance: mean ratio to the prior's;  wasserstein: sliced, and beside
-    it that between two draws from the prior;  gap: the critic's;  recovered: of windows with a genre, how many lie
+    it that between two draws from the prior;  gap: the critic's, if one was trained;  recovered: of windows with a genre, how many lie
     nearest to its petal.
     """
     count, size = int(results("petals")["count"]), z.shape[1]
@@ -155,7 +155,7 @@ def fit(config, results, kind: nets.Kind, bars: int, inputs: Inputs, z: np.ndarr
             "mean": float(np.sqrt(np.mean(((z.mean(0) - prior.mean(0)) / spread) ** 2))),
             "variance": float(np.mean(z.var(0) / spread**2)),
             "wasserstein": sliced(z / spread, prior / spread, config.seed),
-            "wasserstein_prior": sliced(again / spread, prior / spread, config.seed), "gap": gap,
+            "wasserstein_prior": sliced(again / spread, prior / spread, config.seed), "gap": gap if kind.drawn else None,
             "recovered": float(near[known].mean()) if known.any() else None}
 
 

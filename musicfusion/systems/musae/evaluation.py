@@ -137,8 +137,8 @@ def fit(config, results, kind: nets.Kind, bars: int, inputs: Inputs, z: np.ndarr
     """How well the aggregated posterior fits the prior. Distances are shares of the prior's own standard deviation.
 
     mean: of dimensions' means from the prior's;  variance: mean ratio to the prior's;  wasserstein: sliced, and beside
-    it that between two draws from the prior;  gap: the critic's, if one was trained;  recovered: of windows with a genre, how many lie
-    nearest to its petal.
+    it that between two draws from the prior;  gap: the critic's, where one was trained;  recovered: of windows with a
+    genre, how many lie nearest to its petal.
     """
     count, size = int(results("petals")["count"]), z.shape[1]
     keys = numbered(jax.random.key(config.seed), jnp.arange(2 * len(z)))
@@ -148,14 +148,14 @@ def fit(config, results, kind: nets.Kind, bars: int, inputs: Inputs, z: np.ndarr
     params = results(f"{kind.name}_{bars}")["critic"]
     score = jax.jit(lambda z, petal: nets.critic(config).apply(
         {"params": params}, z, petal if kind.prior == "flower" else None))
-    gap = float(np.mean(score(prior, inputs.petal)) - np.mean(score(z, inputs.petal)))
+    gap = float(np.mean(score(prior, inputs.petal)) - np.mean(score(z, inputs.petal))) if kind.drawn else None
     known = inputs.genre >= 0
     near = np.asarray(priors.nearest_petal(jnp.asarray(z), count)) == inputs.petal
     return {"kind": kind.name, "title": kind.title, "bars": bars,
             "mean": float(np.sqrt(np.mean(((z.mean(0) - prior.mean(0)) / spread) ** 2))),
             "variance": float(np.mean(z.var(0) / spread**2)),
             "wasserstein": sliced(z / spread, prior / spread, config.seed),
-            "wasserstein_prior": sliced(again / spread, prior / spread, config.seed), "gap": gap if kind.drawn else None,
+            "wasserstein_prior": sliced(again / spread, prior / spread, config.seed), "gap": gap,
             "recovered": float(near[known].mean()) if known.any() else None}
 
 

@@ -59,7 +59,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "steps": 2000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
-    config.compare = ConfigDict({"lambdas": (0.2, 1.0, 2.0)})
+    config.compare = ConfigDict({"lambdas": (1.0, 2.0)})
     config.sample = ConfigDict({"grid": 0, "audio": True, "examples": 3})
     config.evaluate = ConfigDict({"windows": 1000, "batch": 100, "compare": False})
     config.run = ConfigDict({

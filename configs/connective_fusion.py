@@ -49,9 +49,9 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "diversity": (0.5, 0.15),  # weight and margin of a style's effect; the paper has none
         "distance": 0.7,  # lambda
         "critic_updates": 1,
-        "actor_rate": 10.0,  # a faster one soon sends every pair the same way, and stays there (docs/lite.md)
+        "actor_rate": 8.0,  # a faster one soon sends every pair the same way, and stays there (docs/lite.md)
         "actor_start": 300,
-        "steps": 1500, "batch": 64,
+        "steps": 1000, "batch": 64,
         "optimizer": {"rate": 1e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
     })
     config.reality = ConfigDict({

@@ -48,7 +48,6 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "prior": 0.25,  # weight of prior pairs beside unrelated pairs; the paper's is 1
         "diversity": (0.5, 0.15),  # weight and margin of a style's effect; the paper has none
         "distance": 0.7,  # lambda
-        "measure": "squared",  # or the paper's "log", with which a move far into what says nothing costs little
         "critic_updates": 1,
         "actor_rate": 8.0,  # a faster one soon sends every pair the same way, and stays there (docs/lite.md)
         "actor_start": 300,
@@ -106,7 +105,7 @@ def _paper(config: ConfigDict) -> None:
     })
     config.latents.update({"windows": 100_000, "validation": 5000})
     config.fusion.update({
-        "model": "perceptron", "noise": 0.0, "prior": 1.0, "diversity": (0.0, 0.0), "measure": "log",
+        "model": "perceptron", "noise": 0.0, "prior": 1.0, "diversity": (0.0, 0.0),
         "critic_updates": 10, "actor_rate": 1.0, "actor_start": 0, "steps": 500_000, "batch": 512,
     })
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 4})  # and one for what they say

@@ -4,7 +4,6 @@ z is one vector of two sides [B, d], of a real pair, of an unrelated pair, or bo
 learns which pairs are real; the actor G moves the others until they pass, as little as it can.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -15,21 +14,10 @@ from jax import lax
 
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
-from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.rows import folded
 from musicfusion.core.task import Resident, Task
 from musicfusion.latent import partners
 from musicfusion.latent.space import distances
-
-# Of a move, in units of sbar. With the papers' logarithm a very long one is cheap where sbar is large: in dimensions
-# that say nothing, in which a critic has not seen anything but N(0, 1) either.
-MEASURES = {"log": losses.log_distance, "squared": losses.squared_distance}
-
-
-def _measure(name: str) -> Callable:
-    if name not in MEASURES:
-        raise MusicFusionError(f"fusion.measure = {name!r} is unknown: use {' or '.join(MEASURES)}")
-    return MEASURES[name]
 
 
 def negative_kinds(prior: float) -> tuple[str, ...]:
@@ -118,7 +106,6 @@ def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group
                  "critic": optimizers.create(group.optimizer, group.steps)}
     aspects = actor.aspects
     diversity, margin = group.get("diversity", (0.0, 0.0))
-    rho = functools.partial(distances, measure=_measure(group.get("measure", "log")))
 
     def act(params, heard, controls, keys=None):
         return actor.apply({"params": params}, heard, controls, keys)
@@ -165,11 +152,11 @@ def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group
         def please(made, moved, again):
             logits = judge(state["params"]["critic"], made, folded(batch["row_key"], 30))
             adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
-            found = rho(moved, z, batch["sbar"], aspects)
-            total = adversarial + group.distance * jnp.mean(weigh(found, styles[0]))
-            terms = {"adversarial": adversarial, **{f"rho_{name}": jnp.mean(value) for name, value in found.items()}}
+            rho = distances(moved, z, batch["sbar"], aspects)
+            total = adversarial + group.distance * jnp.mean(weigh(rho, styles[0]))
+            terms = {"adversarial": adversarial, **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
             for other in again:
-                apart = rho(other, moved, batch["sbar"], aspects)
+                apart = distances(other, moved, batch["sbar"], aspects)
                 terms["sameness"] = jnp.mean(sameness(apart, styles[0], styles[1], margin))
                 total += diversity * terms["sameness"]
             return total, terms
@@ -192,9 +179,9 @@ def task(actor, critic, hear: Callable, decode: Callable, weigh: Callable, group
         for kind in negative_kinds(group.prior):
             z, raw = batch[kind], hear(batch["vaes"], batch[kind])
             moved = act(state["params"]["actor"], raw, batch["controls"])
-            moves = rho(moved, z, batch["sbar"], aspects)
+            rho = distances(moved, z, batch["sbar"], aspects)
             found |= {f"passes_{kind}": passed(raw), f"passes_moved_{kind}": passed(hear(batch["vaes"], moved)),
-                      **{f"rho_{name}_{kind}": jnp.mean(value) for name, value in moves.items()}}
+                      **{f"rho_{name}_{kind}": jnp.mean(value) for name, value in rho.items()}}
         return found
 
     def generate(params, batch, key):

@@ -1,6 +1,6 @@
 """A latent z that has parts, side by side, and how far they moved. `parts`: name -> size, in z's order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 
@@ -16,8 +16,7 @@ def split(z: jax.Array, parts: Mapping[str, int]) -> dict[str, jax.Array]:
     return found
 
 
-def distances(moved: jax.Array, z: jax.Array, sbar: jax.Array, parts: Mapping[str, int],
-              measure: Callable = losses.log_distance) -> dict[str, jax.Array]:
-    """How far each part moved (rho, by default), one number a row. [B, d] x 2, sbar [d] -> {part: [B]}."""
+def distances(moved: jax.Array, z: jax.Array, sbar: jax.Array, parts: Mapping[str, int]) -> dict[str, jax.Array]:
+    """rho of each part, one number a row. [B, d] x 2, sbar [d] -> {part: [B]}."""
     by_part = [split(x, parts) for x in (moved, z, sbar)]
-    return {name: measure(*(part[name] for part in by_part)) for name in parts}
+    return {name: losses.log_distance(*(part[name] for part in by_part)) for name in parts}

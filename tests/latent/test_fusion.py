@@ -9,7 +9,6 @@ from micro import micro_config
 from ml_collections import ConfigDict
 
 from musicfusion import losses
-from musicfusion.core.errors import MusicFusionError
 from musicfusion.latent import fusion
 from musicfusion.latent.space import distances
 from musicfusion.systems.collagenet import latents
@@ -313,25 +312,3 @@ def test_where_diversity_counts_the_actor_learns_to_use_its_controls(batch):
     (*_, with_it), _ = run(start, batch, 60, diversity=(3.0, 1.0))
     assert "sameness" not in metrics
     assert spread(with_it) > 2 * spread(without)
-
-
-@pytest.mark.parametrize(("measure", "cost"), [("log", np.log(101.0)), ("squared", 100.0)])
-def test_a_long_move_in_a_dimension_that_says_nothing_is_cheap_only_by_the_papers_logarithm(measure, cost):
-    sbar, z = jnp.array([0.1, 1.0]), jnp.zeros((1, 2))
-    far, near = jnp.array([[0.0, 10.0]]), jnp.array([[0.01, 0.0]])
-    price = fusion.MEASURES[measure]
-    assert distances(far, z, sbar, {"all": 2}, price)["all"][0] == pytest.approx(cost / 2, rel=1e-4)
-    assert distances(near, z, sbar, {"all": 2}, price)["all"][0] == pytest.approx(0.01 / 2, rel=1e-3), "alike when short"
-
-
-def test_the_actor_pays_by_the_measure_that_its_group_names(start, batch):
-    """The same step twice, but for the measure: the actors differ, the critics do not."""
-    state = start | {"step": jnp.int32(10)}
-    (log, _), (squared, _) = (run(state, batch, 1, **changes) for changes in ({}, {"measure": "squared"}))
-    assert not same(log["params"]["actor"], squared["params"]["actor"])
-    assert same(log["params"]["critic"], squared["params"]["critic"])
-
-
-def test_an_unknown_measure_is_refused_in_one_line():
-    with pytest.raises(MusicFusionError, match="fusion.measure = 'cubed' is unknown: use log or squared"):
-        task(measure="cubed")

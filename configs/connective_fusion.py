@@ -29,10 +29,10 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
     config.melody_vae = ConfigDict({
         "model": "lite",
-        "size": {"width": 128, "depth": 2, "latent": 64},
-        "kl": {"melody": 0.15},
+        "size": {"width": 128, "depth": 2, "latent": 64, "parts": 8},
+        "kl": {"melody": 0.25},
         "kl_midpoint": 0.0,
-        "steps": 8000, "batch": 64,
+        "steps": 7000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
     config.latents = ConfigDict({
@@ -47,11 +47,11 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "noise": 1.0,  # pairs are drawn from q(z|x), where the actor leaves no traces; 0: means, as in the paper
         "prior": 0.25,  # weight of prior pairs beside unrelated pairs; the paper's is 1
         "diversity": (0.5, 0.15),  # weight and margin of a style's effect; the paper has none
-        "distance": 0.5,  # lambda
+        "distance": 0.7,  # lambda
         "critic_updates": 1,
-        "actor_rate": 10.0,  # a faster one soon sends every pair the same way, and stays there (docs/lite.md)
+        "actor_rate": 8.0,  # a faster one soon sends every pair the same way, and stays there (docs/lite.md)
         "actor_start": 300,
-        "steps": 3000, "batch": 64,
+        "steps": 1000, "batch": 64,
         "optimizer": {"rate": 1e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
     })
     config.reality = ConfigDict({
@@ -59,9 +59,9 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "steps": 2000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
-    config.compare = ConfigDict({"lambdas": (0.2, 1.0, 2.0)})
+    config.compare = ConfigDict({"lambdas": (2.0,)})
     config.sample = ConfigDict({"grid": 0, "audio": True, "examples": 3})
-    config.evaluate = ConfigDict({"windows": 1000, "batch": 100, "compare": False})
+    config.evaluate = ConfigDict({"windows": 600, "batch": 100, "compare": False})
     config.run = ConfigDict({
         "parallel": "pmap", "precision": "float32", "steps_per_dispatch": 20,
         "log_every": 100, "evaluate_every": 500, "checkpoint_every": 500, "show_every": 1000, "evaluate_batches": 8,

@@ -18,11 +18,12 @@ FRAME = 8.0  # how much a wrong frame weighs: as many wrong notes as that
 
 
 class MelodyVAE(nn.Module):
-    """Four bars <-> z, a part of it each bar (nn.blocks.Summary); the last number of a part belongs to the frame."""
+    """Four bars <-> z, which lies in time (nn.blocks.Summary); the last number of each bar belongs to the frame."""
 
     width: int = 128
     depth: int = 2
     latent: int = 64
+    parts: int = 8
     dtype: jnp.dtype = jnp.float32
 
     @property
@@ -37,9 +38,9 @@ class MelodyVAE(nn.Module):
     def setup(self):
         """Encoder and decoder, of the melody and of its frame."""
         self.encoder = Blocks(self.width, self.depth, self.dtype)
-        self.summary = Summary(self.latent - BARS, BARS, dtype=self.dtype)
+        self.summary = Summary(self.latent, self.parts, dtype=self.dtype)
         self.place = nn.Dense(2 * BARS)
-        self.steps = Expansion(STEPS, BARS, dtype=self.dtype)
+        self.steps = Expansion(STEPS, self.parts, dtype=self.dtype)
         self.decoder = Blocks(self.width, self.depth, self.dtype)
         self.head = nn.Dense(frames.SYMBOLS)
         self.places = nn.Dense(self.width)
@@ -50,24 +51,17 @@ class MelodyVAE(nn.Module):
         frame, seen = self._seen(batch)
         mean, std = self.summary(self.encoder(jax.nn.one_hot(seen, frames.SYMBOLS)))
         place, spread = jnp.split(self.place(jax.nn.one_hot(frame, frames.FRAMES)), 2, -1)
-        return self._merged(mean, place), self._merged(std, jnp.exp(0.5 * jnp.clip(spread, -14.0, 4.0)))
+        return _with_frame(mean, place), _with_frame(std, jnp.exp(0.5 * jnp.clip(spread, -14.0, 4.0)))
 
     def _seen(self, batch) -> tuple[jax.Array, jax.Array]:
         """The frames [B], and the melodies as they are seen from there [B, 64]; in training also from beside it."""
         frame = jnp.clip(frames.find(batch["melody"]) + batch.get("aside", 0), 0, frames.FRAMES - 1)
         return frame, frames.relative(batch["melody"], frame)
 
-    def _merged(self, seen: jax.Array, frame: jax.Array) -> jax.Array:
-        """[B, latent - BARS], [B, BARS] -> z [B, latent]."""
-        rows = len(seen)
-        both = jnp.concatenate([seen.reshape(rows, BARS, -1), frame[..., None]], -1)
-        return both.reshape(rows, -1)
-
     def logits(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         """z [B, latent] -> the melody as it is seen from its frame [B, 64, SYMBOLS], and the frame [B, FRAMES]."""
-        bars = z.reshape(len(z), BARS, -1)
-        seen = self.head(self.decoder(self.steps(bars[..., :-1].reshape(len(z), -1))))
-        frame = self.frames(nn.gelu(self.places(bars[..., -1])))
+        seen = self.head(self.decoder(self.steps(_with_frame(z, jnp.zeros(())))))
+        frame = self.frames(nn.gelu(self.places(z.reshape(len(z), BARS, -1)[..., -1])))
         return seen.astype(jnp.float32), frame.astype(jnp.float32)
 
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
@@ -86,3 +80,9 @@ class MelodyVAE(nn.Module):
         """The melody as actor and critic hear it (hearing.py)."""
         seen, frame = self.logits(z)
         return soft.framed_melody(seen, -frames.REACH, frame, frames.LOWEST)
+
+
+def _with_frame(z: jax.Array, frame: jax.Array) -> jax.Array:
+    """z [B, latent] with the frame's numbers [B, 4] in their places."""
+    bars = z.reshape(len(z), BARS, -1)
+    return bars.at[..., -1].set(frame).reshape(z.shape)

@@ -59,9 +59,9 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "steps": 2000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
     })
-    config.compare = ConfigDict({"lambdas": (2.0,)})
+    config.compare = ConfigDict({"lambdas": (0.3,)})
     config.sample = ConfigDict({"grid": 0, "audio": True, "examples": 3})
-    config.evaluate = ConfigDict({"windows": 600, "batch": 100, "compare": False})
+    config.evaluate = ConfigDict({"windows": 500, "batch": 100, "compare": False})
     config.run = ConfigDict({
         "parallel": "pmap", "precision": "float32", "steps_per_dispatch": 20,
         "log_every": 100, "evaluate_every": 500, "checkpoint_every": 500, "show_every": 1000, "evaluate_batches": 8,

@@ -17,8 +17,8 @@ from musicfusion.nn.blocks import Blocks, gated, verdict
 from musicfusion.systems.connective_fusion.windows import BARS
 
 SPANS, PER_SPAN = 16, 8  # half bars, of so many steps
-# No number of z is moved by more. Where z says nothing sbar is large and the papers' distance grows with a logarithm:
-# a move of twenty costs little there, and takes the critic where it has never been.
+# No number of z is moved by more. Where z says little sbar is large, and the papers' distance grows with a logarithm: a
+# move by twenty costs little there, and takes the critic where it has never been.
 FARTHEST = 2.0
 
 

@@ -29,7 +29,8 @@ DECLARATION = Declaration(
         "melody_vae": Shipped(),
         "latents": Shipped(),
         "fusion": Shipped(("actor",)),
-        "reality": Shipped(needed=False),
+        "reality*": Shipped(needed=False),  # Latent Perturb's, too
         "fusion_*": Shipped(("actor",), needed=False),
     },
+    pretrained="connective-fusion-lite",
 )

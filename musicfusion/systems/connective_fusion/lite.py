@@ -84,5 +84,5 @@ class MelodyVAE(nn.Module):
 
 def _with_frame(z: jax.Array, frame: jax.Array) -> jax.Array:
     """z [B, latent] with the frame's numbers [B, 4] in their places."""
-    bars = z.reshape(len(z), BARS, -1)
+    bars = jnp.asarray(z).reshape(len(z), BARS, -1)
     return bars.at[..., -1].set(frame).reshape(z.shape)

@@ -27,12 +27,10 @@ class Critic(nn.Module):
     """d(z), of the flower's petal too: a perceptron with two hidden layers, tanh, a linear score (section 3.2.3)."""
 
     hidden: int = 512
-    unit: float = 1.0  # what counts as 1 in z
 
     @nn.compact
     def __call__(self, z: jax.Array, petal: jax.Array | None = None) -> jax.Array:
         """z [B, size], petal int [B] or None -> score [B]."""
-        z = z / self.unit
         if petal is not None:
             z = jnp.concatenate([z, jax.nn.one_hot(petal, PETALS)], -1)
         for layer in range(2):

@@ -8,11 +8,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from musicfusion import losses
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
 from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
+from musicfusion.systems.musae.code import AtOnce
 
 CELLS = STEPS_PER_BEAT * TRACKS  # tokens of a beat
 
@@ -46,7 +46,7 @@ class Encoder(nn.Module):
         return mean, std
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(AtOnce):
     """Windows of `bars` in four tracks <-> z."""
 
     bars: int
@@ -58,15 +58,6 @@ class Autoencoder(nn.Module):
     spread: float = 1.0
     dtype: jnp.dtype = jnp.float32
 
-    @property
-    def aspects(self) -> dict[str, int]:
-        """The latent's size."""
-        return {"z": self.latent}
-
-    def teacher(self, fraction):
-        """Nothing is fed back: the decoder is not autoregressive (section 3.2.2)."""
-        return 1.0
-
     def setup(self):
         """Encoder and decoder."""
         self.encoder = Encoder(self.width, self.depth, self.latent, self.parts, self.shared, self.spread,
@@ -76,10 +67,6 @@ class Autoencoder(nn.Module):
         self.decoder = Blocks(self.width, self.depth, self.dtype)
         self.head = nn.Dense(CELLS * VOCABULARY)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
-        """batch["tracks"] int [B, T, 4] -> posterior (mean, std), each [B, latent]."""
-        return self.encoder(batch["tracks"])
-
     def logits(self, z: jax.Array) -> jax.Array:
         """z [B, latent] -> [B, T, 4, 130]."""
         z = z / units(self.latent, self.spread)
@@ -87,18 +74,3 @@ class Autoencoder(nn.Module):
         whole = jnp.broadcast_to(self.whole(z[:, None, : self.shared]), (*steps.shape[:2], self.width))
         x = self.head(self.decoder(jnp.concatenate([steps, whole], -1)))
         return x.reshape(len(z), -1, TRACKS, VOCABULARY).astype(jnp.float32)
-
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
-        """Cross-entropy of the four tracks, nats a window [B]."""
-        del key, teacher
-        return cross_entropy(self.logits(z), batch["tracks"])
-
-    def decode(self, z) -> dict[str, jax.Array]:
-        """Greedy: {"tracks": int32 [B, T, 4]}."""
-        return {"tracks": jnp.argmax(self.logits(z), -1).astype(jnp.int32)}
-
-
-def cross_entropy(logits: jax.Array, tokens: jax.Array) -> dict[str, jax.Array]:
-    """[B, T, 4, 130], int [B, T, 4] -> nats [B] of each track: equation (3)'s H(p_d, p_g)."""
-    likely = jax.nn.log_softmax(logits)
-    return {f"track_{k}": losses.nll(likely[:, :, k], tokens[:, :, k]) for k in range(TRACKS)}

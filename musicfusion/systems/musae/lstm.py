@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
 from musicfusion.nn.recurrent import LOG_VARIANCE, LSTM, BiLSTM, Linear
-from musicfusion.systems.musae.lite import cross_entropy
+from musicfusion.systems.musae.code import AtOnce
 from musicfusion.systems.musae.windows import BAR
 
 LAYERS = 3
@@ -34,22 +34,13 @@ class Encoder(nn.Module):
         return mean, jnp.exp(0.5 * jnp.clip(log_variance, *LOG_VARIANCE))
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(AtOnce):
     """Windows of `bars` in four tracks <-> z."""
 
     bars: int
     hidden: int = 512
     latent: int = 512
     dtype: jnp.dtype = jnp.float32
-
-    @property
-    def aspects(self) -> dict[str, int]:
-        """The latent's size."""
-        return {"z": self.latent}
-
-    def teacher(self, fraction):
-        """Nothing is fed back."""
-        return 1.0
 
     def setup(self):
         """The encoder; of each track three LSTMs; the linear map to their first states, which all share in the code."""
@@ -58,10 +49,6 @@ class Autoencoder(nn.Module):
         self.layers = [[LSTM(self.hidden, dtype=self.dtype, name=f"track_{k}_layer_{layer}") for layer in range(LAYERS)]
                        for k in range(TRACKS)]
         self.heads = [Linear(self.hidden, VOCABULARY, self.dtype) for _ in range(TRACKS)]
-
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
-        """batch["tracks"] int [B, T, 4] -> posterior (mean, std), each [B, latent]."""
-        return self.encoder(batch["tracks"])
 
     def logits(self, z: jax.Array) -> jax.Array:
         """z [B, latent] -> [B, T, 4, 130]: z at every step, h_0 = c_0 = tanh(W z). Equations (11) to (13)."""
@@ -74,12 +61,3 @@ class Autoencoder(nn.Module):
                 x, _ = layer(x, (start, start))
             found.append(head()(x))
         return jnp.stack(found, 2)
-
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
-        """Cross-entropy of the four tracks, nats a window [B]."""
-        del key, teacher
-        return cross_entropy(self.logits(z), batch["tracks"])
-
-    def decode(self, z) -> dict[str, jax.Array]:
-        """Greedy: {"tracks": int32 [B, T, 4]}."""
-        return {"tracks": jnp.argmax(self.logits(z), -1).astype(jnp.int32)}

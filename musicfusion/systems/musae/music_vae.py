@@ -13,11 +13,11 @@ from jax import lax
 from musicfusion.codecs.melody import REST, VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
 from musicfusion.nn.recurrent import LSTM, Linear, LSTMCell
-from musicfusion.systems.musae import lite
+from musicfusion.systems.musae.code import Coder, cross_entropy
 from musicfusion.systems.musae.windows import BAR
 
 
-class MusicVAE(nn.Module):
+class MusicVAE(Coder):
     """Windows of `bars` in four tracks <-> z; contract of latent.vae."""
 
     encoder: nn.Module
@@ -27,15 +27,6 @@ class MusicVAE(nn.Module):
     embedding: int = 64
     latent: int = 512
     dtype: jnp.dtype = jnp.float32
-
-    @property
-    def aspects(self) -> dict[str, int]:
-        """The latent's size."""
-        return {"z": self.latent}
-
-    def teacher(self, fraction):
-        """The truth is fed throughout in training."""
-        return 1.0
 
     def setup(self):
         """Writers: one for all tracks (flat), or one a track, and their conductor."""
@@ -49,10 +40,6 @@ class MusicVAE(nn.Module):
         if self.hierarchical:
             self.begin = Linear(self.latent, self.hidden, self.dtype)
             self.conductor = LSTM(self.hidden, dtype=self.dtype)
-
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
-        """batch["tracks"] int [B, T, 4] -> posterior (mean, std), each [B, latent]."""
-        return self.encoder(batch["tracks"])
 
     def _given(self, z: jax.Array) -> jax.Array:
         """What a writer is given of z: z itself [B, latent]; or of each bar its embedding [B bars, hidden]."""
@@ -91,7 +78,7 @@ class MusicVAE(nn.Module):
     def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
         """Cross-entropy of the four tracks, nats a window [B]."""
         del key, teacher
-        return lite.cross_entropy(self.logits(z, batch["tracks"]), batch["tracks"])
+        return cross_entropy(self.logits(z, batch["tracks"]), batch["tracks"])
 
     def decode(self, z) -> dict[str, jax.Array]:
         """Greedy, each step fed with what was said before: {"tracks": int32 [B, T, 4]}."""

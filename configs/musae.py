@@ -32,14 +32,14 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.musae_2 = ConfigDict({
         "model": "lite",
         "size": {"width": 128, "depth": 2, "latent": 512, "parts": 8, "shared": 16},
-        "steps": 4000, "batch": 64,
+        "steps": 3000, "batch": 64,
         "beta": 1.0, "beta_every": 100, "penalty": 10.0, "critic_updates": 5, "critic_rate": 0.2,
         "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 200, "clip": 1.0},
     })
     config.musae_16 = config.musae_2.copy_and_resolve_references()
     config.musae_16.size.parts = 16
-    config.musae_16.steps = 2000
-    config.critic = ConfigDict({"hidden": 512})
+    config.musae_16.update({"steps": 800, "beta_every": 40})
+    config.critic = ConfigDict({"hidden": 512, "scaled": True})  # scaled: it reads z in units of the prior's spread
     # MusicVAE learns for as many steps as MusAE, from as large batches. free_nats: a bar; its own are 17 and 11
     config.music_vae = ConfigDict({
         "size": {"hidden": 256, "embedding": 64},
@@ -89,5 +89,6 @@ def _paper(config: ConfigDict) -> None:
             "optimizer": {"rate": 1e-4, "schedule": "decay", "warmup": 0, "clip": 1.0},
         })
     config.music_vae.size.update({"hidden": 1024, "embedding": 128})
+    config.critic.scaled = False
     config.genre.steps = 20_000
     config.run.update({"evaluate_every": 1000, "checkpoint_every": 1000})

@@ -33,6 +33,13 @@ def flower(keys: jax.Array, angle: jax.Array, size: int) -> jax.Array:
     return jnp.concatenate([first, normal[:, 2:] * jnp.sqrt(REST)], -1)
 
 
+def turned(z: jax.Array, turn: jax.Array) -> jax.Array:
+    """z [b, size] moved around the flower by `turn` radians [b]: its first two numbers are rotated."""
+    cos, sin = jnp.cos(turn), jnp.sin(turn)
+    return jnp.concatenate([
+        jnp.stack([cos * z[:, 0] - sin * z[:, 1], sin * z[:, 0] + cos * z[:, 1]], -1), z[:, 2:]], -1)
+
+
 def nearest_petal(z: jax.Array, petals: jax.Array | int) -> jax.Array:
     """The petal whose centre is nearest to z [..., size]: int32 [...]."""
     turn = jnp.arctan2(z[..., 1], z[..., 0]) / (2 * jnp.pi) * petals

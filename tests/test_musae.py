@@ -49,7 +49,8 @@ def test_a_run_leaves_all_rows_of_the_table_and_all_figures(run):
         assert 0 <= row["mean"] <= 1 and len(row["accuracy"]) == 4
     assert set(report["genres"]) == set(voices.COMPOSERS) and report["tracks"][0] == "soprano"
     assert {(row["way"], row["amount"]) for row in report["transfer"]} == {
-        (way, amount) for way in ("around", "straight", "means") for amount in (0, 0.25, 0.5, 0.75, 1)}
+        (way, amount) for way in ("around", "straight", "means") for amount in (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5)}
+    assert set(report["petals"]["from_styles"]) == {"0.5", "0.7", "1.0"}
     assert len(report["interpolation"]["2"]) == 6 and report["interpolation"]["2"]["data space"][0] == 0
     assert [row["kind"] for row in report["fit"]] == ["flower", "gaussian", "free"]
     for name in ("interpolation", "petals", "genres", "transfer"):
@@ -69,7 +70,7 @@ def test_a_song_is_reconstructed_and_moved(run, pair, tmp_path, capsys):
         assert f"{out / 'index.html'}" in said and (out / "song.png").is_file()
         made.append((out / "song.mid").read_bytes())
     about = json.loads((tmp_path / "1" / "metadata.json").read_text())
-    assert about["controls"] == {"steps": 8, "genre": "", "n": 4, "to": "bach", "amount": 0.7}
+    assert about["controls"] == {"steps": 8, "genre": "", "n": 4, "to": "bach", "amount": 0.7, "spread": 0.7}
     assert set(about["kept"]) == {"rhythm", "notes"} and about["genre"] in voices.COMPOSERS
     notes = [(tmp_path / n / "song.mid").read_bytes()[-200:] for n in "02"]
     assert notes[0] == notes[1], "no way is no change"
@@ -100,7 +101,7 @@ def test_a_genre_is_drawn_from_and_the_seed_says_which(run, tmp_path, capsys):
 @pytest.mark.parametrize(("flags", "words"), [
     (["--controls=genre=bahc"], "genre=bahc is unknown: did you mean bach?"),
     (["--controls=n=2"], "genre is missing: there are "),
-    (["--controls=amount=2"], "amount=2 is out of range"),
+    (["--controls=amount=3"], "amount=3 is out of range"),
     (["--inputs=start=setup.cfg"], "give song=FILE, or start=FILE,end=FILE"),
     (["--controls=genre=bach", "--config.sample.bars=16"], "16 bars were not trained: use 2"),
 ])

@@ -43,6 +43,12 @@ def test_the_nearest_petal_goes_around():
     np.testing.assert_array_equal(priors.nearest_petal(z, PETALS), [0, 0, 1, 7, 0, 0])
 
 
+def test_a_turned_draw_is_a_draw_from_the_petal_there():
+    here, there = petal(1)[:100], petal(3)[:100]
+    turn = jnp.full(100, priors.angle(3, PETALS) - priors.angle(1, PETALS))
+    np.testing.assert_allclose(priors.turned(here, turn), there, atol=1e-5)
+
+
 def test_a_row_draws_the_same_whatever_stands_beside_it():
     few, many = (priors.gaussian(keys(n), SIZE) for n in (3, 10))
     np.testing.assert_array_equal(few, many[:3])

@@ -70,7 +70,8 @@ def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus
                 "tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, bits, np.uint32)}))
         if progress:
             progress(done, len(found))
-    return concatenate(songs, skipped, source=f"{len(found)} MIDI files", place=str(root), tags=genres, lineup="band")
+    source = f"{root.resolve().name}, {len(found)} MIDI files"
+    return concatenate(songs, skipped, source=source, place=str(root), tags=genres, lineup="band")
 
 
 def files(root: Path, limit: int = 0) -> list[Path]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musicfusion.codecs.melody import HOLD, REST
-from musicfusion.systems.musae import evaluation, nets, published, sampling, tables
+from musicfusion.systems.musae import evaluation, nets, published, sampling, space, tables
 from musicfusion.systems.musae.evaluation import Inputs
 
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def test_interpolation_in_the_latent_space_begins_and_ends_at_the_two():
     def decode(z):
         return np.where(z[:, None, :4] < 0.5, 60, 72) + np.zeros((1, 32, 1), int)
 
-    net = sampling.Space(decode, decode, [], 4, "band", 2)
+    net = space.Space(decode, decode, [], 4, "band", 2)
     z = np.repeat(np.arange(40)[:, None] % 2, 8, 1).astype(np.float32)
     inputs = INPUTS._replace(tokens=net.decode(z))
     curve = evaluation.interpolated(net, inputs, z, 0)
@@ -89,16 +89,6 @@ def test_what_survives_is_counted_both_ways():
     assert found["rhythm"][0] == pytest.approx(2 * 2 / (2 + 3)) and found["notes"][0] == pytest.approx(2 * 1 / (2 + 3))
     assert sampling.survives(before, before)["notes"][0] == 1
     assert sampling.survives(np.full((1, 4, 4), REST), np.full((1, 4, 4), REST))["rhythm"][0] == 0
-
-
-@pytest.mark.parametrize(("source", "target", "turn"), [(0, 1, 1), (0, 7, -1), (6, 1, 3), (3, 3, 0)])
-def test_a_song_goes_the_shorter_way_around(source, target, turn):
-    assert sampling.way(source, target, 8) == pytest.approx(turn * 2 * np.pi / 8)
-    angle = 2 * np.pi * source / 8
-    z = np.array([[np.cos(angle), np.sin(angle), 7.0]], np.float32)
-    there = 2 * np.pi * target / 8
-    np.testing.assert_allclose(sampling.turned(z, sampling.way(source, target, 8)),
-                               [[np.cos(there), np.sin(there), 7.0]], atol=1e-6)
 
 
 def test_the_papers_numbers_stand_beside_ours():

@@ -10,6 +10,7 @@ import pytest
 from micro import micro_config, variant
 from ml_collections import ConfigDict
 
+from musicfusion import priors
 from musicfusion.codecs.melody import REST
 from musicfusion.core.rows import numbered
 from musicfusion.latent import vae
@@ -192,6 +193,30 @@ def test_the_critic_of_the_flower_is_told_the_petal(batch):
     learned = critic.init(KEY, z, batch["petal"])
     scores = np.asarray(critic.apply(learned, z, batch["petal"]))
     assert len(np.unique(scores)) == ROWS
+
+
+def test_a_critic_that_reads_z_as_the_prior_s_sees_all_petals_alike():
+    critic, petals = adversarial.Critic(16, "flower"), jnp.full(8, 8)
+    here, there = jnp.full(8, 2), jnp.arange(8)
+    z = priors.flower(numbered(KEY, jnp.arange(8)), priors.angle(here, petals), LATENT)
+    learned = critic.init(KEY, z, here, petals)
+    weights = learned["params"]["layer_0"]["kernel"]
+    learned["params"]["layer_0"]["kernel"] = weights.at[LATENT:].set(0.0)  # which petal it is: no matter
+    moved = priors.turned(z, priors.angle(there, petals) - priors.angle(here, petals))
+    scores = critic.apply(learned, z, here, petals), critic.apply(learned, moved, there, petals)
+    np.testing.assert_allclose(*scores, atol=1e-5)
+    plain = adversarial.Critic(16)
+    assert np.ptp(np.asarray(plain.apply(learned, moved, there) - plain.apply(learned, z, here))) > 1e-3
+
+
+@pytest.mark.parametrize("prior", adversarial.PRIORS)
+def test_the_spread_of_a_prior_is_that_of_its_draws(prior, batch):
+    keys = numbered(KEY, jnp.arange(4000))
+    wide = {"petal": jnp.zeros(4000, jnp.int32), "petals": jnp.full(4000, 8)}
+    drawn = np.asarray(adversarial.draw(prior, keys, wide, LATENT)).std(0)
+    said = np.asarray(adversarial.spread(prior, LATENT))
+    np.testing.assert_allclose(drawn[2:], said[2:], rtol=0.1)
+    assert np.prod(drawn[:2]) == pytest.approx(np.prod(said[:2]), rel=0.1)
 
 
 def test_what_is_drawn_is_of_the_rows_own_petal(batch):

@@ -7,7 +7,7 @@ from musicfusion.codecs import midi, tracks
 from musicfusion.codecs.melody import REST
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.musae import sampling
+from musicfusion.systems.musae import sampling, space
 
 GENRES = ["rock", "swing", "samba", "tango"]
 
@@ -21,7 +21,7 @@ def untouched():
     def decode(z):
         return np.round(z).astype(np.int32).reshape(len(z), -1, 4)
 
-    return sampling.Space(encode, decode, GENRES, 4, "band", 2)
+    return space.Space(encode, decode, GENRES, 4, "band", 2)
 
 
 def part(program, pitch, bars, drums=False, start=0.0, length=0.5):
@@ -68,9 +68,9 @@ def test_a_file_without_such_tracks_is_refused(tmp_path):
 
 def test_an_unknown_genre_is_answered_with_the_nearest(untouched):
     with pytest.raises(MusicFusionError, match="to=smba is unknown: did you mean samba"):
-        sampling.petal_of(untouched, "smba", "to")
+        space.petal_of(untouched, "smba", "to")
     with pytest.raises(MusicFusionError, match="the songs had no genres"):
-        sampling.petal_of(untouched._replace(genres=[]), "rock", "genre")
+        space.petal_of(untouched._replace(genres=[]), "rock", "genre")
 
 
 def test_rows_are_filled_up_and_cut_again():
@@ -80,5 +80,5 @@ def test_rows_are_filled_up_and_cut_again():
         seen.append(len(x))
         return x * params
 
-    np.testing.assert_array_equal(sampling.rows(run, 2, 4)(np.arange(10)), 2 * np.arange(10))
+    np.testing.assert_array_equal(space.rows(run, 2, 4)(np.arange(10)), 2 * np.arange(10))
     assert seen == [4, 4, 4]

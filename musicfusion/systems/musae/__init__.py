@@ -23,7 +23,8 @@ DECLARATION = Declaration(
         "genre": Control("of what is made up, without inputs", ""),
         "n": Control("how many windows are made up", 4, 1, 64, whole=True),
         "to": Control("the genre that a song moves toward", ""),
-        "amount": Control("how far, around the flower", 1.0, 0.0, 1.0),
+        "amount": Control("how far: 1 is the way between the genres' means", 1.25, 0.0, 2.0),
+        "spread": Control("how far what is made up strays from its genre's mean; 1: as pieces do", 0.7, 0.0, 2.0),
     },
     data="music21's pieces for four voices, the composer as genre",
     more="bands by --config.data.root: any folder of MIDI files, with genres in an index.csv beside them",
@@ -31,6 +32,7 @@ DECLARATION = Declaration(
     shipped={
         "petals": Shipped(),
         "flower_*": Shipped(),
+        "styles_*": Shipped(),
         "genre": Shipped(needed=False),
     },
 )

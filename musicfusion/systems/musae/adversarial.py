@@ -24,13 +24,22 @@ PRIORS = ("flower", "gaussian")
 
 
 class Critic(nn.Module):
-    """d(z), of the flower's petal too: a perceptron with two hidden layers, tanh, a linear score (section 3.2.3)."""
+    """d(z), of the flower's petal too: a perceptron with two hidden layers, tanh, a linear score (section 3.2.3).
+
+    prior: "" reads z as it is, as in the paper. Otherwise numbers are counted in the prior's spread, and the flower is
+    turned so that the petal lies on the first axis: what is learned of one petal holds for all.
+    """
 
     hidden: int = 512
+    prior: str = ""
 
     @nn.compact
-    def __call__(self, z: jax.Array, petal: jax.Array | None = None) -> jax.Array:
-        """z [B, size], petal int [B] or None -> score [B]."""
+    def __call__(self, z: jax.Array, petal: jax.Array | None = None, petals: jax.Array | int = PETALS) -> jax.Array:
+        """z [B, size], petal int [B] or None, and of how many -> score [B]."""
+        if self.prior and petal is not None:
+            z = priors.turned(z, -priors.angle(petal, petals))
+        if self.prior:
+            z = z / spread(self.prior, z.shape[1])
         if petal is not None:
             z = jnp.concatenate([z, jax.nn.one_hot(petal, PETALS)], -1)
         for layer in range(2):
@@ -47,9 +56,11 @@ def gradient_penalty(score: Callable[[jax.Array], jax.Array], real: jax.Array, m
     return (norm - 1) ** 2
 
 
-def spread(prior: str) -> float:
-    """The standard deviation of a prior in most dimensions."""
-    return 1.0 if prior == "gaussian" else priors.REST**0.5
+def spread(prior: str, size: int) -> jax.Array:
+    """A prior's standard deviation in each dimension, [size]; in the flower's plane that of a petal, on average."""
+    if prior == "gaussian":
+        return jnp.ones(size)
+    return jnp.where(jnp.arange(size) < 2, (priors.RADIAL * priors.REST) ** 0.25, priors.REST**0.5)
 
 
 def draw(prior: str, keys: jax.Array, batch: Mapping, size: int) -> jax.Array:
@@ -57,6 +68,11 @@ def draw(prior: str, keys: jax.Array, batch: Mapping, size: int) -> jax.Array:
     if prior == "gaussian":
         return priors.gaussian(keys, size)
     return priors.flower(keys, priors.angle(batch["petal"], batch["petals"]), size)
+
+
+def told(prior: str, batch: Mapping) -> tuple:
+    """What a critic of the prior is told beside z: each row's petal, and of how many."""
+    return (batch["petal"], batch["petals"]) if prior == "flower" else ()
 
 
 def ramp(step: jax.Array, group) -> jax.Array:
@@ -78,7 +94,7 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
                  "critic": optimizers.create(slow, group.steps * group.critic_updates)}
 
     def score(params, z, batch):
-        return critic.apply({"params": params}, z, batch["petal"] if prior == "flower" else None)
+        return critic.apply({"params": params}, z, *told(prior, batch))
 
     def posterior(params, batch):
         return model.apply({"params": params}, batch, method="encode")
@@ -90,8 +106,7 @@ def task(model, critic: Critic, prior: str, group, counts: Callable[[dict, dict]
     def init(key, batch):
         first, second = jax.random.split(key)
         params = {"autoencoder": vae.init(model, first, batch),
-                  "critic": critic.init(second, jnp.zeros((len(batch["petal"]), size)),
-                                        batch["petal"] if prior == "flower" else None)["params"]}
+                  "critic": critic.init(second, jnp.zeros((len(batch["petal"]), size)), *told(prior, batch))["params"]}
         return {"params": params, "step": jnp.zeros((), jnp.int32),
                 "optimizer": {name: optimizer[name].init(p) for name, p in params.items()}}
 

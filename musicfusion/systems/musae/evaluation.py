@@ -1,5 +1,6 @@
 """What a trained system does with songs that it never saw: table 1 and figures 3 to 5 of paper 004, and beyond."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,14 +15,25 @@ from musicfusion.codecs.melody import HOLD, VOCABULARY
 from musicfusion.core.report import working
 from musicfusion.core.rows import numbered
 from musicfusion.metrics import arrangement, bootstrap
-from musicfusion.systems.musae import adversarial, genre, nets, petals, published, sampling, tables, windows
+from musicfusion.systems.musae import (
+    adversarial,
+    genre,
+    nets,
+    petals,
+    published,
+    sampling,
+    space,
+    styles,
+    tables,
+    windows,
+)
 
 PAIRS = 256  # of interpolations (section 4.3), and of windows in a plane of figure 5
 SHARES = np.linspace(0, 1, 11)
 A_PETAL = 256  # draws from each petal (section 4.4.1)
 DIRECTIONS = 256  # of the sliced Wasserstein distance
-AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a change of genre
-WAYS = ("around", "straight", "means")
+AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # of a change of genre
+SPREADS = (0.5, 0.7, 1.0)  # of draws from where a genre's codes lie
 
 
 class Inputs(NamedTuple):
@@ -49,7 +61,7 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
         curves: dict[str, list[float]] = {"data space": in_data_space(inputs, config.seed)}
         for kind in _trained(results, bars):
             working(f"{bars} bars: {kind.title}")
-            net = sampling.space(config, results, bars, kind.name)
+            net = space.load(config, results, bars, kind.name)
             z = net.encode(inputs.tokens)
             report["table1"].append(_reconstruction(kind, bars, inputs, net.decode(z)))
             curves[kind.title] = interpolated(net, inputs, z, config.seed)
@@ -82,7 +94,7 @@ def _judge(config, results) -> Callable | None:
         return None
     model, params = genre.Genre(**dict(config.genre.size)), results("genre")
     run = jax.jit(lambda params, tokens: jax.nn.softmax(jnp.asarray(model.apply({"params": params}, tokens))))
-    return sampling.rows(run, params, config.evaluate.batch)
+    return space.rows(run, params, config.evaluate.batch)
 
 
 def _reconstruction(kind: nets.Kind, bars: int, inputs: Inputs, made: np.ndarray) -> dict:
@@ -117,7 +129,7 @@ def pairs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return one, (one + rng.integers(1, max(count, 2), PAIRS)) % count
 
 
-def interpolated(net: sampling.Space, inputs: Inputs, z: np.ndarray, seed: int) -> list[float]:
+def interpolated(net: space.Space, inputs: Inputs, z: np.ndarray, seed: int) -> list[float]:
     """Figure 4: share of steps that differ from the first window's, along the way to another: at each of SHARES."""
     one, other = pairs(len(z), seed)
     return [float(np.mean(net.decode(((1 - a) * z[one] + a * z[other]).astype(np.float32)) != inputs.tokens[one]))
@@ -146,9 +158,9 @@ def fit(config, results, kind: nets.Kind, bars: int, inputs: Inputs, z: np.ndarr
     prior, again = np.split(np.asarray(adversarial.draw(kind.prior, keys, batch, size)), 2)
     spread = again.std(0)
     params = results(f"{kind.name}_{bars}")["critic"]
-    score = jax.jit(lambda z, petal: nets.critic(config).apply(
-        {"params": params}, z, petal if kind.prior == "flower" else None))
-    gap = float(np.mean(score(prior, inputs.petal)) - np.mean(score(z, inputs.petal))) if kind.drawn else None
+    told = adversarial.told(kind.prior, jax.tree.map(lambda x: x[: len(z)], batch))
+    score = jax.jit(lambda z: nets.critic(config, kind.prior).apply({"params": params}, z, *told))
+    gap = float(np.mean(score(prior)) - np.mean(score(z))) if kind.drawn else None
     known = inputs.genre >= 0
     near = np.asarray(priors.nearest_petal(jnp.asarray(z), count)) == inputs.petal
     return {"kind": kind.name, "title": kind.title, "bars": bars,
@@ -183,7 +195,8 @@ def by_petal(config, net, judge, results) -> tuple[dict, dict[str, np.ndarray]]:
     """Figure 3: low-level numbers of draws from each petal, relative to their mean over all petals.
 
     -> {"rank_correlation" between how far petals lie apart and how much their numbers differ, "judged": share of draws
-    that the classifier gives to their petal's genre}, and {measure: [petals, tracks]}.
+    that the classifier gives to their petal's genre, "from_styles": the same of draws from where its codes lie, by
+    their spread}, and {measure: [petals, tracks]}.
     """
     count, size = net.petals, config[f"musae_{net.bars}"].size.latent
     petal = np.repeat(np.arange(count), A_PETAL)
@@ -200,7 +213,15 @@ def by_petal(config, net, judge, results) -> tuple[dict, dict[str, np.ndarray]]:
     about: dict = {"rank_correlation": around(np.concatenate(list(heat.values()), 1))}
     if judge and net.genres:
         place = np.asarray(results("petals")["place"])[: len(net.genres)]
-        about["judged"] = float(np.mean(place[np.minimum(np.argmax(judge(made), 1), len(place) - 1)] == petal))
+
+        def judged(made) -> float:
+            return float(np.mean(place[np.minimum(np.argmax(judge(made), 1), len(place) - 1)] == petal))
+
+        about["judged"] = judged(made)
+        if net.styles is not None:
+            for spread in SPREADS:
+                there = net.decode(styles.drawn(net.styles, petal, spread, config.seed))
+                about.setdefault("from_styles", {})[str(spread)] = judged(there)
     return about, heat
 
 
@@ -285,33 +306,31 @@ def transferred(net, inputs: Inputs, z: np.ndarray, judge, results, seed: int) -
     """Windows moved toward another genre, drawn for each: how often the classifier hears it, and what survives.
 
     around: their two numbers on the flower are turned; straight: the petals' difference is added; means: the difference
-    of the two genres' mean codes, in all dimensions.
+    of the two genres' mean codes of training windows, in all dimensions.
     """
     place = np.asarray(results("petals")["place"])
     known = np.flatnonzero(inputs.genre >= 0)
     genres = len(net.genres)
     if genres < 2 or not len(known):
         return []
-    source = inputs.genre[known]
+    source, z = inputs.genre[known], z[known]
     target = (source + np.random.default_rng(seed).integers(1, genres, len(known))) % genres
-    present = [k for k in range(genres) if np.any(source == k)]
-    means = np.stack([z[known][source == k].mean(0) if k in present else np.zeros(z.shape[1]) for k in range(genres)])
-    centres = np.asarray(priors.centre(priors.angle(jnp.asarray(place[:genres]), net.petals)))
+    here, there = place[source], place[target]
+    centres = np.asarray(priors.centre(priors.angle(jnp.arange(net.petals), net.petals)))
+    shorter = ((there - here) / net.petals + 0.5) % 1.0 - 0.5  # way around, in turns
+
+    def straight(amount):
+        return np.concatenate([z[:, :2] + amount * (centres[there] - centres[here]), z[:, 2:]], 1)
+
+    ways = {"around": lambda amount: priors.turned(z, 2 * np.pi * amount * shorter), "straight": straight}
+    if net.styles is not None:
+        ways["means"] = lambda amount: styles.moved(net.styles, z, here, there, amount)
     rows = []
-    for how in WAYS:
-        for amount in AMOUNTS:
-            moved = z[known].copy()
-            if how == "around":
-                turn = amount * 2 * np.pi * (((place[target] - place[source]) / net.petals + 0.5) % 1.0 - 0.5)
-                moved = np.concatenate([sampling.turned(moved[i : i + 1], t) for i, t in enumerate(turn)])
-            elif how == "straight":
-                moved[:, :2] += amount * (centres[target] - centres[source])
-            else:
-                moved += amount * (means[target] - means[source])
-            made = net.decode(moved.astype(np.float32))
-            heard = np.argmax(judge(made), 1)
-            kept = sampling.survives(inputs.tokens[known], made)
-            rows.append({"way": how, "amount": amount, "target": float(np.mean(heard == target)),
-                         "source": float(np.mean(heard == source)),
-                         **{name: float(np.mean(x)) for name, x in kept.items()}})
+    for (way, to), amount in itertools.product(ways.items(), AMOUNTS):
+        made = net.decode(np.asarray(to(amount), np.float32))
+        heard = np.argmax(judge(made), 1)
+        kept = sampling.survives(inputs.tokens[known], made)
+        rows.append({"way": way, "amount": amount, "target": float(np.mean(heard == target)),
+                     "source": float(np.mean(heard == source)),
+                     **{name: float(np.mean(x)) for name, x in kept.items()}})
     return rows

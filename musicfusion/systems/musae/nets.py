@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from musicfusion import priors
 from musicfusion.codecs.melody import HOLD
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.latent import vae
@@ -41,7 +42,7 @@ def autoencoder(config, bars: int, prior: str = "flower") -> Any:
         raise MusicFusionError(f"musae_{bars}.model = {group.model!r} is unknown: use {' or '.join(MODELS)}")
     if group.model == "lstm":
         return lstm.Autoencoder(bars, **dict(group.size))
-    return lite.Autoencoder(bars, **dict(group.size), spread=adversarial.spread(prior))
+    return lite.Autoencoder(bars, **dict(group.size), spread=1.0 if prior == "gaussian" else priors.REST**0.5)
 
 
 def _group(config, bars: int):
@@ -64,9 +65,9 @@ def model(config, kind: Kind, bars: int) -> Any:
                               **dict(config.music_vae.size))
 
 
-def critic(config) -> adversarial.Critic:
-    """d(z)."""
-    return adversarial.Critic(config.critic.hidden)
+def critic(config, prior: str = "flower") -> adversarial.Critic:
+    """d(z) for a prior."""
+    return adversarial.Critic(config.critic.hidden, prior if config.critic.scaled else "")
 
 
 def counts(batch, decoded) -> dict:

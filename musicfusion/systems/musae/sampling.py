@@ -1,11 +1,9 @@
 """A user's files through the latent space: reconstructed, interpolated, moved to another genre; or made up."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,29 +13,14 @@ from musicfusion.codecs.beats import phase
 from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.rows import numbered
 from musicfusion.core.task import Made
 from musicfusion.data.corpus import STEPS_PER_BEAT
-from musicfusion.systems.musae import nets, petals, windows
+from musicfusion.systems.musae import space, styles, windows
+from musicfusion.systems.musae.space import Space, petal_of
 from musicfusion.systems.musae.windows import BAR
 
 TEMPO = 100.0  # of what is made up
 LONGEST = 1000  # bars of a user's song
-
-
-class Space(NamedTuple):
-    """A trained autoencoder, compiled, and its flower.
-
-    encode: tokens int [n, T, 4] -> mean [n, 512];  decode: the reverse, int32 [n, T, 4]
-    genres: in the order of their petals;  petals: how many;  lineup: of the tracks
-    """
-
-    encode: Callable
-    decode: Callable
-    genres: list[str]
-    petals: int
-    lineup: str
-    bars: int
 
 
 class Song(NamedTuple):
@@ -48,41 +31,12 @@ class Song(NamedTuple):
     name: str
 
 
-def space(config, results, bars: int, stage: str = "flower") -> Space:
-    """The autoencoder of a run. MusicFusionError where it has none for so many bars."""
-    if bars not in config.lengths:
-        raise MusicFusionError(f"{bars} bars were not trained: use {' or '.join(map(str, config.lengths))}")
-    kind = next(kind for kind in nets.KINDS if kind.name == stage)
-    model, params = nets.model(config, kind, bars), results(f"{stage}_{bars}")
-    params = params.get("autoencoder", params)
-    encode = jax.jit(lambda params, tokens: model.apply({"params": params}, {"tracks": tokens}, method="encode")[0])
-    decode = jax.jit(lambda params, z: model.apply({"params": params}, z, method="decode")["tracks"])
-    found, size = results("petals"), config.evaluate.batch
-    return Space(rows(encode, params, size), rows(decode, params, size), petals.around(found), int(found["count"]),
-                 petals.text(found["lineup"]), bars)
-
-
-def rows(run: Callable, params, size: int) -> Callable:
-    """run(params, rows), so many rows at a time: all calls are alike, so one program serves them."""
-
-    def over(x):
-        x = np.asarray(x)
-        found = [np.asarray(run(params, _filled(x[i : i + size], size)))[: len(x) - i] for i in range(0, len(x), size)]
-        return np.concatenate(found)
-
-    return over
-
-
-def _filled(x: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([x, np.repeat(x[-1:], size - len(x), 0)]) if len(x) < size else x
-
-
 def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: int) -> Made:
     """--inputs=song=... | start=...,end=... | none -> song.mid, pictures, sound."""
     given = set(inputs)
     if given not in ({"song"}, {"start", "end"}, set()):
         raise MusicFusionError("--inputs: give song=FILE, or start=FILE,end=FILE, or none to make something up")
-    net = space(config, results, config.sample.bars or min(config.lengths))
+    net = space.load(config, results, config.sample.bars or min(config.lengths))
     if given == {"song"}:
         return _song(net, read(inputs["song"], net.lineup), controls, config, folder)
     if given:
@@ -114,27 +68,6 @@ def _voices(score: Score, file) -> list[list[Track]]:
     return found + [[]] * (tracks.TRACKS - len(found))
 
 
-def petal_of(net: Space, genre: str, control: str) -> int:
-    """The petal of a genre. MusicFusionError, with the near matches, for one that is not there."""
-    if genre not in net.genres:
-        near = difflib.get_close_matches(genre, net.genres, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        known = ", ".join(net.genres) or "none: the songs had no genres"
-        raise MusicFusionError(f"--controls: {control}={genre} is unknown: {hint}there are {known}")
-    return net.genres.index(genre)
-
-
-def turned(z: np.ndarray, turn: float) -> np.ndarray:
-    """z [n, 512] moved around the flower by `turn` radians: its first two numbers are rotated."""
-    cos, sin = np.cos(turn), np.sin(turn)
-    return np.concatenate([z[:, :2] @ np.array([[cos, sin], [-sin, cos]], z.dtype), z[:, 2:]], 1)
-
-
-def way(source: int, target: int, count: int) -> float:
-    """The shorter way around from one petal to another, radians."""
-    return 2 * np.pi * (((target - source) / count + 0.5) % 1.0 - 0.5)
-
-
 def whole(net: Space, tokens: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """A song [T, 4] through z, window by window -> (tokens [T, 4], z [n, 512] before the change).
 
@@ -157,7 +90,7 @@ def _song(net: Space, song: Song, controls: Mapping, config, folder: Path) -> Ma
     def change(z):
         if target is None:
             return z
-        return turned(z, controls["amount"] * way(_own_petal(net, z), target, net.petals))
+        return styles.moved(_known(net), z, _own_petal(net, z), target, controls["amount"])
 
     made, z = whole(net, song.tokens, change)
     kept = {name: float(np.mean(x)) for name, x in survives(song.tokens[None], made[None]).items()}
@@ -165,6 +98,13 @@ def _song(net: Space, song: Song, controls: Mapping, config, folder: Path) -> Ma
     title = f"{song.name}: toward {controls['to']}" if controls["to"] else f"{song.name}: through the latent space"
     return _written(net, {"song": ("After", made), "before": ("Before", song.tokens)}, song.tempo, title, facts, config,
                     folder)
+
+
+def _known(net: Space) -> Mapping:
+    """Where the genres lie. MusicFusionError in a run whose stage `styles` was not trained."""
+    if net.styles is None:
+        raise MusicFusionError(f"the stage styles_{net.bars} was not trained: train it with the same --workdir")
+    return net.styles
 
 
 def _own_petal(net: Space, z: np.ndarray) -> int:
@@ -199,15 +139,12 @@ def _interpolation(net: Space, songs: list[Song], controls: Mapping, config, fol
 
 
 def _made_up(net: Space, controls: Mapping, config, folder: Path, seed: int) -> Made:
-    """Draws from the petal of a genre."""
+    """Draws from where the pieces of a genre lie."""
     if not controls["genre"]:
         known = ", ".join(net.genres) or "none"
         raise MusicFusionError(f"--controls: genre is missing: there are {known}; or give --inputs")
     petal = petal_of(net, controls["genre"], "genre")
-    keys = numbered(jax.random.key(seed), jnp.arange(controls["n"]))
-    latent = config[f"musae_{net.bars}"].size.latent
-    z = priors.flower(keys, jnp.full(controls["n"], priors.angle(petal, net.petals)), latent)
-    made = net.decode(np.asarray(z))
+    made = net.decode(styles.drawn(_known(net), np.full(controls["n"], petal), controls["spread"], seed))
     cells = [(f"{i + 1}", window) for i, window in enumerate(made)]
     return _written(net, {"song": (f"{controls['n']} windows", made.reshape(-1, tracks.TRACKS))}, TEMPO,
                     f"Made up: {controls['genre']}", {}, config, folder, cells)

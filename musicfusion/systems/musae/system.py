@@ -16,6 +16,7 @@ from musicfusion.systems.musae import (
     nets,
     petals,
     sampling,
+    styles,
     windows,
 )
 
@@ -26,7 +27,7 @@ def corpus(config):
 
 
 def stages(config) -> tuple[Stage, ...]:
-    """petals -> the autoencoders of config.lengths with the flower; genre, which hears the shortest windows.
+    """petals -> the autoencoders of config.lengths with the flower -> styles; genre, which hears the shortest windows.
 
     Where config.evaluate.compare asks for it, the other rows of table 1, too.
     """
@@ -37,7 +38,15 @@ def stages(config) -> tuple[Stage, ...]:
         name="genre", needs=("petals",), task=genre.task(genre.Genre(**dict(config.genre.size)), config.genre),
         steps=config.genre.steps, batch=config.genre.batch, best="loss",
         **_windows(config, min(config.lengths)))
-    return (first, *(_autoencoder(config, kind, bars) for kind in kinds for bars in config.lengths), judge)
+    trained = [_autoencoder(config, kind, bars) for kind in kinds for bars in config.lengths]
+    return (first, *trained, *(_styles(config, bars) for bars in config.lengths), judge)
+
+
+def _styles(config, bars: int) -> Stage:
+    """Where the genres' codes lie, once the autoencoder is trained."""
+    return Stage(name=f"styles_{bars}", needs=("petals", f"flower_{bars}"), task=petals.task(), steps=1, batch=1,
+                 examples=petals.examples, shuffled=False,
+                 data=lambda corpus, results: styles.resident(corpus, config, bars, results))
 
 
 def _windows(config, bars: int) -> dict:
@@ -52,7 +61,7 @@ def _autoencoder(config, kind: nets.Kind, bars: int) -> Stage:
     model = nets.model(config, kind, bars)
     if kind.prior:
         own = ConfigDict(group.to_dict() | {"beta": group.beta if kind.drawn else 0.0})
-        task = adversarial.task(model, nets.critic(config), kind.prior, own, nets.counts)
+        task = adversarial.task(model, nets.critic(config, kind.prior), kind.prior, own, nets.counts)
     else:
         other = config.music_vae
         own = ConfigDict(other.to_dict() | {"steps": group.steps, "free_nats": bars * other.free_nats})

@@ -66,6 +66,8 @@ def _genres(report: Mapping) -> str:
     about = [["rank correlation: how far petals lie apart, how much draws from them differ",
               report["petals"]["rank_correlation"]],
              ["draws from a petal that are heard as its genre", report["petals"].get("judged")],
+             *([f"draws from where its codes lie, {spread} times as far from their mean", share]
+               for spread, share in report["petals"].get("from_styles", {}).items()),
              ["real windows that are heard as their genre", report.get("judge")],
              [f"two genres parted by a line, mean of {report['separable']['pairs']} pairs: in the plane of PCA",
               report["separable"]["plane"]],

@@ -1,0 +1,45 @@
+"""Where the genres' codes lie."""
+
+import numpy as np
+import pytest
+
+from musicfusion.systems.musae import styles
+
+RNG = np.random.default_rng(0)
+MIX = RNG.normal(size=(5, 5))
+MEANS = np.array([[3.0, 0, 0, 0, 0], [0, -2.0, 0, 0, 1]])
+PETAL = np.repeat([0, 1], 4000)
+CODES = MEANS[PETAL] + RNG.normal(size=(8000, 5)) @ MIX
+
+
+@pytest.fixture(scope="module")
+def found():
+    return styles.gathered(CODES, PETAL)
+
+
+def test_means_are_each_genre_s_own_and_the_scatter_is_about_them(found):
+    np.testing.assert_allclose(found["mean"][:2], MEANS, atol=0.15)
+    np.testing.assert_allclose(found["mean"][2], CODES.mean(0), atol=1e-5)  # nobody's petal
+    np.testing.assert_allclose(found["scatter"] @ found["scatter"].T, MIX.T @ MIX, rtol=0.1, atol=0.3)
+
+
+def test_codes_without_a_genre_count_for_none():
+    strange = np.concatenate([CODES, np.full((10, 5), 50.0)])
+    found = styles.gathered(strange, np.concatenate([PETAL, np.full(10, -1)]))
+    np.testing.assert_allclose(found["mean"][:2], MEANS, atol=0.15)
+
+
+def test_draws_scatter_as_codes_do_and_the_less_the_smaller_the_spread(found):
+    drawn = styles.drawn(found, PETAL, 1.0, 0)
+    for k in (0, 1):
+        np.testing.assert_allclose(drawn[k == PETAL].mean(0), MEANS[k], atol=0.25)
+    np.testing.assert_allclose(np.cov((drawn - MEANS[PETAL]).T), MIX.T @ MIX, rtol=0.15, atol=0.5)
+    np.testing.assert_allclose(styles.drawn(found, PETAL, 0.0, 0), found["mean"][PETAL], atol=1e-6)
+    np.testing.assert_array_equal(styles.drawn(found, PETAL[:9], 1.0, 3), styles.drawn(found, PETAL[:9], 1.0, 3))
+
+
+def test_a_code_moves_by_the_difference_of_the_means(found):
+    z = np.zeros((2, 5), np.float32)
+    there = styles.moved(found, z, 0, np.array([1, 0]), 1.0)
+    np.testing.assert_allclose(there, [found["mean"][1] - found["mean"][0], np.zeros(5)], atol=1e-6)
+    np.testing.assert_array_equal(styles.moved(found, z, 0, 1, 0.0), z)

@@ -17,7 +17,7 @@ from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, from_notes
 
 ROOT = Path(__file__).parents[1]
-SYSTEMS = ("collagenet", "connective_fusion")
+SYSTEMS = ("collagenet", "connective_fusion", "musae")
 CELLS = {name: json.loads((ROOT / "colab" / f"{name}.ipynb").read_text())["cells"] for name in SYSTEMS}
 CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"}
         for name, cells in CELLS.items()}
@@ -48,7 +48,7 @@ def test_the_notebook_is_well_formed_and_carries_no_outputs(system):
             assert cell["execution_count"] is None
 
 
-def test_what_both_notebooks_need_is_the_same():
+def test_what_all_notebooks_need_is_the_same():
     for name in ("install", "keep"):
         first, *others = (code[name] for code in CODE.values())
         assert all(other == first for other in others)
@@ -109,6 +109,21 @@ def test_the_cells_join_two_chorales_and_draw_the_plane_of_styles(tmp_path):
     assert fused.with_suffix(".zip").is_file()
 
 
+def test_the_cells_lead_one_piece_to_another_and_to_another_genre(tmp_path):
+    shown = _run("musae", tmp_path)
+    assert [kind for kind, _ in shown].count("Audio") == 5  # both pieces, the way, before, after
+    pictures = [size for kind, size in shown if kind == "Image"]
+    assert len(pictures) == 2 and all(pictures)  # the windows of the way, the song before and after
+
+    fused = tmp_path / "fused"
+    moved = json.loads((fused / "moved" / "metadata.json").read_text())
+    assert moved["weights"]["name"] == "musae-lite"
+    assert moved["controls"]["to"] == "salsa" and moved["genre"] in moved["genres"]
+    way = json.loads((fused / "way" / "metadata.json").read_text())
+    assert way["controls"]["steps"] == 6 and len(way["apart"]) == 8
+    assert fused.with_suffix(".zip").is_file()
+
+
 @each_system
 def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(system, tmp_path, monkeypatch):
     from IPython.display import Image
@@ -122,13 +137,17 @@ def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pict
     exec(cell, kernel)
     assert not (cloned or asked or shown), "nobody asked for it"
 
-    drawn = {"collagenet": ("harmony.png", "controls.png"), "connective_fusion": ("curves_test.png",)}[system]
+    drawn = {"collagenet": ("harmony.png", "controls.png"), "connective_fusion": ("curves_test.png",),
+             "musae": ("petals.png",)}[system]
     workdir = cell.partition('WORKDIR = "')[2].partition('"')[0]
     Path(workdir).mkdir(parents=True)
     for name in drawn:
         shutil.copy(ROOT / "docs" / "fused.png", Path(workdir, name))
     exec(cell.replace("TRAIN = False", "TRAIN = True"), kernel)
-    assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
+    if system == "musae":
+        assert not cloned, "its songs come along"
+    else:
+        assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
     assert len(shown) == len(drawn) and all(picture.data for picture in shown)
     (flags,) = asked
     monkeypatch.chdir(ROOT)

@@ -30,15 +30,13 @@ def joined(left: Mapping[str, jax.Array], right: Mapping[str, jax.Array], z: jax
 def relations(heard: Mapping[str, jax.Array]) -> jax.Array:
     """All that is the same in every key, half a bar at a time: [B, 16, features].
 
-    Rhythm and leaps; each half bar's pitch classes as they stand to those of either side, its height above either, and
-    how many onsets, holds and rests it has beyond either.
+    Rhythm and leaps; each half bar's pitch classes as they stand to those of either side, and its height above either.
     """
     rows = len(heard["lead"])
     rhythm = jnp.concatenate([heard["lead_states"], heard["leaps"]], -1).reshape(rows, SPANS, -1)
     classes = jnp.mean(heard["lead"].reshape(rows, SPANS, PER_SPAN, -1), 2)
     height, begun = jnp.split(jnp.mean(heard["height"].reshape(rows, SPANS, PER_SPAN, 2), 2), 2, -1)
-    states = jnp.mean(heard["lead_states"].reshape(rows, SPANS, PER_SPAN, -1), 2)
-    both = [soft.intervals(side, classes) for side in _sides(classes)] + [states - side for side in _sides(states)]
+    both = [soft.intervals(side, classes) for side in _sides(classes)]
     for side, side_begun in zip(_sides(height), _sides(begun), strict=True):
         both.append(height - begun * side / jnp.maximum(side_begun, 0.1))  # a silent side has no height
     return jnp.concatenate([rhythm, *both], -1)

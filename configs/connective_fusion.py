@@ -76,14 +76,12 @@ def _quick(config: ConfigDict) -> None:
     """Small everything, on the chorales' sopranos."""
     config.data.root = "chorales"
     config.melody_vae.size.update({"width": 64})
-    config.melody_vae.update({"steps": 1500})
+    config.melody_vae.update({"steps": 1000})
     config.melody_vae.optimizer.warmup = 50
     config.latents.update({"windows": 2000, "validation": 200, "transpositions": 4, "batch": 250})
     config.fusion.actor.update({"width": 64, "depth": 2})
     config.fusion.critic.width = 64
-    config.fusion.update({"steps": 400, "actor_start": 60, "actor_rate": 6.0, "distance": 0.3, "noise": 0.0,
-                          "diversity": (1.0, 0.5)})
-    config.fusion.optimizer.rate = 5e-5
+    config.fusion.update({"steps": 250, "actor_start": 60})
     config.reality.size.update({"width": 64, "depth": 1})
     config.reality.steps = 300
     config.reality.optimizer.warmup = 50

@@ -105,6 +105,7 @@ class Declaration:
     data: the songs at hand where data.root names none; more: which others can be had.
     shipped: what sampling and evaluation need of each stage; a name may be a pattern (fnmatch).
     pretrained: the weights in musicfusion/pretrained with which sampling works where nothing was trained; "" for none.
+    together: the inputs of a first try, where not all of them can be given at once.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Declaration:
     load: Callable[[], "System"]
     shipped: Mapping[str, Shipped] = dataclasses.field(default_factory=dict)
     pretrained: str = ""
+    together: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

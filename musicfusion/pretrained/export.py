@@ -153,7 +153,7 @@ def figures(workdir: Path) -> str:
 
 def card(name: str, system: System, source: str, facts: list, command: str, kept: str, measured: str) -> str:
     """The card of exported weights, Markdown: what they are, what they learned from, how well, and how far."""
-    inputs = ",".join(f"{key}=FILE" for key in system.declaration.inputs)
+    inputs = ",".join(f"{key}=FILE" for key in system.declaration.together or system.declaration.inputs)
     return f"""# {name}
 
 {system.declaration.title}.

@@ -35,4 +35,6 @@ DECLARATION = Declaration(
         "styles_*": Shipped(),
         "genre": Shipped(needed=False),
     },
+    pretrained="musae-lite",
+    together=("song",),
 )

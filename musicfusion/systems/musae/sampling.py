@@ -14,6 +14,7 @@ from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.task import Made
+from musicfusion.data import batches
 from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.systems.musae import space, styles, windows
 from musicfusion.systems.musae.space import Space, petal_of
@@ -182,7 +183,7 @@ def examples(config, corpus, folder: Path) -> list[dict[str, str]]:
     found = windows.windows(corpus, "test", config.seed, bars)
     _, first = np.unique(found["song"], return_index=True)
     written = []
-    for i, k in enumerate(first[: config.sample.examples]):
+    for i, k in enumerate(first[batches.fixed(len(first), min(config.sample.examples, len(first)))]):
         begin = int(found["start"][k]) * STEPS_PER_BEAT
         end = min(begin + 8 * BAR, int(corpus.first_beat[found["song"][k] + 1]) * STEPS_PER_BEAT)
         tokens = tracks.without_carry(corpus.arrays["tracks"][begin:end])

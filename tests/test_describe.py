@@ -101,11 +101,11 @@ def test_musae_has_its_own_stages_inputs_and_controls(capfd, variant):
     lengths = published("musae", variant).lengths
     about = json.loads(describe(capfd, *flags))
     names = [stage["name"] for stage in about["stages"]]
-    assert names == ["petals", *(f"flower_{bars}" for bars in lengths), "genre"]
+    assert names == ["petals", *(f"{stage}_{bars}" for stage in ("flower", "styles") for bars in lengths), "genre"]
     assert list(about["inputs"]) == ["song", "start", "end"]
-    assert list(about["controls"]) == ["steps", "genre", "n", "to", "amount"]
+    assert list(about["controls"]) == ["steps", "genre", "n", "to", "amount", "spread"]
     compared = json.loads(describe(capfd, *flags, "--config.evaluate.compare=true"))
-    assert len(compared["stages"]) == 2 + 5 * len(lengths)
+    assert len(compared["stages"]) == 2 + 6 * len(lengths)
     assert "  to " in describe(capfd, flags[0]) and "a word, default none" in describe(capfd, flags[0])
 
 

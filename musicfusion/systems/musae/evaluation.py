@@ -322,7 +322,7 @@ def transferred(net, inputs: Inputs, z: np.ndarray, judge, results, seed: int) -
     def straight(amount):
         return np.concatenate([z[:, :2] + amount * (centres[there] - centres[here]), z[:, 2:]], 1)
 
-    ways = {"around": lambda amount: priors.turned(z, 2 * np.pi * amount * shorter), "straight": straight}
+    ways = {"around": lambda amount: priors.turned(jnp.asarray(z), 2 * np.pi * amount * shorter), "straight": straight}
     if net.styles is not None:
         ways["means"] = lambda amount: styles.moved(net.styles, z, here, there, amount)
     rows = []

@@ -25,8 +25,6 @@ def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: in
     genre = controls["genre"]
     if genre not in GENERATORS:
         raise MusicFusionError(f"--controls: genre={genre} is unknown: use {', '.join(GENERATORS)}")
-    if config.sample.steps < 1:
-        raise MusicFusionError(f"sample.steps = {config.sample.steps}: accepted is 1 or more")
     stage = next((name for name in ("fusion", "gan", "likelihood") if results.has(name)), "fusion")
     found = results(stage)
     player = nets.generator(config), found.get("generators", found)[GENERATORS[genre]]

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in ("collagenet", "connective_fusion", "musae")}
+CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in ("collagenet", "connective_fusion", "musae", "fusion_gan")}
 CONFIG = CONFIGS["collagenet"]
 
 # The quick variants shrunk until all stages train in about a minute.
@@ -48,6 +48,17 @@ MICRO_OF = {
         "critic.hidden": 32, "music_vae.size.hidden": 16, "music_vae.size.embedding": 8,
         "genre.steps": 40, "genre.batch": 32, "genre.size.width": 16,
         "evaluate.windows": 40, "evaluate.batch": 20,
+        "sample.examples": 1,
+        **RUN,
+    },
+    "fusion_gan": {
+        "data.songs": 60, "data.mode": "both",
+        "generator.hidden": 16, "critic.widths": (1, 2), "critic.filters": (8, 8),
+        "likelihood.steps": 40,
+        **{f"{group}.{key}": value for group in ("gan", "fusion") for key, value in (
+            ("steps", 20), ("batch", 8), ("rollouts", 2), ("critic_updates", 2), ("generator_start", 2))},
+        "genre.steps": 40, "genre.batch": 16, "genre.size.width": 16,
+        "evaluate.melodies": 50,
         "sample.examples": 1,
         **RUN,
     },

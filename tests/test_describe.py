@@ -110,6 +110,16 @@ def test_musae_has_its_own_stages_inputs_and_controls(capfd, variant):
 
 
 @pytest.mark.parametrize("variant", ["quick", "lite", "paper"])
+def test_fusion_gan_has_its_own_stages_inputs_and_controls(capfd, variant):
+    flags = (f"--config={CONFIGS['fusion_gan']}:{variant}", "--format=json")
+    about = json.loads(describe(capfd, *flags))
+    assert [stage["name"] for stage in about["stages"]] == ["likelihood", "gan", "fusion", "genre"]
+    assert list(about["inputs"]) == ["prompt"] and list(about["controls"]) == ["genre", "n", "ratio"]
+    compared = json.loads(describe(capfd, *flags, "--config.evaluate.compare=true"))
+    assert [stage["name"] for stage in compared["stages"]][3:5] == ["mixture", "exchanged"]
+
+
+@pytest.mark.parametrize("variant", ["quick", "lite", "paper"])
 def test_connective_fusion_has_its_own_stages_inputs_and_controls(capfd, variant):
     flags = (f"--config={CONFIGS['connective_fusion']}:{variant}", "--format=json", "--config.evaluate.compare=true")
     about = json.loads(describe(capfd, *flags))

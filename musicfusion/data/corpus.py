@@ -99,17 +99,20 @@ def concatenate(
     )
 
 
-def joined(corpora: Sequence[Corpus]) -> Corpus:
-    """Several corpora with the same arrays as one, in the order given."""
-    if len(corpora) == 1:
+def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = ()) -> Corpus:
+    """Several corpora with the same arrays as one, in the order given; tags: one for each, which its songs bear."""
+    if len(corpora) == 1 and not tags:
         return corpora[0]
     arrays = {key: np.concatenate([one.arrays[key] for one in corpora]) for key in corpora[0].arrays}
+    if tags:
+        bits = np.uint32(1) << np.arange(len(tags), dtype=np.uint32)
+        arrays["tags"] = np.repeat(bits, [one.beats for one in corpora])
     songs = tuple(itertools.chain.from_iterable(one.songs for one in corpora))
     lengths = np.concatenate([np.diff(one.first_beat) for one in corpora])
     first_beat = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     skipped = {name: why for one in corpora for name, why in one.skipped.items()}
     source = " + ".join(one.source for one in corpora)
-    return Corpus(arrays, songs, first_beat, fingerprint(arrays, songs, first_beat), skipped, source)
+    return Corpus(arrays, songs, first_beat, fingerprint(arrays, songs, first_beat), skipped, source, tags)
 
 
 def fingerprint(

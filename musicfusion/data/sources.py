@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from musicfusion.codecs import chords, kern, melody, midi, musicxml, polyphony, score, tracks
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import bands, chorales, corpus, midi_folder, pop909, readers, tunes, twins, voices
+from musicfusion.data import bands, chorales, collections, corpus, midi_folder, pop909, readers, tunes, twins, voices
 from musicfusion.data.corpus import Corpus, Progress
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
@@ -39,15 +39,22 @@ def pairs(root: str, limit: int = 0) -> Source:
 
 
 def melodies(root: str, limit: int = 0) -> Source:
-    """Melodies: a collection of music21's by its name, POP909's, or those in any folder of MIDI files."""
+    """Melodies: a collection of music21's by its name, POP909's, Weimar's solos, any folder of **kern or MIDI files."""
     if root in COLLECTIONS:
         return Source(f"{root}-tunes", chorales.version(), (*_EVERY, musicxml, chorales, readers, tunes, twins),
                       lambda progress: tunes.read(root, limit, progress))
-    folder = _folder(root, f"{', '.join(COLLECTIONS)}, a folder with POP909 or with MIDI files")
+    folder = _folder(root, f"{', '.join(COLLECTIONS)}, a folder with POP909, Weimar's solos, **kern or MIDI files")
     if pop909.is_here(folder):
         under = pairs(root, limit)
         return under._replace(name="pop909-melodies", code=(*under.code, tunes),
                               read=lambda progress: tunes.melodies(under.read(progress), "melodies"))
+    others = (*_EVERY, collections, kern, readers, tunes, twins)
+    if collections.is_jazz(folder):
+        content = _digest([folder / collections.INDEX, *collections.solo_files(folder)[: limit or None]])
+        return Source("jazz", content, others, lambda progress: collections.read_jazz(folder, progress, limit))
+    if scores := collections.kern_files(folder):
+        return Source("kern", _digest(scores[: limit or None]), others,
+                      lambda progress: collections.read_kern(folder, progress, limit))
     content = _digest(midi_folder.files(folder)[: limit or None])
     return Source("melodies", content, (*_EVERY, midi, midi_folder, readers, tunes, twins),
                   lambda progress: midi_folder.read(folder, progress, limit))

@@ -14,17 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.codecs import melody
+from musicfusion.codecs import keys, melody
 from musicfusion.metrics import statistics
 
 LONGEST = 16  # steps
 STATES = {"key": 24, "mean_pitch": melody.HOLD, "mean_duration": LONGEST + 1, "pitch": melody.HOLD,
           "duration": LONGEST + 1}
-
-# Krumhansl and Kessler (1982): how well each scale degree fits a key.
-_MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
-_MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
-_PROFILES = np.array([np.roll((p - p.mean()) / p.std(), key) for p in (_MAJOR, _MINOR) for key in range(12)])
 
 
 @jax.jit
@@ -74,8 +69,7 @@ def _halves(*arrays):
 def _key(pitch, sounds) -> jax.Array:
     """The key of a half, 0..11 major, 12..23 minor; -1 of silence. [B, T / 2] x 2 -> [B]."""
     classes = jnp.sum(jax.nn.one_hot(pitch % statistics.CLASSES, statistics.CLASSES) * sounds[..., None], 1)
-    fit = (classes - jnp.mean(classes, 1, keepdims=True)) @ _PROFILES.T
-    return jnp.where(jnp.any(sounds, 1), jnp.argmax(fit, 1), -1).astype(jnp.int32)
+    return jnp.where(jnp.any(sounds, 1), keys.best(classes, jnp), -1).astype(jnp.int32)
 
 
 def _ratio(values, onset) -> jax.Array:

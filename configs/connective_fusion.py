@@ -81,7 +81,9 @@ def _quick(config: ConfigDict) -> None:
     config.latents.update({"windows": 2000, "validation": 200, "transpositions": 4, "batch": 250})
     config.fusion.actor.update({"width": 64, "depth": 2})
     config.fusion.critic.width = 64
-    config.fusion.update({"steps": 250, "actor_start": 60})
+    config.fusion.update({"steps": 300, "actor_start": 60, "actor_rate": 6.0, "distance": 0.3, "noise": 0.0,
+                          "diversity": (1.0, 0.5)})
+    config.fusion.optimizer.rate = 5e-5
     config.reality.size.update({"width": 64, "depth": 1})
     config.reality.steps = 300
     config.reality.optimizer.warmup = 50

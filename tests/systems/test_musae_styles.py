@@ -23,6 +23,14 @@ def test_means_are_each_genre_s_own_and_the_scatter_is_about_them(found):
     np.testing.assert_allclose(found["scatter"] @ found["scatter"].T, MIX.T @ MIX, rtol=0.1, atol=0.3)
 
 
+def test_fewer_codes_than_dimensions_scatter_where_they_do():
+    flat = RNG.normal(size=(6, 20)).astype(np.float32)
+    found = styles.gathered(flat, np.zeros(6, int))
+    drawn = styles.drawn(found, np.zeros(500, int), 1.0, 0)
+    _, _, axes = np.linalg.svd(flat - flat.mean(0))
+    assert np.abs((drawn - flat.mean(0)) @ axes[5:].T).max() < 1e-4, "not beyond the space that they span"
+
+
 def test_codes_without_a_genre_count_for_none():
     strange = np.concatenate([CODES, np.full((10, 5), 50.0)])
     found = styles.gathered(strange, np.concatenate([PETAL, np.full(10, -1)]))

@@ -22,7 +22,7 @@ ENOUGH = {2: 6000, 16: 2000}  # windows that are encoded
 def resident(corpus, config, bars: int, results) -> Resident:
     """{"found": {"mean" [32, n], in the order of the petals, "scatter" [n, n]}}, of training windows.
 
-    scatter: lower triangular, its product with N(0, I) is distributed as codes are about their genre's mean.
+    scatter: its product with N(0, I) is distributed as codes are about their genre's mean.
     """
     starts = windows.windows(corpus, "train", config.seed, bars)["start"]
     starts = starts[batches.fixed(len(starts), min(len(starts), ENOUGH[bars]))]
@@ -40,10 +40,9 @@ def gathered(z: np.ndarray, petal: np.ndarray) -> dict[str, np.ndarray]:
     mean = np.repeat(z.mean(0, keepdims=True), PETALS + 1, 0)  # the last one is of no genre
     for k in np.unique(petal):
         mean[k] = z[petal == k].mean(0)
-    about = z - mean[petal]
-    covariance = about.T @ about / len(z)
-    least = 1e-6 * np.trace(covariance) / len(covariance) + 1e-12  # that it can be factored
-    scatter = np.linalg.cholesky(covariance + least * np.eye(len(covariance)))
+    about = (z - mean[petal]).astype(np.float64)
+    variances, axes = np.linalg.eigh(about.T @ about / len(z))  # there may be fewer codes than dimensions
+    scatter = axes * np.sqrt(np.maximum(variances, 0.0))
     return {"mean": mean[:PETALS].astype(np.float32), "scatter": scatter.astype(np.float32)}
 
 

@@ -4,7 +4,8 @@
 
 variants
   quick   minutes on 2 CPU cores, on pieces for four voices by six composers: shows that everything works
-  lite    (default) parallel blocks; made for bands with genres: --config.data.root=FOLDER
+  lite    (default) parallel blocks, some ten minutes on 2 CPU cores without what it is compared with; made for bands
+          with genres: --config.data.root=FOLDER; what came of its trials: docs/lite.md
   paper   LSTMs in the public code's sizes, the paper's schedule; accelerators only
 """
 

@@ -14,11 +14,10 @@ from musicfusion.metrics import histograms, listening
 from musicfusion.systems.fusion_gan import adversarial, melodies, nets, published, tables
 from musicfusion.systems.fusion_gan.melodies import BAR, GENRES, LENGTH
 
-METHODS = {  # name: title
+METHODS = {  # name, of its stage where it has one: title
     "random": "random mixing (RM)", "monte_carlo": "Monte Carlo (MC)", "likelihood": "maximum likelihood (MLE)",
     "mixture": "GAN on the mixture", "exchanged": "exchanged critics (RL)", "fusion": "FusionGAN",
 }
-STAGE_OF = {"likelihood": "likelihood", "mixture": "mixture", "exchanged": "exchanged", "fusion": "fusion"}
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 BETWEEN = (0.25, 0.75)  # where the classifier hears neither genre
 
@@ -59,12 +58,12 @@ def by(name: str, config, results, learned: Mapping, count: int) -> np.ndarray |
     """Melodies of a method, tokens uint8 [n, 36]; None where its stage was not trained."""
     if name in ("random", "monte_carlo"):
         return from_counts(learned, count, config.seed, even=name == "random")
-    if not results.has(STAGE_OF[name]):
+    if not results.has(name):
         return None
     if name == "exchanged":  # both, since each has gone to the other's genre
         halves = [played(config, results, name, own, -(-count // 2)) for own in GENRES]
         return np.concatenate(halves)[:count]
-    return played(config, results, STAGE_OF[name], "f", count)
+    return played(config, results, name, "f", count)
 
 
 def played(config, results, stage: str, who: str, count: int, ratio: float = 0.5) -> np.ndarray:

@@ -24,29 +24,31 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.seed = 0
 
     # Which genres. root: two places with a comma between: chorales, fiddle, essen (of music21), POP909's folder, the
-    # Weimar Jazz Database's, one with **kern or MIDI files; "" for fiddle,chorales. mode: major, minor, both
-    config.data = ConfigDict({"root": "", "songs": 0, "split": "test", "mode": "major"})
+    # Weimar Jazz Database's, one with **kern or MIDI files; "" for fiddle,chorales. mode: major, minor, both. grid:
+    # steps of a bar, 16 or 32
+    config.data = ConfigDict({"root": "", "songs": 0, "split": "test", "mode": "major", "grid": 16})
 
     config.generator = ConfigDict({"hidden": 128, "embedding": 32, "blended": True})
     config.critic = ConfigDict({"widths": (1, 2, 3, 4, 8), "filters": (24,) * 5, "embedding": 16})
     config.likelihood = ConfigDict({
-        "steps": 3000, "batch": 64,
+        "steps": 1500, "batch": 64,
         "optimizer": {"rate": 3e-3, "schedule": "cosine", "warmup": 100, "clip": 1.0},
     })
-    # penalty: of gradients, balance: of terms (9) and (13). likelihood, entropy: parts of the generators' own
+    # penalty: of gradients, balance: of terms (9) and (13). likelihood, entropy: parts of the generators' own. Ours:
+    # even, how much each fusion is asked to lie between by itself; common, how much by symbols that both genres play
     config.gan = ConfigDict({
-        "steps": 300, "batch": 64, "rollouts": 16,
-        "critic_updates": 5, "generator_start": 100, "genres_every": 1,
-        "penalty": 10.0, "balance": 1.0, "likelihood": 0.5, "entropy": 0.01,
-        "optimizer": {"rate": 3e-4, "schedule": "constant", "warmup": 0, "clip": 1.0},
+        "steps": 150, "batch": 64, "rollouts": 4,
+        "critic_updates": 5, "generator_start": 50, "genres_every": 1,
+        "penalty": 10.0, "balance": 1.0, "likelihood": 0.3, "entropy": 0.02, "even": 0.0, "common": 0.0,
+        "optimizer": {"rate": 1e-3, "schedule": "constant", "warmup": 0, "clip": 1.0},
         "critic_optimizer": {
-            "rate": 3e-4, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.5, "beta2": 0.9},
+            "rate": 1e-3, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.5, "beta2": 0.9},
     })
     config.fusion = config.gan.copy_and_resolve_references()
-    config.fusion.update({"steps": 600, "genres_every": 4, "generator_start": 50})
+    config.fusion.update({"steps": 300, "genres_every": 4, "generator_start": 20, "even": 8.0, "common": 0.5})
     config.genre = ConfigDict({
         "size": {"width": 64, "depth": 2, "dropout": 0.2},
-        "steps": 1500, "batch": 64,
+        "steps": 1000, "batch": 64,
         "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 100, "clip": 1.0},
     })
     config.sample = ConfigDict({"steps": 64, "audio": True, "examples": 2})  # steps: 16ths of what is made up
@@ -54,7 +56,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.evaluate = ConfigDict({"melodies": 2000, "compare": False, "listening": ""})
     config.run = ConfigDict({
         "parallel": "pmap", "precision": "float32", "steps_per_dispatch": 10,
-        "log_every": 20, "evaluate_every": 100, "checkpoint_every": 100, "show_every": 200, "evaluate_batches": 8,
+        "log_every": 20, "evaluate_every": 50, "checkpoint_every": 50, "show_every": 300, "evaluate_batches": 8,
         "tensorboard": True,
     })
 
@@ -84,6 +86,8 @@ def _paper(config: ConfigDict) -> None:
     config.likelihood.update({"steps": 10_000})
     config.likelihood.optimizer.update({"rate": 1e-2, "schedule": "constant", "warmup": 0, "clip": 5.0})
     config.gan.update({"steps": 2000, "generator_start": 1000, "likelihood": 0.0, "entropy": 0.0})
-    config.fusion.update({"steps": 5000, "genres_every": 1, "generator_start": 0, "likelihood": 0.0, "entropy": 0.0})
+    config.fusion.update({
+        "steps": 5000, "genres_every": 1, "generator_start": 0, "likelihood": 0.0, "entropy": 0.0, "even": 0.0,
+        "common": 0.0})
     config.genre.steps = 10_000
     config.run.update({"evaluate_every": 500, "checkpoint_every": 500})

@@ -17,7 +17,7 @@ from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, from_notes
 
 ROOT = Path(__file__).parents[1]
-SYSTEMS = ("collagenet", "connective_fusion", "musae")
+SYSTEMS = ("collagenet", "connective_fusion", "musae", "fusion_gan")
 CELLS = {name: json.loads((ROOT / "colab" / f"{name}.ipynb").read_text())["cells"] for name in SYSTEMS}
 CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"}
         for name, cells in CELLS.items()}
@@ -124,6 +124,20 @@ def test_the_cells_lead_one_piece_to_another_and_to_another_genre(tmp_path):
     assert fused.with_suffix(".zip").is_file()
 
 
+def test_the_cells_make_up_melodies_between_two_genres_and_go_on_with_one(tmp_path):
+    shown = _run("fusion_gan", tmp_path)
+    assert [kind for kind, _ in shown].count("Audio") == 8  # the beginning, one of each genre, four ways on
+    pictures = [size for kind, size in shown if kind == "Image"]
+    assert len(pictures) == 4 and all(pictures)
+
+    fused = tmp_path / "fused"
+    about = json.loads((fused / "ways" / "metadata.json").read_text())
+    assert about["weights"]["name"] == "fusion-gan-lite"
+    assert about["controls"] == {"genre": "fusion", "n": 4, "ratio": 0.5} and about["prompt_steps"] == 32
+    assert len(list((fused / "fusion").glob("*.mid"))) == 4
+    assert fused.with_suffix(".zip").is_file()
+
+
 @each_system
 def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(system, tmp_path, monkeypatch):
     from IPython.display import Image
@@ -138,13 +152,13 @@ def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pict
     assert not (cloned or asked or shown), "nobody asked for it"
 
     drawn = {"collagenet": ("harmony.png", "controls.png"), "connective_fusion": ("curves_test.png",),
-             "musae": ("petals.png",)}[system]
+             "musae": ("petals.png",), "fusion_gan": ("histograms.png",)}[system]
     workdir = cell.partition('WORKDIR = "')[2].partition('"')[0]
     Path(workdir).mkdir(parents=True)
     for name in drawn:
         shutil.copy(ROOT / "docs" / "fused.png", Path(workdir, name))
     exec(cell.replace("TRAIN = False", "TRAIN = True"), kernel)
-    if system == "musae":
+    if system in ("musae", "fusion_gan"):
         assert not cloned, "its songs come along"
     else:
         assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
@@ -177,7 +191,7 @@ def test_uploaded_files_are_taken_whatever_they_are_called(system, tmp_path, mon
     for part, path in namespace["inputs"].items():
         assert Path(path) == Path("fused", "inputs", f"{part}.mid")
         assert Path(path).read_bytes() == content
-    assert len(shown) == 4
+    assert len(shown) == 2 * len(namespace["inputs"])
 
 
 def _install(monkeypatch, folder: Path, repository: str = "") -> list[list[str]]:

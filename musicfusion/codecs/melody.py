@@ -77,6 +77,11 @@ def from_symbols(symbols, xp=np):
     return xp.where(symbols < PITCHES, symbols + LOWEST, symbols - PITCHES + HOLD)
 
 
+def finer(tokens: np.ndarray) -> np.ndarray:
+    """Tokens [T] -> the same notes on a grid of half the step, [2 T]."""
+    return np.stack([tokens, np.where(tokens < HOLD, HOLD, tokens)], -1).reshape(-1).astype(tokens.dtype)
+
+
 def rhythm(tokens):
     """Tokens [...] -> rhythm symbols [...]: 0 onset, 1 hold, 2 rest."""
     return (tokens == HOLD) * 1 + (tokens == REST) * 2

@@ -42,34 +42,37 @@ def kern_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.krn") if path.is_file())
 
 
-def read_jazz(folder: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
+def read_jazz(folder: Path, progress: Progress | None = None, limit: int = 0, stretch: int = 1) -> Corpus:
     """The solos as a Corpus of melodies; one is called TITLE#SOLO, so that two solos on one tune share a split.
+
+    stretch: steps to a 16th; with 2 a step is a 32nd, and what a Corpus calls a beat is an eighth.
 
     What cannot be used is named in `skipped`. Raises MusicFusionError if none can.
     """
     with (folder / INDEX).open(encoding="utf-8", newline="") as file:
         titles = {row["id"].removesuffix(".sv"): row["title"] for row in csv.DictReader(file)}
     named = {path: f"{titles.get(path.stem, path.stem)}#{path.stem}".replace("/", "-") for path in solo_files(folder)}
-    return _read(named, solo, "Weimar Jazz Database", folder, progress, limit)
+    return _read(named, solo, "Weimar Jazz Database", folder, progress, limit, stretch)
 
 
-def read_kern(folder: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
+def read_kern(folder: Path, progress: Progress | None = None, limit: int = 0, stretch: int = 1) -> Corpus:
     """The songs as a Corpus of melodies, called by their place under the folder. As `read_jazz` otherwise."""
     named = {path: path.relative_to(folder).with_suffix("").as_posix() for path in kern_files(folder)}
-    return _read(named, song, f"{folder.resolve().name}, {len(named)} **kern files", folder, progress, limit)
+    return _read(named, song, f"{folder.resolve().name}, {len(named)} **kern files", folder, progress, limit, stretch)
 
 
-def _read(named: dict[Path, str], one: Callable, source: str, folder: Path, progress, limit: int) -> Corpus:
+def _read(named: dict[Path, str], one: Callable, source: str, folder: Path, progress, limit: int,
+          stretch: int) -> Corpus:
     paths = list(named)[: limit or None]
     songs: list[tuple[str, Arrays]] = []
     skipped: dict[str, str] = {}
     twins = Twins()
-    outcomes = read_all(functools.partial(_outcome, one), paths)
+    outcomes = read_all(functools.partial(_outcome, functools.partial(one, stretch=stretch)), paths)
     for done, (path, result) in enumerate(zip(paths, outcomes, strict=True), start=1):
         name = named[path]
         if isinstance(result, str):
             skipped[name] = result
-        elif (other := twins.of(own := tunes.passages(result))) and other.partition("#")[0] != name.partition("#")[0]:
+        elif (other := twins.of(own := tunes.passages(result, stretch))) and _tune(other) != _tune(name):
             skipped[name] = f"most of it is {other}"
         else:
             twins.add(name, own)
@@ -79,6 +82,10 @@ def _read(named: dict[Path, str], one: Callable, source: str, folder: Path, prog
     return concatenate(songs, skipped, source=source, place=str(folder))
 
 
+def _tune(name: str) -> str:
+    return name.partition("#")[0]
+
+
 def _outcome(one: Callable, path: Path) -> np.ndarray | str:
     try:
         return one(path)
@@ -86,7 +93,7 @@ def _outcome(one: Callable, path: Path) -> np.ndarray | str:
         return str(error).replace(str(path), path.name)
 
 
-def solo(path: Path) -> np.ndarray:
+def solo(path: Path, stretch: int = 1) -> np.ndarray:
     """One solo's table of notes -> tokens, whole bars from that of the first note on.
 
     Where a note begins is told by its bar, beat, and tatum of so many, how long it lasts by its seconds over a beat's.
@@ -102,10 +109,10 @@ def solo(path: Path) -> np.ndarray:
             float(row["duration"]) / float(row["beat_duration"]), float(row["pitch"]), 80] for row in rows])
     except (KeyError, ValueError, ZeroDivisionError) as error:
         raise MusicFusionError(f"{path}: a note without its place or pitch ({error})") from None
-    return _tokens(notes, path)
+    return _tokens(notes, path, stretch)
 
 
-def song(path: Path) -> np.ndarray:
+def song(path: Path, stretch: int = 1) -> np.ndarray:
     """One **kern file -> tokens, from a bar line on, in whole bars; a pickup is padded with rests.
 
     Raises MusicFusionError where it is not one voice in 4/4 throughout, or its bars do not add up.
@@ -121,14 +128,15 @@ def song(path: Path) -> np.ndarray:
     if pickup > BAR or np.any(whole[:-1] != BAR) or np.any(whole[-1:] > BAR):  # a last bar and a pickup make up one
         raise MusicFusionError(f"{path}: its bars do not add up")
     notes = np.concatenate([piece.voices[0], np.full((len(piece.voices[0]), 1), 80.0)], 1)
-    return _tokens(notes + [-pickup % BAR, 0, 0, 0], path)
+    return _tokens(notes + [-pickup % BAR, 0, 0, 0], path, stretch)
 
 
-def _tokens(notes: np.ndarray, path: Path) -> np.ndarray:
-    """Notes [n, 4] in quarters -> tokens."""
+def _tokens(notes: np.ndarray, path: Path, stretch: int) -> np.ndarray:
+    """Notes [n, 4] in quarters -> tokens, `stretch` to a 16th."""
     first = np.floor(notes[:, 0].min() / BAR) * BAR
-    line = monophonic(grid(notes - [first, 0, 0, 0]))
-    bars = -(-int(np.max(line[:, 0] + line[:, 1])) // (BAR * STEPS_PER_BEAT))
+    line = monophonic(grid((notes - [first, 0, 0, 0]) * [stretch, stretch, 1, 1]))
+    bar = BAR * STEPS_PER_BEAT * stretch
+    bars = -(-int(np.max(line[:, 0] + line[:, 1])) // bar)
     if bars > LONGEST:
         raise MusicFusionError(f"{path}: longer than {LONGEST} bars")
-    return melody.tokens_from_notes(line, bars * BAR * STEPS_PER_BEAT)
+    return melody.tokens_from_notes(line, bars * bar)

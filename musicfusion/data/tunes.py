@@ -76,11 +76,11 @@ def texts(collection: str) -> Iterator[tuple[str, str]]:
                     yield f"{folder}/{path.stem}:{int(number[1])}", tune
 
 
-def passages(tokens: np.ndarray) -> frozenset[bytes]:
-    """What every two bars of a melody sound like, whatever the key."""
+def passages(tokens: np.ndarray, stretch: int = 1) -> frozenset[bytes]:
+    """What every two bars of a melody, `stretch` steps to a 16th, sound like, whatever the key."""
     found = set()
-    for start in range(0, len(tokens), PASSAGE):
-        part = tokens[start : start + PASSAGE].astype(np.int32)
+    for start in range(0, len(tokens), PASSAGE * stretch):
+        part = tokens[start : start + PASSAGE * stretch].astype(np.int32)
         onsets = part < melody.HOLD
         if onsets.any():
             part[onsets] -= part[onsets][0]

@@ -25,6 +25,7 @@ LICENCES = {  # of the songs, by what a corpus's source says
     "POP909": "MIT",
     "Bach chorales": "public domain",
     "fiddle tunes": "public domain",
+    "Weimar Jazz Database": "ODbL 1.0 (Jazzomat Research Project, Hochschule für Musik Franz Liszt Weimar)",
     "grooves": "our own renderings of POP909's chord charts, which are MIT",
 }
 

@@ -114,3 +114,20 @@ def test_a_folder_of_folk_songs_is_a_corpus(tmp_path):
     corpus = cache.load(str(tmp_path), source=sources.melodies)
     assert set(corpus.songs) == {"europa/a", "asia/b"} and list(corpus.skipped) == ["europa/bad"]
     assert "**kern files" in corpus.source
+
+
+def test_in_32nds_a_melody_has_twice_the_steps_and_what_16ths_round_away(tmp_path):
+    quick = [(1, 1, tatum, 8, 0.125, 60 + tatum) for tatum in range(1, 9)]
+    coarse, fine = (collections.solo(solo(tmp_path, "a", [*quick, *LINE[1:]]), stretch) for stretch in (1, 2))
+    assert len(fine) == 2 * len(coarse)
+    assert melody.notes_from_tokens(fine)[:8].tolist() == [[k, 1, 61 + k] for k in range(8)]
+    notes = [melody.notes_from_tokens(tokens)[-3:] for tokens in (coarse, fine)]
+    np.testing.assert_array_equal(notes[1], notes[0] * [2, 2, 1])
+
+
+def test_collections_without_32nds_are_read_in_16ths_and_each_is_two():
+    coarse, fine = (cache.load("chorales", limit=3, source=source)
+                    for source in (sources.melodies, sources.fine_melodies))
+    assert fine.songs == coarse.songs and fine.beats == 2 * coarse.beats
+    np.testing.assert_array_equal(melody.notes_from_tokens(fine.arrays["melody"]),
+                                  melody.notes_from_tokens(coarse.arrays["melody"]) * [2, 2, 1])

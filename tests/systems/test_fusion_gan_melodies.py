@@ -8,7 +8,7 @@ from micro import micro_config
 
 from musicfusion.codecs import melody
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import concatenate, joined
+from musicfusion.data.corpus import concatenate, finer, joined
 from musicfusion.systems.fusion_gan import melodies
 
 SCALE = np.array([0, 2, 4, 5, 7, 9, 11, 12])
@@ -90,3 +90,11 @@ def test_a_batch_has_as_many_of_either_genre_and_validation_rows_are_its_own(bot
             own = {row.tobytes() for row in real[genre]["symbols"]}
             assert {np.asarray(row, np.uint8).tobytes() for row in batch[genre]} <= own
     assert resident.train == max(len(part["song"]) for part in melodies.windows(both, config(), "train").values())
+
+
+def test_windows_of_32nds_begin_at_bars_of_32_steps(both):
+    found = melodies.windows(finer(both), config(data__grid=32), "train")["a"]["symbols"]
+    coarse = melodies.windows(both, config(), "train")["a"]["symbols"]
+    assert {row.tobytes() for row in found[:, ::2]} >= {row[:18].tobytes() for row in coarse}
+    with pytest.raises(MusicFusionError, match="16 or 32"):
+        melodies.windows(both, config(data__grid=24), "train")

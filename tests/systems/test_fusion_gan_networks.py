@@ -157,7 +157,8 @@ def test_balance_grows_with_what_is_uneven_or_out_of_order():
 
 GROUP = ConfigDict({
     "steps": 200, "batch": ROWS, "rollouts": 4, "critic_updates": 1, "generator_start": 0, "genres_every": 1,
-    "penalty": 10.0, "balance": 1.0, "likelihood": 0.0, "entropy": 0.0,
+    "penalty": 10.0, "balance": 1.0, "likelihood": 0.0, "entropy": 0.0, "even": 0.0,
+    "common": 0.0,
     "optimizer": {"rate": 1e-2, "schedule": "constant", "warmup": 0, "clip": 1.0},
     "critic_optimizer": {"rate": 1e-3, "schedule": "constant", "warmup": 0, "clip": 0.0},
 })
@@ -243,3 +244,79 @@ def test_every_module_is_described():
     found = nets.modules(variant("fusion_gan", "lite"))
     assert set(found) == {*(f"{kind}_{name}" for kind in ("generator", "critic") for name in "abf"), "genre"}
     assert found["generator_f"]["embedding"].shape[0] == SYMBOLS
+
+
+# Between --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_place_is_one_where_pieces_of_the_first_genre_lie_and_zero_where_those_of_the_second_do():
+    real = {"a": {"a": jnp.array([2.0, 4.0]), "b": jnp.array([-1.0, 0.0])},
+            "b": {"a": jnp.array([0.0, 0.0]), "b": jnp.array([5.0, 5.0])}}
+    found = [float(adversarial.place({own: jnp.mean(real[own][who]) for own in "ab"}, real)) for who in "ab"]
+    assert found == pytest.approx([1.0, 0.0])
+    middle = {own: (jnp.mean(real[own]["a"]) + jnp.mean(real[own]["b"])) / 2 for own in "ab"}
+    assert float(adversarial.place(middle, real)) == pytest.approx(0.5)
+
+
+def test_a_fusion_is_worth_most_at_the_place_that_it_is_asked_for_and_a_genre_s_melody_does_not_care():
+    real = {"a": {"a": jnp.ones(4), "b": -jnp.ones(4)}, "b": {"a": -jnp.ones(4), "b": jnp.ones(4)}}
+    along = jnp.linspace(-1, 1, 9)  # from the second genre's pieces to the first's
+    said = {"a": along, "b": -along}
+    for ratio, best in ((0.5, 4), (0.25, 2), (1.0, 8)):
+        worth = adversarial.reward(said, real, jnp.full(9, ratio), even=20.0)
+        assert int(jnp.argmax(worth)) == best
+    flat = adversarial.reward(said, real, jnp.full(9, 0.5), even=0.0)
+    np.testing.assert_allclose(flat, flat[0], atol=1e-6, err_msg="the paper's sum alone does not tell")
+    own = adversarial.reward({"a": along}, {"a": real["a"]}, None, even=20.0)
+    assert np.all(np.diff(own) > 0)
+
+
+def test_the_common_ground_is_what_both_genres_play_and_at_the_ends_it_is_one_of_them():
+    first, second = (jnp.log(jnp.array([[p]])) for p in ([0.8, 0.01, 0.19], [0.01, 0.8, 0.19]))
+    for ratio, expected in ((1.0, first), (0.0, second)):
+        np.testing.assert_allclose(adversarial.common_ground(first, second, jnp.array([ratio])), expected, atol=1e-5)
+    half = jnp.exp(adversarial.common_ground(first, second, jnp.array([0.5])))[0, 0]
+    assert int(jnp.argmax(half)) == 2 and float(half[0]) == pytest.approx(float(half[1]))
+    rng = np.random.default_rng(0)
+    nearest = adversarial.common_ground(first, second, jnp.array([0.3]))
+
+    def far(log_p):
+        return float(jnp.sum(0.3 * adversarial.apart(log_p, first) + 0.7 * adversarial.apart(log_p, second)))
+
+    for other in rng.dirichlet(np.ones(3), 50):
+        assert far(nearest) <= far(jnp.log(jnp.asarray(other)[None, None])) + 1e-6
+
+
+def test_a_fusion_that_seeks_common_ground_plays_what_both_play(batch):
+    """Both genres also play symbol 4; a fusion of the two plays it more than either does."""
+    coin = jax.random.bernoulli(jax.random.key(9), 0.4, (ROWS, LENGTH))
+    shared = batch | {"a": jnp.where(coin, 4, batch["a"]), "b": jnp.where(coin, 4, batch["b"])}
+    state, _ = trained(task(common=1.0, likelihood=1.0), shared, 250)
+    made = {name: adversarial.play(GENERATOR, params).sample(numbers(LENGTH, 400), jnp.full(400, 0.5))
+            for name, params in state["params"]["generators"].items()}
+    often = {name: float(jnp.mean(x == 4)) for name, x in made.items()}
+    assert often["f"] > max(often["a"], often["b"]) + 0.1, often
+
+
+def test_a_fusion_takes_as_much_of_the_first_genre_as_it_is_told(batch):
+    state, _ = trained(task(even=10.0, entropy=0.1), batch, 200)
+    play = adversarial.play(GENERATOR, state["params"]["generators"]["f"])
+
+    def share(ratio):
+        made = play.sample(numbers(LENGTH, 400), jnp.full(400, ratio))
+        return float(jnp.sum(made < 2) / jnp.sum(made < 4))
+
+    assert share(0.9) > share(0.5) + 0.1 > share(0.1) + 0.2
+
+
+def test_no_embedding_grows_out_of_the_penalty_s_reach():
+    """The same function of symbols, with larger embeddings and smaller filters, is as steep."""
+    symbols = jax.random.randint(KEY, (4, LENGTH), 0, SMALL)
+    params = CRITIC.init(KEY, symbols)["params"]
+    grown = params | {"embedding": 10 * params["embedding"]} | {
+        f"layers_{k}": params[f"layers_{k}"] | {"kernel": params[f"layers_{k}"]["kernel"] / 10} for k in range(3)}
+    share = jnp.linspace(0, 1, 4)
+    np.testing.assert_allclose(CRITIC.apply({"params": params}, symbols), CRITIC.apply({"params": grown}, symbols),
+                               rtol=1e-4)
+    np.testing.assert_allclose(gradient_penalty(CRITIC, params, symbols, symbols[::-1], share),
+                               gradient_penalty(CRITIC, grown, symbols, symbols[::-1], share), rtol=1e-3)

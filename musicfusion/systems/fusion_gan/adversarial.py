@@ -74,6 +74,25 @@ def likelihood(player: Player, symbols: jax.Array, ratio: jax.Array) -> jax.Arra
     return losses.nll(player.log_likelihood(symbols, ratio), symbols) / symbols.shape[1]
 
 
+def entropy(log_likelihood: jax.Array) -> jax.Array:
+    """Nats: [..., V] -> [...]."""
+    return -jnp.sum(jnp.exp(log_likelihood) * log_likelihood, -1)
+
+
+def common_ground(first: jax.Array, second: jax.Array, ratio: jax.Array) -> jax.Array:
+    """log p of each symbol [b, T, V] by both genres' generators -> that which is nearest to both, by KL divergence.
+
+    It takes p_A^ratio p_B^(1 - ratio), ratio [b]: symbols that both find likely, where a mixture takes those of either.
+    """
+    share = ratio[:, None, None]
+    return jax.nn.log_softmax(share * first + (1 - share) * second)
+
+
+def apart(said: jax.Array, other: jax.Array) -> jax.Array:
+    """KL divergence of the distributions log p [..., V] from others, nats: [...]."""
+    return jnp.sum(jnp.exp(said) * (said - other), -1)
+
+
 def pretraining(generator: Generator, group) -> Task:
     """Maximum likelihood: G_A on the first genre, G_B on the second, G_F on both (Algorithm 1, line 1).
 
@@ -116,6 +135,34 @@ def balance(scores: Mapping[str, Mapping[str, jax.Array]]) -> dict[str, jax.Arra
         of = mean[own]
         found[own] = (jax.nn.relu(of["g_f"] - of[f"x_{own}"]) + jax.nn.relu(of[f"x_{other}"] - of["g_f"]))
     return found
+
+
+def place(scores: Mapping[str, jax.Array], real: Mapping[str, Mapping[str, jax.Array]]) -> jax.Array:
+    """Where melodies lie between the genres: about 1 where pieces of the first do, 0 where those of the second do.
+
+    scores: of D_A and D_B, [...];  real: by critic, what it says of pieces of either genre
+    """
+    between = scores["a"] - scores["b"]
+    first, second = (parallel.mean(jnp.mean(real["a"][who] - real["b"][who])) for who in GENRES)
+    return (between - second) / jnp.maximum(first - second, 1e-3)
+
+
+def reward(scores: Mapping[str, jax.Array], real: Mapping[str, Mapping[str, jax.Array]], ratio: jax.Array | None,
+           even: float) -> jax.Array:
+    """Of melodies: what their critics say of them (equation 4), each by how far its scores of pieces spread, [..., b].
+
+    Of a fusion, whose shares of the first genre are `ratio` [b]: D_A and D_B count as much as their genres are to, and
+    `even` times how far each melody lies from its own place between the genres is taken away. That term is ours: the
+    paper's sum is served as well by melodies of which every other one is all of a genre.
+    """
+    total = jnp.zeros(())
+    for critic, said in scores.items():
+        pieces = jnp.concatenate([real[critic][who] for who in GENRES])
+        centre = parallel.mean(jnp.mean(pieces))
+        spread = jnp.sqrt(parallel.mean(jnp.mean((pieces - centre) ** 2)) + 1e-8)
+        weight = 1.0 if ratio is None else {"a": 2 * ratio, "b": 2 * (1 - ratio)}.get(critic, 1.0)
+        total += weight * (said - centre) / spread
+    return total - even * jnp.abs(place(scores, real) - ratio) if even and ratio is not None else total
 
 
 def task(plan: Plan, generator: Generator, critic: Critic, group) -> Task:
@@ -180,43 +227,45 @@ def task(plan: Plan, generator: Generator, critic: Critic, group) -> Task:
             about |= {f"uneven_{name}": x for name, x in uneven.items()}
         return total, about
 
-    def advantage(state, name, symbols, ratio, keys) -> jax.Array:
-        """Of each symbol of melodies [b, T]: what critics think of the ways on from it, against the batch's mean."""
-        length = symbols.shape[1]
+    def advantage(state, name, symbols, ratio, batch) -> jax.Array:
+        """What each symbol of melodies [b, T] changes in the reward to be expected: the ways on from it against those
+        from the symbol before."""
+        length, critics = symbols.shape[1], state["params"]["critics"]
         player = play(generator, state["params"]["generators"][name])
-        ways = player.rollouts(symbols, luck(keys, 80, (length, length // 2, group.rollouts)), ratio)
-        total = jnp.zeros(symbols.shape)
-        for other in plan.rewards[name]:
-            params = state["params"]["critics"][other]
+        ways = player.rollouts(symbols, luck(batch["row_key"], 80, (length, length // 2, group.rollouts)), ratio)
+        asked = ratio if name == "f" else None
+        real = {x: {who: judge(critics[x], batch[who]) for who in GENRES} for x in plan.rewards[name]}
 
-            def worth(x, params=params):  # [n, b, T] -> [b]
-                return jnp.mean(judge(params, x.reshape(-1, length)).reshape(x.shape[:2]), 0)
+        def worth(x):  # [n, b, T] -> [b]
+            scores = {critic: judge(critics[critic], x.reshape(-1, length)).reshape(x.shape[:2]) for critic in real}
+            return jnp.mean(reward(scores, real, asked, group.even), 0)
 
-            value = jnp.concatenate([lax.map(worth, ways), judge(params, symbols)[None]])  # [T, b]
-            apart = value - parallel.mean(jnp.mean(value, 1, keepdims=True))
-            apart = apart / jnp.sqrt(parallel.mean(jnp.mean(apart**2)) + 1e-8)  # each critic has a scale of its own
-            weight = {"a": 2 * ratio, "b": 2 * (1 - ratio)}.get(other, jnp.ones(len(ratio))) if name == "f" else 1.0
-            total += (apart * weight).T
-        return total
+        value = jnp.concatenate([lax.map(worth, ways), worth(symbols[None])[None]])  # [T, b]
+        before = jnp.concatenate([jnp.full((1, value.shape[1]), parallel.mean(jnp.mean(value[0]))), value[:-1]])
+        return (value - before).T
 
     def improve(state, name, batch, ratio):
-        """One policy gradient step of one generator; a part of its likelihood keeps it from a few melodies."""
+        """One policy gradient step of one generator, which is kept from playing whatever its critics like."""
         keys, length = batch["row_key"], batch["a"].shape[1]
-        params = state["params"]["generators"][name]
-        symbols = play(generator, params).sample(luck(keys, 90, (length,)), ratio)
-        worth = advantage(state, name, symbols, ratio, keys)
+        generators = state["params"]["generators"]
+        symbols = play(generator, generators[name]).sample(luck(keys, 90, (length,)), ratio)
+        gained = advantage(state, name, symbols, ratio, batch)
         data = {"a": batch["a"], "b": batch["b"], "f": mixed(batch, ratio)}[name]
+        agreed = None
+        if name == "f" and group.common:
+            first, second = (play(generator, generators[own]).log_likelihood(symbols, ratio) for own in GENRES)
+            agreed = common_ground(first, second, ratio)
 
         def loss(params):
             player = play(generator, params)
             said = player.log_likelihood(symbols, ratio)
             chosen = jnp.take_along_axis(said, symbols[..., None], -1)[..., 0]
-            entropy = -jnp.mean(jnp.sum(jnp.exp(said) * said, -1))
-            kept = jnp.mean(likelihood(player, data, ratio)) if group.likelihood else jnp.zeros(())
-            return (-jnp.mean(chosen * worth) - group.entropy * entropy + group.likelihood * kept), entropy
+            total = -jnp.mean(chosen * gained) - group.entropy * jnp.mean(entropy(said))
+            if agreed is not None:
+                return total + group.common * jnp.mean(apart(said, agreed))
+            return total + (group.likelihood * jnp.mean(likelihood(player, data, ratio)) if group.likelihood else 0)
 
-        gradients, entropy = jax.grad(loss, has_aux=True)(params)
-        return update(state, "generators", name, gradients), {f"entropy_{name}": entropy}
+        return update(state, "generators", name, jax.grad(loss)(generators[name]))
 
     def step(state, batch, key):
         del key
@@ -237,25 +286,30 @@ def task(plan: Plan, generator: Generator, critic: Critic, group) -> Task:
         for name in plan.rewards:
             every = group.genres_every if "f" in plan.rewards and name != "f" else 1
             due = (state["step"] >= group.generator_start) & (state["step"] % every == 0)
-            state, found = lax.cond(
-                due, lambda state, name=name: improve(state, name, batch, ratio),
-                lambda state, name=name: (state, {f"entropy_{name}": jnp.zeros(())}), state)
-            metrics |= found
+            state = lax.cond(
+                due, lambda state, name=name: improve(state, name, batch, ratio), lambda state: state, state)
         return state | {"step": state["step"] + 1}, metrics
 
     def evaluate(state, batch, key):
-        """The objective's distances (equation 1), its fusion progress, and how even they are, on other songs."""
+        """The objective's distances (equation 1), its fusion progress, and how even they are, on other songs.
+
+        aside: how far fusions lie from the middle between the genres, .5 where they are of one; entropy: nats a symbol
+        """
         del key
-        params = state["params"]
-        heard = everyone(params, batch, jnp.full(len(batch["a"]), 0.5), 200)
+        params, half = state["params"], jnp.full(len(batch["a"]), 0.5)
+        heard = everyone(params, batch, half, 200)
+        unsure = {f"entropy_{name}": jnp.mean(entropy(play(generator, params["generators"][name]).log_likelihood(
+            heard[f"g_{name}"], half))) for name in NAMES}
         scores = {name: score_all(params["critics"][name], heard) for name in NAMES}
         distance = {own: jnp.mean(scores[own][f"x_{own}"]) - jnp.mean(scores[own]["g_f"]) for own in GENRES}
         mix = jnp.mean(jnp.stack([scores["f"][x] for x in ("x_a", "x_b")])) - jnp.mean(scores["f"]["g_f"])
         between = [jnp.mean(scores[own][f"x_{own}"]) - jnp.mean(scores[own][f"x_{other}"])
                    for own, other in (GENRES, GENRES[::-1])]
-        return {"distance_a": distance["a"], "distance_b": distance["b"], "distance_f": mix,
+        real = {own: {who: scores[own][f"x_{who}"] for who in GENRES} for own in GENRES}
+        aside = jnp.abs(place({own: scores[own]["g_f"] for own in GENRES}, real) - 0.5)
+        return {"distance_a": distance["a"], "distance_b": distance["b"], "distance_f": mix, "aside": jnp.mean(aside),
                 "loss": distance["a"] + distance["b"] + mix, "genres_apart": sum(between) / 2,
-                **{f"uneven_{name}": x for name, x in balance(scores).items()}}
+                **unsure, **{f"uneven_{name}": x for name, x in balance(scores).items()}}
 
     return Task(init, step, evaluate, lambda params, batch, key: shown(generator, params["generators"], batch))
 

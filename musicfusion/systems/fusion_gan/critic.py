@@ -54,12 +54,13 @@ def _uniform(key, shape, dtype=jnp.float32):
 
 
 def gradient_penalty(critic: Critic, params, one: jax.Array, other: jax.Array, share: jax.Array) -> jax.Array:
-    """(|grad D| - 1)^2 between pairs of melodies, in the space of embeddings: int [b, T] x 2, [b] -> [b].
+    """(|grad D| - 1)^2 between pairs of melodies: int [b, T] x 2, [b] -> [b].
 
-    The paper takes its critics for 1-Lipschitz and does nothing for it (section III-B); symbols have no between, their
-    embeddings have.
+    The paper takes its critics for 1-Lipschitz and does nothing for it (section III-B). Symbols have no between; the
+    penalty takes melodies as points with a one in each row of [T, V], so that no embedding can grow out of its reach.
     """
     ends = [critic.apply({"params": params}, x, method="embed") for x in (one, other)]
     between = share[:, None, None] * ends[0] + (1 - share[:, None, None]) * ends[1]
     gradient = jax.grad(lambda x: jnp.sum(jnp.asarray(critic.apply({"params": params}, x, method="judge"))))(between)
-    return (jnp.sqrt(jnp.sum(gradient**2, (1, 2)) + 1e-12) - 1) ** 2
+    of_symbols = gradient @ (params["embedding"] - jnp.mean(params["embedding"], 0)).T  # [b, T, V], rows sum to 0
+    return (jnp.sqrt(jnp.sum(of_symbols**2, (1, 2)) + 1e-12) - 1) ** 2

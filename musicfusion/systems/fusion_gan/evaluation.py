@@ -12,7 +12,7 @@ from musicfusion.core.report import working
 from musicfusion.core.rows import numbered
 from musicfusion.metrics import histograms, listening
 from musicfusion.systems.fusion_gan import adversarial, melodies, nets, published, tables
-from musicfusion.systems.fusion_gan.melodies import BAR, GENRES, LENGTH
+from musicfusion.systems.fusion_gan.melodies import GENRES, LENGTH
 
 METHODS = {  # name, of its stage where it has one: title
     "random": "random mixing (RM)", "monte_carlo": "Monte Carlo (MC)", "likelihood": "maximum likelihood (MLE)",
@@ -28,7 +28,7 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
     real = {name: melodies.tokens(x) for name, x in melodies.measured(corpus, config, split, count).items()}
     learned = {name: melodies.tokens(x) for name, x in melodies.measured(corpus, config, "train", 10**9).items()}
     judge = _judge(config, results)
-    known = Known(learned)
+    known = Known(learned, melodies.bar(config))
     made = {}
     for name, title in METHODS.items():
         working(title)
@@ -38,7 +38,8 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
     report: dict = {
         "system": "fusion_gan", "preset": config.preset, "data": {"source": corpus.source, "split": split},
         "genres": list(corpus.tags), "melodies": {name: len(x) for name, x in (*real.items(), *made.items())},
-        "mode": config.data.mode, "titles": METHODS, "paper": {"remarks": list(published.REMARKS)},
+        "mode": config.data.mode, "grid": config.data.grid, "titles": METHODS,
+        "paper": {"remarks": list(published.REMARKS)},
         "distances": {name: distances(of["a"], of["b"], of[name]) for name in made},
         "raw": {name: distances(of["a"], of["b"], of[name], raw=True) for name in made},
         "heard": {name: heard(judge, known, x) for name, x in (*real.items(), *made.items())},
@@ -48,6 +49,8 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
     if results.has("fusion") and config.generator.blended:
         blends = {ratio: played(config, results, "fusion", "f", count, ratio) for ratio in RATIOS}
         report["ratios"] = [{"ratio": ratio, **heard(judge, known, made)} for ratio, made in blends.items()]
+    if "critics" in (results("fusion") if results.has("fusion") else {}):  # which do not travel
+        report["critics"] = critics(config, results, real)
     if config.evaluate.listening:
         report["listening"] = {name: {**said, "level": listening.fusion_level(**said)}
                                for name, said in listening.read(config.evaluate.listening).items()}
@@ -79,6 +82,23 @@ def played(config, results, stage: str, who: str, count: int, ratio: float = 0.5
 
     keys = numbered(jax.random.key(config.seed), jnp.arange(count))
     return melodies.tokens(run(params, keys))
+
+
+def critics(config, results, real: Mapping[str, np.ndarray]) -> dict:
+    """What the fusion's critics think, on average: {critic: {"x_a", "x_b", "g_a", "g_b", "g_f"}}, and "uneven": by how
+    much each misses its balance, equations (9) and (13), in parts of the way between the genres' pieces."""
+    count = len(real["a"])
+    heard = {f"x_{name}": x for name, x in real.items()}
+    heard |= {f"g_{name}": played(config, results, "fusion", name, count) for name in adversarial.NAMES}
+    critic, found = nets.critic(config), results("fusion")["critics"]
+    run = jax.jit(lambda params, x: critic.apply({"params": params}, x))
+    scores = {name: {whom: run(found[name], melodies.symbols(x)) for whom, x in heard.items()}
+              for name in adversarial.NAMES}
+    means = {name: {whom: float(jnp.mean(x)) for whom, x in of.items()} for name, of in scores.items()}
+    apart = {name: abs(of["x_a"] - of["x_b"]) for name, of in means.items()}
+    apart["f"] = (apart["a"] + apart["b"]) / 2  # whose pieces are meant to be alike
+    uneven = {name: float(x) / max(apart[name], 1e-6) for name, x in adversarial.balance(scores).items()}
+    return means | {"uneven": uneven}
 
 
 def from_counts(learned: Mapping[str, np.ndarray], count: int, seed: int, even: bool) -> np.ndarray:
@@ -113,21 +133,22 @@ def distances(one: Mapping, other: Mapping, made: Mapping, raw: bool = False) ->
 class Known:
     """What training melodies have: every bar of theirs, and every bar's rhythm."""
 
-    def __init__(self, learned: Mapping[str, np.ndarray]):
-        bars = np.concatenate([_bars(x) for x in learned.values()])
+    def __init__(self, learned: Mapping[str, np.ndarray], bar: int = 16):
+        self._bar = bar
+        bars = np.concatenate([_bars(x, bar) for x in learned.values()])
         self._bars = {bar.tobytes() for bar in bars}
         self._rhythms = {melody.rhythm(bar).astype(np.uint8).tobytes() for bar in bars}
 
     def share(self, tokens: np.ndarray) -> tuple[float, float]:
         """How many bars of melodies [N, 36], and how many of their rhythms, are in some training melody."""
-        bars = _bars(tokens)
+        bars = _bars(tokens, self._bar)
         return (float(np.mean([bar.tobytes() in self._bars for bar in bars])),
                 float(np.mean([melody.rhythm(bar).astype(np.uint8).tobytes() in self._rhythms for bar in bars])))
 
 
-def _bars(tokens: np.ndarray) -> np.ndarray:
-    """Whole bars, each from its own first note on: [N, 36] -> uint8 [2 N, 16]."""
-    whole = tokens[:, : LENGTH // BAR * BAR].reshape(-1, BAR)
+def _bars(tokens: np.ndarray, bar: int) -> np.ndarray:
+    """Whole bars, each from its own first note on: [N, 36] -> uint8 [bars, bar]."""
+    whole = tokens[:, : LENGTH // bar * bar].reshape(-1, bar)
     return np.ascontiguousarray(melody.without_carry(whole).astype(np.uint8))
 
 

@@ -15,15 +15,15 @@ from musicfusion.codecs import keys, melody
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.rows import folded
 from musicfusion.core.task import Resident
-from musicfusion.data import batches, splits
+from musicfusion.data import batches, sources, splits
 from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 
 LOWEST, PITCHES = 36, 60
 HIGHEST = LOWEST + PITCHES - 1
 HOLD, REST = PITCHES, PITCHES + 1
 SYMBOLS = PITCHES + 2
-LENGTH = 36  # symbols of a window: nine beats
-BAR = 16
+LENGTH = 36  # symbols of a window: nine beats of 16ths
+GRIDS = {16: sources.melodies, 32: sources.fine_melodies}  # symbols of a bar: how melodies are read
 SPLITS = {"train": 8, "validation": 1, "test": 1}  # of songs
 MODES = ("major", "minor", "both")
 GENRES = ("a", "b")
@@ -53,6 +53,13 @@ def in_c(tokens: np.ndarray, key: int) -> np.ndarray:
     return np.asarray(melody.transpose(tokens, (-key + 6) % 12 - 6)).astype(np.uint8)
 
 
+def bar(config) -> int:
+    """How many symbols a bar has. Raises MusicFusionError for a grid that is none of GRIDS."""
+    if config.data.grid not in GRIDS:
+        raise MusicFusionError(f"data.grid = {config.data.grid} is unknown: use {' or '.join(map(str, GRIDS))}")
+    return config.data.grid
+
+
 def windows(corpus: Corpus, config, split: str) -> dict[str, dict[str, np.ndarray]]:
     """{"a", "b": {"symbols" uint8 [n, 36], "song" int32 [n]}}: every bar of a split's songs begins one, if notes do.
 
@@ -61,7 +68,7 @@ def windows(corpus: Corpus, config, split: str) -> dict[str, dict[str, np.ndarra
     mode = config.data.mode
     if mode not in MODES:
         raise MusicFusionError(f"data.mode = {mode!r} is unknown: use {', '.join(MODES)}")
-    starts, songs = corpus.windows(-(-LENGTH // STEPS_PER_BEAT), BAR // STEPS_PER_BEAT, {"melody": 4})
+    starts, songs = corpus.windows(-(-LENGTH // STEPS_PER_BEAT), bar(config) // STEPS_PER_BEAT, {"melody": 4})
     chosen = splits.select(corpus, songs, split, config.seed, SPLITS)
     starts, songs = starts[chosen], songs[chosen]
     moved, kept = _moved(corpus, mode)
@@ -70,7 +77,7 @@ def windows(corpus: Corpus, config, split: str) -> dict[str, dict[str, np.ndarra
         own = kept[songs] & ((corpus.arrays["tags"][starts] >> np.uint32(k)) & 1 > 0)
         steps = starts[own, None] * STEPS_PER_BEAT + np.arange(LENGTH)
         if not len(steps):
-            raise MusicFusionError(f"{corpus.tags[k]}: no {split} song in {mode} of {LENGTH} 16ths; {len(corpus.songs)}"
+            raise MusicFusionError(f"{corpus.tags[k]}: no {split} song in {mode} of {LENGTH} steps; {len(corpus.songs)}"
                                    " songs were read: more are needed, or data.mode=both")
         cut = melody.without_carry(moved[steps])
         found[genre] = {"symbols": symbols(cut).astype(np.uint8), "song": songs[own].astype(np.int32)}

@@ -27,7 +27,8 @@ def corpus(config):
         return cache.open_file(Path(places[0]).expanduser())
     if len(places) != 2:
         raise MusicFusionError(f"data.root = {config.data.root!r}: accepted are two places of melodies, ONE,OTHER")
-    found = [cache.load(place, limit=config.data.songs, source=sources.melodies) for place in places]
+    source = melodies.GRIDS[melodies.bar(config)]
+    found = [cache.load(place, limit=config.data.songs, source=source) for place in places]
     names = [Path(place).expanduser().resolve().name if place not in sources.COLLECTIONS else place for place in places]
     if names[0] == names[1]:
         raise MusicFusionError(f"data.root = {config.data.root!r}: the two genres are one")

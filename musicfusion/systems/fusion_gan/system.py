@@ -58,7 +58,7 @@ def _adversarial(config, name: str, before: str) -> Stage:
     return Stage(
         name=name, needs=(before,),
         task=adversarial.task(adversarial.PLANS[name], nets.generator(config), nets.critic(config), group),
-        steps=group.steps, batch=group.batch, show=show,
+        steps=group.steps, batch=group.batch, show=show, best="aside" if name == "fusion" else "",
         data=lambda corpus, results: melodies.resident(corpus, config, learned(results, before)),
         examples=melodies.examples)
 

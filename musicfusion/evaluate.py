@@ -37,7 +37,7 @@ def read_corpus(system: System, config):
         return corpus
     if not config.data.root:
         print(f"data: {system.declaration.data} ({system.declaration.more})")
-    print(f"data: {len(corpus.songs)} songs, {corpus.beats} beats from {corpus.source}", flush=True)
+    print(f"data: {len(corpus.songs)} songs, {corpus.beats} {corpus.unit} from {corpus.source}", flush=True)
     if corpus.skipped:
         named = ", ".join(list(corpus.skipped)[:5])
         more = f" and {len(corpus.skipped) - 5} more" if len(corpus.skipped) > 5 else ""

@@ -9,14 +9,15 @@ import optax
 from musicfusion.core import parallel
 from musicfusion.core.errors import MusicFusionError
 
-SCHEDULES = ("constant", "cosine", "decay")
+SCHEDULES = ("constant", "cosine", "decay", "linear")
 
 
 def create(settings: Mapping, steps: int) -> optax.GradientTransformation:
     """Adam with clipping by global norm (0 = none).
 
     Schedules: constant; cosine (linear warm-up, then down to 1 % at `steps`); decay (x 0.9999 a step, floor 1 % of
-    the rate: what the public code of EC2-VAE, PolyDis and CollageNet does).
+    the rate: what the public code of EC2-VAE, PolyDis and CollageNet does); linear (constant for half of `steps`, then
+    down to 0: that of CycleGAN).
     """
     rate, kind = settings["rate"], settings["schedule"]
     if kind == "constant":
@@ -26,6 +27,8 @@ def create(settings: Mapping, steps: int) -> optax.GradientTransformation:
         schedule = optax.warmup_cosine_decay_schedule(0.0, rate, warmup, steps, rate / 100)
     elif kind == "decay":
         schedule = optax.exponential_decay(rate, 1, 0.9999, end_value=rate / 100)
+    elif kind == "linear":
+        schedule = optax.linear_schedule(rate, 0.0, steps - steps // 2, steps // 2)
     else:
         raise MusicFusionError(f"schedule {kind!r} is unknown: use {', '.join(SCHEDULES)}")
     adam = optax.adam(schedule, settings.get("beta1", 0.9), settings.get("beta2", 0.999))

@@ -75,6 +75,7 @@ def save(corpus: Corpus, path: Path) -> None:
         "fingerprint": corpus.fingerprint,
         "tags": corpus.tags,
         "lineup": corpus.lineup,
+        "unit": corpus.unit,
     }
     entries = {_ARRAY + key: array for key, array in corpus.arrays.items()}
     entries["first_beat"] = corpus.first_beat
@@ -107,7 +108,7 @@ def open_file(path: Path) -> Corpus:
                 raise ValueError("its arrays are not those that were written")
             return Corpus(
                 arrays, songs, first_beat, meta["fingerprint"], meta["skipped"], meta["source"],
-                tuple(meta.get("tags", ())), meta.get("lineup", ""),
+                tuple(meta.get("tags", ())), meta.get("lineup", ""), meta.get("unit", "beats"),
             )
     except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file
         reason = " ".join(str(error).split())

@@ -28,6 +28,9 @@ class Corpus:
     with "tags" uint32 [T // 4], a bit for each of `tags`, the names of genres. Songs begin on
     a bar line and last whole bars of four beats. `skipped` says why a song was left out, `fingerprint` is a sha256
     over names and arrays. lineup: what the tracks are (codecs.tracks.LINEUPS).
+
+    Of recordings: "source" and "target" uint8 [T, M], mel pictures (codecs.mel); what is said of beats is then true of
+    their frames, which `unit` says.
     """
 
     arrays: Arrays
@@ -38,6 +41,7 @@ class Corpus:
     source: str
     tags: tuple[str, ...] = ()
     lineup: str = ""
+    unit: str = "beats"
 
     @property
     def beats(self) -> int:
@@ -112,7 +116,8 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = ()) -> Corpus:
     first_beat = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     skipped = {name: why for one in corpora for name, why in one.skipped.items()}
     source = " + ".join(one.source for one in corpora)
-    return Corpus(arrays, songs, first_beat, fingerprint(arrays, songs, first_beat), skipped, source, tags)
+    return Corpus(arrays, songs, first_beat, fingerprint(arrays, songs, first_beat), skipped, source, tags,
+                  unit=corpora[0].unit)
 
 
 def finer(corpus: Corpus) -> Corpus:

@@ -6,10 +6,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from musicfusion.codecs import chords, kern, melody, midi, musicxml, polyphony, score, tracks
+from musicfusion.codecs import audio as audio_files
+from musicfusion.codecs import chords, kern, mel, melody, midi, musicxml, polyphony, score, tracks
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import bands, chorales, collections, corpus, midi_folder, pop909, readers, tunes, twins, voices
+from musicfusion.data import (
+    bands,
+    chorales,
+    collections,
+    corpus,
+    midi_folder,
+    pop909,
+    readers,
+    recordings,
+    tunes,
+    twins,
+    voices,
+)
 from musicfusion.data.corpus import Corpus, Progress
+from musicfusion.render import audio
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
 _EVERY = (corpus, chords, melody, polyphony, score)  # what every reader uses
@@ -84,6 +98,28 @@ def arrangements(root: str, limit: int = 0) -> Source:
     index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
     return Source("bands", _digest([*bands.files(folder, limit), *index]), (*every, midi, midi_folder, bands),
                   lambda progress: bands.read(folder, progress, limit))
+
+
+def sounds(root: str, limit: int = 0, *, source: str, target: str, bands: int) -> Source:
+    """Recordings of two parts of songs (data.recordings): chorales played where root is "", else a folder of stems, of
+    whole songs, or of MIDI files to be played."""
+    every = (corpus, mel, recordings, readers, audio, score)
+    name, wanted = f"{source}-{target}-{bands}", (source, target, bands, limit)
+    if not root:
+        return Source(f"voices-{name}", chorales.version(), (*every, tracks, voices, kern, musicxml, chorales),
+                      lambda progress: recordings.read_voices(*wanted, progress))
+    folder = _folder(root, "a folder with stems, with whole songs, or with MIDI files")
+    if stems := recordings.stem_folders(folder):
+        found = [path for song in stems[: limit or None] for part in (source, target)
+                 if (path := recordings.stem(song, part))]
+        return Source(f"stems-{name}", _digest(found), (*every, audio_files),
+                      lambda progress: recordings.read_stems(folder, *wanted, progress))
+    if mixes := recordings.mixes(folder):
+        return Source(f"mixes-{name}", _digest(mixes[: limit or None]), (*every, audio_files),
+                      lambda progress: recordings.read_mixes(folder, *wanted, progress))
+    notes = _digest(recordings.band_files(folder, limit))
+    return Source(f"rendered-{name}", notes, (*every, midi, tracks, midi_folder),
+                  lambda progress: recordings.read_rendered(folder, *wanted, progress))
 
 
 def _folder(root: str, accepted: str) -> Path:

@@ -5,7 +5,7 @@ Haydn, Mozart and Beethoven. Only what is in 4/4 or, bar for bar the same, in cu
 read as a quarter.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,13 @@ FIFTH = "quint"  # the voice that a madrigal for five does without
 LONGEST = 2000  # bars: beyond it a file is damaged
 
 
-def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
-    """The pieces as a Corpus of tracks; `limit` > 0 reads only so many, of all composers alike.
+def read(limit: int = 0, progress: Progress | None = None, composers: Sequence[str] = COMPOSERS) -> Corpus:
+    """The pieces of composers as a Corpus of tracks; `limit` > 0 reads only so many, of all of them alike.
 
     Names are those of music21's corpus. What is not for four voices in that metre, or a twin of an earlier piece, is
     named in `skipped`. Raises MusicFusionError without music21.
     """
-    found = _chosen(limit)
+    found = _chosen(limit, composers)
     songs: list[tuple[str, Arrays]] = []
     skipped: dict[str, str] = {}
     twins = Twins()
@@ -51,10 +51,10 @@ def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
                        tags=COMPOSERS, lineup="voices")
 
 
-def _chosen(limit: int) -> list[Path]:
-    files = {composer: list(_files(composer)) for composer in COMPOSERS}
+def _chosen(limit: int, composers: Sequence[str]) -> list[Path]:
+    files = {composer: list(_files(composer)) for composer in composers}
     if limit:
-        share = -(-limit // len(COMPOSERS))
+        share = -(-limit // len(composers))
         files = {composer: own[:share] for composer, own in files.items()}
     return [path for own in files.values() for path in own]
 

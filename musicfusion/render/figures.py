@@ -113,6 +113,19 @@ def images(path: str | Path, rows: Sequence[Sequence[tuple[str, np.ndarray]]], t
     return save(figure, path)
 
 
+def spectrograms(path: str | Path, pictures: Mapping[str, np.ndarray], seconds: float) -> Path:
+    """Draw pictures {title: [T, M]} in -1..1 one above the other, time to the right, as a PNG; seconds: of a frame."""
+    figure = new_figure(11.0, 2.4 * len(pictures) + 0.3)
+    axes = figure.subplots(len(pictures), 1, squeeze=False, sharex=True)[:, 0]
+    for axis, (name, picture) in zip(axes, pictures.items(), strict=True):
+        axis.imshow(picture.T, cmap="magma", vmin=-1, vmax=1, origin="lower", aspect="auto",
+                    extent=(0, len(picture) * seconds, 0, picture.shape[1]))
+        axis.set_title(drawable(name), fontsize=10, color=INK, parse_math=False)
+        axis.set_ylabel("mel band", fontsize=8)
+    axes[-1].set_xlabel("seconds", fontsize=8)
+    return save(figure, path)
+
+
 def heat(path: str | Path, rows: Sequence[str], columns: Sequence[str], values: np.ndarray, title: str = "") -> Path:
     """Draw a table of signed numbers [rows, columns] as colours, none in the middle, as a PNG."""
     figure = new_figure(2.6 + 0.32 * len(columns), 1.6 + 0.2 * len(rows))

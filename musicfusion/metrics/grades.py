@@ -1,0 +1,119 @@
+"""What people say of clips, and what can be foretold of it (paper 002, section 5).
+
+Annotators grade clips from 1 to 10 on four questions. A clip is good if its mean grade is above 5; a logistic
+regression foretells that from features of its picture.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from musicfusion.core.errors import MusicFusionError
+
+QUESTIONS = ("quality", "contamination", "credibility", "time")
+COLUMNS = ("clip", "annotator", *QUESTIONS)
+GOOD = 5.0
+
+
+def read(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
+    """A CSV with COLUMNS -> {annotator: {clip: grades [4]}}. Rows without any grade are left out.
+
+    Raises MusicFusionError for a table without these columns, or a grade that is none from 1 to 10.
+    """
+    path = Path(path)
+    found: dict[str, dict[str, np.ndarray]] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+                raise MusicFusionError(f"{path}: no column {', '.join(missing)}; there must be {', '.join(COLUMNS)}")
+            for line, row in enumerate(rows, start=2):
+                given = [(row[question] or "").strip() for question in QUESTIONS]
+                if not any(given):
+                    continue
+                try:
+                    grades = np.array([float(text) for text in given])
+                except ValueError:
+                    grades = np.array([np.nan])
+                if not np.all((grades >= 1) & (grades <= 10)):
+                    raise MusicFusionError(f"{path}, line {line}: grades must be numbers from 1 to 10, one a question")
+                found.setdefault(row["annotator"], {})[row["clip"]] = grades
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MusicFusionError(f"{path}: cannot be read as a table ({error})") from None
+    if not found:
+        raise MusicFusionError(f"{path}: nobody has graded anything yet")
+    return found
+
+
+def agreement(grades: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[str], np.ndarray]:
+    """Annotators, and how each two's mean grades of the clips of both correlate: [n, n], NaN where they do not."""
+    names = sorted(grades)
+    found = np.full((len(names), len(names)), np.nan)
+    for i, one in enumerate(names):
+        for j, other in enumerate(names):
+            shared = sorted(grades[one].keys() & grades[other].keys())
+            pair = [[grades[name][clip].mean() for clip in shared] for name in (one, other)]
+            if len(shared) > 1 and np.std(pair[0]) > 0 and np.std(pair[1]) > 0:
+                found[i, j] = np.corrcoef(pair[0], pair[1])[0, 1]
+    return names, found
+
+
+def good(grades: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, bool]:
+    """Of each clip whether its mean over all that anybody said of it is above GOOD."""
+    of: dict[str, list[float]] = {}
+    for clips in grades.values():
+        for clip, values in clips.items():
+            of.setdefault(clip, []).append(float(values.mean()))
+    return {clip: float(np.mean(values)) > GOOD for clip, values in of.items()}
+
+
+class Logistic:
+    """Logistic regression of labels on standardised features, with an L2 penalty, by Newton's method."""
+
+    def __init__(self, features: np.ndarray, labels: Sequence[bool] | np.ndarray, penalty: float = 1.0):
+        """features [n, d], labels [n], both kinds among them."""
+        features, y = np.asarray(features, np.float64), np.asarray(labels, np.float64)
+        self._mean, self._spread = features.mean(0), np.maximum(features.std(0), 1e-9)
+        x = self._seen(features)
+        self.weights = np.zeros(x.shape[1])
+        ridge = penalty * np.eye(x.shape[1])
+        ridge[0, 0] = 1e-6  # the constant is free
+        for _ in range(50):
+            p = 1 / (1 + np.exp(-np.clip(x @ self.weights, -30, 30)))
+            slope = x.T @ (y - p) - ridge @ self.weights
+            move = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, slope)
+            self.weights += move
+            if np.max(np.abs(move)) < 1e-8:
+                break
+
+    def _seen(self, features: np.ndarray) -> np.ndarray:
+        standard = (np.asarray(features, np.float64) - self._mean) / self._spread
+        return np.concatenate([np.ones((len(standard), 1)), standard], 1)
+
+    def probability(self, features: np.ndarray) -> np.ndarray:
+        """That each row of features [n, d] is good: [n]."""
+        return 1 / (1 + np.exp(-np.clip(self._seen(features) @ self.weights, -30, 30)))
+
+
+def foretold(features: np.ndarray, labels: Sequence[bool], folds: int = 5, seed: int = 0) -> float:
+    """How often the regression is right about clips that it was not fitted to, over all folds; NaN where a fold cannot
+    be fitted, because it has one kind only."""
+    truth = np.asarray(labels, bool)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    right = []
+    for part in np.array_split(order, min(folds, len(truth))):
+        rest = np.setdiff1d(order, part)
+        if len(np.unique(truth[rest])) < 2:
+            return float("nan")
+        right.append((Logistic(features[rest], truth[rest]).probability(features[part]) > 0.5) == truth[part])
+    return float(np.mean(np.concatenate(right)))
+
+
+def sheet(path: Path, clips: Sequence[str]) -> None:
+    """A CSV for listeners: a row for each clip, its grades to be filled in."""
+    from musicfusion.core.files import atomic_write
+
+    rows = [",".join(COLUMNS), *(f"{clip}," + "," * len(QUESTIONS) for clip in clips)]
+    atomic_write(path, "\n".join(rows) + "\n")

@@ -1,0 +1,40 @@
+"""The schedules of learning rates, by the steps that they make Adam take."""
+
+import jax.numpy as jnp
+import pytest
+
+from musicfusion.core import optimizers
+from musicfusion.core.errors import MusicFusionError
+
+STEPS = 100
+
+
+def rates(schedule, warmup=0):
+    """How far Adam goes at each step down a steady slope: its learning rate."""
+    optimizer = optimizers.create({"rate": 0.5, "schedule": schedule, "warmup": warmup, "clip": 0.0}, STEPS)
+    params = {"x": jnp.zeros(())}
+    state, found = optimizer.init(params), []
+    for _ in range(STEPS + 5):
+        updates, state = optimizer.update({"x": jnp.ones(())}, state, params)
+        found.append(-float(updates["x"]))
+    return found
+
+
+def test_constant_is_constant_and_linear_holds_for_half_and_then_falls_to_nothing():
+    assert rates("constant") == pytest.approx([0.5] * (STEPS + 5), rel=1e-4)
+    linear = rates("linear")
+    assert linear[:50] == pytest.approx([0.5] * 50, rel=1e-4)
+    assert linear[75] == pytest.approx(0.25, rel=1e-2) and linear[STEPS:] == pytest.approx([0] * 5, abs=1e-6)
+
+
+def test_cosine_warms_up_and_ends_at_a_hundredth_and_decay_falls_slowly():
+    cosine = rates("cosine", warmup=10)
+    assert cosine[0] == 0 and max(cosine) == pytest.approx(0.5, rel=1e-2)
+    assert cosine[STEPS] == pytest.approx(0.005, rel=1e-2)
+    decay = rates("decay")
+    assert decay[100] == pytest.approx(0.5 * 0.9999**100, rel=1e-4)
+
+
+def test_an_unknown_schedule_is_refused():
+    with pytest.raises(MusicFusionError, match="use constant, cosine, decay, linear"):
+        optimizers.create({"rate": 1.0, "schedule": "steps", "warmup": 0, "clip": 0.0}, 10)

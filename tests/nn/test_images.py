@@ -1,0 +1,53 @@
+"""ResNet and PatchGAN: their sizes, shapes, and what they do not see."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from musicfusion.nn import images
+from musicfusion.nn.images import PatchGAN, ResNet, instance_norm, reflected
+
+KEY = jax.random.key(0)
+
+
+def count(module, shape):
+    return sum(x.size for x in jax.tree.leaves(jax.eval_shape(module.init, KEY, jnp.zeros(shape))["params"]))
+
+
+@pytest.mark.parametrize(("channels", "resnet", "patchgan"), [(1, 11_365_633, 2_762_689), (3, 11_371_905, 2_764_737)])
+def test_the_published_sizes(channels, resnet, patchgan):
+    """FACTS: 11,365,633 and 2,762,689 numbers at one channel; of three only what goes in has three here."""
+    assert count(ResNet(), (1, 256, 256, channels)) == resnet
+    assert count(PatchGAN(), (1, 256, 256, channels)) == patchgan
+
+
+@pytest.mark.parametrize("size", [(64, 64), (32, 128)])
+def test_a_picture_keeps_its_size_and_bounds(size):
+    x = jax.random.normal(KEY, (2, *size, 2))
+    made, _ = ResNet(4, 2).init_with_output(KEY, x)
+    assert made.shape == (2, *size, 1) and float(jnp.max(jnp.abs(made))) <= 1
+    scores = PatchGAN(4).init_with_output(KEY, x)[0]
+    assert scores.shape == (2, size[0] // 8 - 2, size[1] // 8 - 2)
+
+
+def test_a_score_sees_seventy_by_seventy(monkeypatch):
+    monkeypatch.setattr(images, "instance_norm", lambda x: x)  # which sees everything
+    judge, x = images.PatchGAN(2), jax.random.normal(KEY, (1, 256, 256, 1))
+    params = judge.init(KEY, x)
+    seen = np.asarray(jax.grad(lambda x: judge.apply(params, x)[0, 15, 15])(x))[0, :, :, 0] != 0
+    assert np.ptp(np.flatnonzero(seen.any(1))) + 1 == 70 and np.ptp(np.flatnonzero(seen.any(0))) + 1 == 70
+    assert judge.apply(params, x).shape == (1, 30, 30)
+
+
+def test_instance_norm_is_of_each_picture_by_itself():
+    x = jax.random.normal(KEY, (2, 8, 8, 3)) * jnp.array([1.0, 5.0])[:, None, None, None] + 2
+    found = instance_norm(x)
+    np.testing.assert_allclose(jnp.mean(found, (1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(jnp.var(found, (1, 2)), 1, atol=1e-3)
+    np.testing.assert_allclose(found[0], instance_norm(x[:1])[0], atol=1e-5)
+
+
+def test_a_mirrored_border_does_not_repeat_the_edge():
+    row = jnp.arange(4.0)[None, None, :, None] * jnp.ones((1, 4, 1, 1))
+    assert reflected(row, 2)[0, 2, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in ("collagenet", "connective_fusion", "musae", "fusion_gan")}
+SYSTEMS = ("collagenet", "connective_fusion", "musae", "fusion_gan", "arrangement")
+CONFIGS = {name: ROOT / "configs" / f"{name}.py" for name in SYSTEMS}
 CONFIG = CONFIGS["collagenet"]
 
 # The quick variants shrunk until all stages train in about a minute.
@@ -60,6 +61,15 @@ MICRO_OF = {
         "genre.steps": 40, "genre.batch": 16, "genre.size.width": 16,
         "evaluate.melodies": 50,
         "sample.examples": 1,
+        **RUN,
+    },
+    "arrangement": {
+        "data.bands": 32, "data.crop": 32, "data.overlap": 8,
+        "generator.width": 4, "generator.blocks": 1, "discriminator.width": 4,
+        "cyclegan.steps": 20, "cyclegan.batch": 2, "pix2pix.steps": 20, "pix2pix.batch": 2,
+        "ear.steps": 40, "ear.batch": 8, "ear.size.width": 4,
+        "evaluate.songs": 2, "evaluate.seconds": 10.0, "evaluate.clips": 3,
+        "sample.examples": 1, "sample.seconds": 3.0, "sample.iterations": 4,
         **RUN,
     },
 }

@@ -1,0 +1,122 @@
+"""Arrangement from the command line: one small run is trained, measured, used on recordings, exported."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from micro import launch, micro_flags
+
+from musicfusion import launch as command_line
+from musicfusion.metrics import grades
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("arrangement") / "run"
+    done = launch(*micro_flags("arrangement", evaluate__compare="true"), f"--workdir={workdir}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return workdir
+
+
+def command(capsys, *flags) -> tuple[int, str, str]:
+    code = command_line.main(["musicfusion", *map(str, flags)])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def bass(tmp_path):
+    """Four seconds of a bass line, in stereo at another rate."""
+    rate = 44100
+    time = np.arange(4 * rate) / rate
+    wave = 0.3 * np.sin(2 * np.pi * 82 * time) * (np.sin(2 * np.pi * 2 * time) > 0)
+    soundfile.write(tmp_path / "bass.flac", np.stack([wave, wave], 1), rate)
+    return tmp_path / "bass.flac"
+
+
+def test_a_run_measures_translations_beside_what_they_must_beat_and_draws_them(run):
+    report = json.loads((run / "report.json").read_text())
+    assert set(report["methods"]) == {"silence", "copy", "random", "steady", "pix2pix", "cyclegan", "real"}
+    of = report["methods"]
+    assert of["real"]["strokes"] == 1 and of["real"]["apart"] == 0 and of["copy"]["with_source"] == 1
+    assert of["silence"]["strokes"] == 0 and of["real"]["frechet"] < of["silence"]["frechet"]
+    for measured in of.values():
+        low, high = measured["ci"]["strokes"]
+        assert 0 <= low <= measured["strokes"] + 1e-9 and measured["strokes"] <= high + 1e-9 and high <= 1
+    assert [row["density"] for row in report["densities"]] == [0, 0.25, 0.5, 0.75, 1]
+    for name in ("translations.png", "onsets.png"):
+        assert (run / name).read_bytes()[:4] == b"\x89PNG"
+    assert "CycleGAN" in (run / "report.md").read_text()
+    assert (run / "samples" / "1" / "drums.wav").is_file()
+
+
+def test_a_sheet_for_listeners_comes_with_clips_and_what_they_say_is_counted(run, tmp_path, capsys):
+    sheet = run / "listening" / "sheet.csv"
+    lines = sheet.read_text().splitlines()
+    clips = [line.partition(",")[0] for line in lines[1:]]
+    assert clips == ["clip-001", "clip-002", "clip-003"]
+    for clip in clips:
+        samples, rate = soundfile.read(run / "listening" / f"{clip}.wav")
+        assert rate == 22050 and len(samples) == 32 * 512
+    filled = tmp_path / "grades.csv"
+    filled.write_text("\n".join([lines[0], *(f"{clip},{who},{g},{g},{g},{g}" for who in ("anna", "ben")
+                                              for clip, g in zip(clips, (8, 3, 9), strict=True))]))
+    code, said, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", f"--config.evaluate.grades={filled}")
+    assert code == 0, errors
+    report = json.loads((run / "report.json").read_text())["grades"]
+    assert report["annotators"] == ["anna", "ben"] and report["agreement"][0][1] == pytest.approx(1)
+    assert report["good"] == pytest.approx(2 / 3) and "What listeners said" in said
+    assert grades.QUESTIONS == ("quality", "contamination", "credibility", "time")
+
+
+def test_a_recording_gets_what_it_lacks_at_its_own_length_and_the_seed_draws_phases(run, bass, tmp_path, capsys):
+    made = []
+    for seed in (1, 1, 2):
+        out = tmp_path / f"out{len(made)}"
+        code, said, errors = command(capsys, "--mode=sample", f"--workdir={run}", f"--inputs=source={bass}",
+                                     f"--seed={seed}", f"--out={out}")
+        assert code == 0, errors
+        assert str(out / "index.html") in said and (out / "pictures.png").is_file()
+        parts = {name: soundfile.read(out / f"{name}.wav")[0] for name in ("mix", "drums", "bass")}
+        assert {len(x) for x in parts.values()} == {4 * 22050}
+        np.testing.assert_allclose(parts["mix"], parts["bass"] + parts["drums"], atol=1e-4)
+        made.append(parts["drums"])
+    np.testing.assert_array_equal(made[0], made[1])
+    assert np.any(made[0] != made[2])
+    about = json.loads((out / "metadata.json").read_text())
+    assert about["controls"] == {"density": 0.5} and about["seconds"] == 4 and about["stage"] == "cyclegan"
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"no sound", "cannot be read as audio"), (None, "hardly a sound")])
+def test_what_cannot_be_used_is_refused_in_one_line_and_nothing_is_left(run, tmp_path, capsys, content, words):
+    path = tmp_path / "bass.wav"
+    soundfile.write(path, np.zeros(22050), 22050)
+    if content:
+        path.write_bytes(content)
+    code, _, errors = command(capsys, "--mode=sample", f"--workdir={run}", f"--inputs=source={path}",
+                              f"--out={tmp_path / 'out'}")
+    assert code == 2 and words in errors and errors.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("flag", "words"), [
+    ("--config.data.source=piano", "accepted are two of bass, drums, vocals, mix"),
+    ("--config.data.target=bass", "accepted are two of"), ("--config.data.root=/nowhere", "no such folder"),
+])
+def test_parts_and_places_that_are_not_are_refused(tmp_path, capsys, flag, words):
+    code, _, errors = command(capsys, *micro_flags("arrangement"), flag, f"--workdir={tmp_path / 'run'}")
+    assert code == 2 and words in errors and not (tmp_path / "run").exists()
+
+
+def test_a_run_is_exported_and_used_without_it(run, bass, tmp_path, capsys):
+    weights = tmp_path / "weights"
+    code, _, errors = command(capsys, "--mode=export", f"--workdir={run}", f"--out={weights}")
+    assert code == 0, errors
+    with np.load(weights / "weights.npz") as arrays:
+        assert {name.partition("/")[0] for name in arrays.files} == {"cyclegan", "ear"}
+        assert not any("discriminators" in name for name in arrays.files) and "cyclegan/levels" in arrays.files
+    code, _, errors = command(capsys, "--mode=sample", f"--pretrained={weights}", f"--inputs=source={bass}",
+                              f"--out={tmp_path / 'out'}", "--controls=density=1")
+    assert code == 0, errors

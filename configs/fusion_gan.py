@@ -85,9 +85,10 @@ def _paper(config: ConfigDict) -> None:
         "filters": (100, 200, 200, 200, 200, 100, 100, 100, 100, 100, 160, 160), "embedding": 64})
     config.likelihood.update({"steps": 10_000})
     config.likelihood.optimizer.update({"rate": 1e-2, "schedule": "constant", "warmup": 0, "clip": 5.0})
-    config.gan.update({"steps": 2000, "generator_start": 1000, "likelihood": 0.0, "entropy": 0.0})
+    config.gan.update({
+        "steps": 2000, "generator_start": 1000, "rollouts": 16, "likelihood": 0.0, "entropy": 0.0})
     config.fusion.update({
-        "steps": 5000, "genres_every": 1, "generator_start": 0, "likelihood": 0.0, "entropy": 0.0, "even": 0.0,
-        "common": 0.0})
+        "steps": 5000, "genres_every": 1, "generator_start": 0, "rollouts": 16, "likelihood": 0.0, "entropy": 0.0,
+        "even": 0.0, "common": 0.0})
     config.genre.steps = 10_000
     config.run.update({"evaluate_every": 500, "checkpoint_every": 500})

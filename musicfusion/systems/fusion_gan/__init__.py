@@ -23,6 +23,7 @@ DECLARATION = Declaration(
     more="two others by --config.data.root=ONE,OTHER: fiddle, chorales, essen, folders with POP909, Weimar's solos,"
          " **kern or MIDI files",
     load=_load,
+    pretrained="fusion-gan-lite",
     shipped={
         "fusion": Shipped(("generators",)),
         "genre": Shipped(needed=False),

@@ -45,15 +45,16 @@ def get_config(variant: str = "lite") -> ConfigDict:
     })
     config.ear = ConfigDict({
         "size": {"width": 16, "hidden": 64},
-        "steps": 600, "batch": 16,
+        "steps": 200, "batch": 16,
         "optimizer": {"rate": 1e-3, "schedule": "cosine", "warmup": 50, "clip": 1.0},
     })
     config.sample = ConfigDict({"iterations": 32, "examples": 2, "seconds": 20.0})  # iterations: of Griffin and Lim's
     # songs and the seconds of each that are measured; clips that are made to be listened to; grades: a CSV of what
     # listeners said of them
     config.evaluate = ConfigDict({"songs": 20, "seconds": 60.0, "clips": 8, "compare": False, "grades": ""})
+    # steps_per_dispatch: more pays on accelerators; on a CPU convolutions are slow in a loop
     config.run = ConfigDict({
-        "parallel": "pmap", "precision": "float32", "steps_per_dispatch": 10,
+        "parallel": "pmap", "precision": "float32", "steps_per_dispatch": 1,
         "log_every": 20, "evaluate_every": 250, "checkpoint_every": 250, "show_every": 0, "evaluate_batches": 8,
         "tensorboard": True,
     })

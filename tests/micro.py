@@ -70,7 +70,7 @@ MICRO_OF = {
         "ear.steps": 40, "ear.batch": 8, "ear.size.width": 4,
         "evaluate.songs": 2, "evaluate.seconds": 10.0, "evaluate.clips": 3,
         "sample.examples": 1, "sample.seconds": 3.0, "sample.iterations": 4,
-        **RUN,
+        **RUN, "run.steps_per_dispatch": 1,
     },
 }
 

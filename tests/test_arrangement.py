@@ -1,14 +1,22 @@
 """Arrangement from the command line: one small run is trained, measured, used on recordings, exported."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import soundfile
-from micro import launch, micro_flags
+from micro import launch, micro_config, micro_flags
 
 from musicfusion import launch as command_line
+from musicfusion import train
+from musicfusion.core.results import Results
 from musicfusion.metrics import grades
+from musicfusion.systems.arrangement.system import SYSTEM
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +128,68 @@ def test_a_run_is_exported_and_used_without_it(run, bass, tmp_path, capsys):
     code, _, errors = command(capsys, "--mode=sample", f"--pretrained={weights}", f"--inputs=source={bass}",
                               f"--out={tmp_path / 'out'}", "--controls=density=1")
     assert code == 0, errors
+
+
+def test_a_run_killed_halfway_goes_on_to_the_same_bits_pools_and_all(tmp_path, monkeypatch):
+    config = micro_config("arrangement", cyclegan__steps=12, run__checkpoint_every=4, run__tensorboard=False)
+    corpus = SYSTEM.corpus(config)
+    stage = SYSTEM.stages(config)[0]
+    programs = train.Programs(stage, config, stage.data(corpus, None))
+    monkeypatch.setattr(train, "Programs", lambda *_: programs)  # compiled once for all three runs
+    whole = programs.index
+
+    def stopped(first, steps):
+        if first == 6:
+            raise InterruptedError
+        return whole(first, steps)
+
+    def state(folder):
+        train.train_stage(stage, config, tmp_path / folder, corpus, Results(tmp_path / folder))
+        with Results(tmp_path / folder).checkpoints(stage.name) as checkpoints:
+            return checkpoints.restore(jax.eval_shape(programs.init))[1]
+
+    expected = state("whole")
+    programs.index = stopped
+    with pytest.raises(InterruptedError):
+        state("twice")
+    programs.index = whole
+    found = state("twice")
+    assert int(found["pool"]["a"].filled) == 24
+    for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+# A step of the translators on one device and on four, from the same state; prints the greatest difference.
+DEVICES = """
+import json
+import jax
+jax.config.update("jax_num_cpu_devices", 4)
+import numpy as np
+from micro import micro_config
+from musicfusion import train
+from musicfusion.core import parallel
+from musicfusion.systems.arrangement.system import SYSTEM
+
+config = micro_config("arrangement", cyclegan__batch=4, cyclegan__steps=30)
+corpus, create, found = SYSTEM.corpus(config), parallel.create, []
+stage = SYSTEM.stages(config)[0]
+for count in (1, 4):
+    parallel.create = lambda _: create("pmap", jax.devices()[:count])
+    programs = train.Programs(stage, config, stage.data(corpus, None))
+    state = programs.devices.replicate(programs.init())
+    for first in range(14):  # the pools fill after 13
+        state, _ = programs.chunk(state, programs.arrays, programs.index(first, 1), np.int32(first))
+    found.append(programs.devices.get(state))
+pools = [jax.tree.leaves(state["pool"]) for state in found]
+apart = [float(np.abs(x - y).max()) for x, y in zip(*pools)]
+print(json.dumps([int(found[1]["pool"]["b"].filled), max(apart)]))
+"""
+
+
+def test_four_devices_keep_the_pools_of_one():
+    paths = [str(Path(__file__).parent), *sys.path]
+    done = subprocess.run([sys.executable, "-c", DEVICES], capture_output=True, text=True, check=False,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
+    assert done.returncode == 0, done.stderr
+    filled, apart = json.loads(done.stdout.splitlines()[-1])
+    assert filled == 50 and apart < 1e-3

@@ -32,15 +32,15 @@ def get_config(variant: str = "lite") -> ConfigDict:
     })
     config.generator = ConfigDict({"width": 16, "blocks": 6})
     config.discriminator = ConfigDict({"width": 32})
-    # identity: in parts of cycle. density: how much a generator is to come to the level that it is told; 0: it is not
+    # identity: in parts of cycle. density: how much G_b is to come to the level that it is told; 0: it is told none
     config.cyclegan = ConfigDict({
-        "steps": 3000, "batch": 1, "cycle": 10.0, "identity": 0.5, "density": 5.0,
+        "steps": 2000, "batch": 1, "cycle": 10.0, "identity": 0.5, "density": 5.0,
         "optimizer": {"rate": 2e-4, "schedule": "linear", "warmup": 0, "clip": 0.0, "beta1": 0.5, "beta2": 0.999},
     })
     config.tuned = config.cyclegan.copy_and_resolve_references()
     config.tuned.steps = 0  # on recordings, where data.root has both kinds of songs
     config.pix2pix = ConfigDict({
-        "steps": 3000, "batch": 1, "paired": 100.0, "density": 5.0,
+        "steps": 2000, "batch": 1, "paired": 100.0, "density": 5.0,
         "optimizer": config.cyclegan.optimizer.to_dict(),
     })
     config.ear = ConfigDict({

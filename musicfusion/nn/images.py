@@ -27,7 +27,8 @@ def reflected(x: jax.Array, by: int) -> jax.Array:
 class ResNet(nn.Module):
     """A picture into another: two steps down, residual blocks, two steps up. [b, H, W, c] -> [b, H, W, 1] in -1..1.
 
-    H and W are multiples of 4.
+    H and W are multiples of 4. What is told, [b, k], moves the features of every block after their norm, which takes
+    constant channels away.
     """
 
     width: int = 64
@@ -35,7 +36,7 @@ class ResNet(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, told: jax.Array | None = None) -> jax.Array:
         def conv(features: int, size: int, stride: int = 1, padding: int = 0):
             return nn.Conv(features, (size, size), stride, padding, dtype=self.dtype, kernel_init=_SMALL)
 
@@ -43,7 +44,10 @@ class ResNet(nn.Module):
         for k in (2, 4):
             x = nn.relu(instance_norm(conv(k * self.width, 3, 2, 1)(x)))
         for _ in range(self.blocks):
-            h = nn.relu(instance_norm(conv(4 * self.width, 3)(reflected(x, 1))))
+            h = instance_norm(conv(4 * self.width, 3)(reflected(x, 1)))
+            if told is not None:
+                h += nn.Dense(4 * self.width, dtype=self.dtype)(told)[:, None, None]
+            h = nn.relu(h)
             x = x + instance_norm(conv(4 * self.width, 3)(reflected(h, 1)))
         for k in (2, 1):  # as torch's transposed convolution with padding 1 and one row more
             up = nn.ConvTranspose(k * self.width, (3, 3), (2, 2), ((1, 2), (1, 2)), dtype=self.dtype,

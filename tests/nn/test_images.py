@@ -51,3 +51,17 @@ def test_instance_norm_is_of_each_picture_by_itself():
 def test_a_mirrored_border_does_not_repeat_the_edge():
     row = jnp.arange(4.0)[None, None, :, None] * jnp.ones((1, 4, 1, 1))
     assert reflected(row, 2)[0, 2, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+
+
+def test_what_is_told_is_heard_through_the_norms():
+    x = jax.random.normal(KEY, (2, 32, 32, 1))
+    told = jnp.array([[-1.0], [1.0]])
+    net = ResNet(4, 2)
+    params = net.init(KEY, x, told)
+    apart = jnp.abs(net.apply(params, x, told) - net.apply(params, x, -told))
+    assert float(apart.max()) > 0.01
+    constant = jnp.concatenate([x, jnp.broadcast_to(told[:, None, None], x.shape)], -1)
+    params = net.init(KEY, constant)
+    turned = constant.at[..., 1].multiply(-1)
+    apart = jnp.abs(net.apply(params, constant) - net.apply(params, turned))
+    assert float(apart.max()) < 0.01, "a constant channel is not"

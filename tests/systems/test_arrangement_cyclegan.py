@@ -78,14 +78,13 @@ def test_what_went_there_and_back_becomes_what_it_was_and_what_is_there_stays(un
     assert np.mean([row["level"] for row in found[-10:]]) < found[0]["level"]
 
 
-def test_all_four_networks_learn_and_the_levels_are_kept(unpaired):
+def test_all_four_networks_learn(unpaired):
     start, state, _ = unpaired
     for part in ("generators", "discriminators"):
         for world in "ab":
             moved = jax.tree.map(lambda x, y: float(jnp.max(jnp.abs(x - y))), start["params"][part][world],
                                  state["params"][part][world])
             assert max(jax.tree.leaves(moved)) > 1e-3
-    np.testing.assert_array_equal(state["params"]["levels"], batch()["levels"])
     assert int(state["pool"]["a"].filled) == cyclegan.POOL and int(state["step"]) == 60
 
 
@@ -145,3 +144,10 @@ def test_two_sounds_together_are_at_least_as_loud_as_either():
     one, other = jnp.full((1, 4, 4, 1), 0.2), jnp.full((1, 4, 4, 1), -1.0)
     np.testing.assert_allclose(together(one, other), one, atol=1e-5)
     assert float(together(one, one)[0, 0, 0, 0]) == pytest.approx(0.2 + 2 * 10 * np.log10(2) / 90, abs=1e-4)
+
+
+def test_a_denser_target_can_be_asked_for(params):
+    """The stripes' level differs a little between pictures; the generator was told it, and follows."""
+    song = np.asarray(pictures(7))[0, :, :, 0]
+    levels = [songs.translated(config(), params, song, density).mean() for density in (0.0, 0.5, 1.0)]
+    assert levels[0] < levels[1] < levels[2]

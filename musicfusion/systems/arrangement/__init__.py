@@ -20,8 +20,8 @@ DECLARATION = Declaration(
          " where demucs is installed, or with MIDI files of bands, which are played; several with a comma between",
     load=_load,
     shipped={
-        "cyclegan": Shipped(("generators", "levels")),
-        "tuned": Shipped(("generators", "levels"), needed=False),
+        "cyclegan": Shipped(("generators",)),
+        "tuned": Shipped(("generators",), needed=False),
         "ear": Shipped(needed=False),
     },
 )

@@ -53,12 +53,15 @@ def level(pictures: jax.Array) -> jax.Array:
     return (jnp.mean(pictures, (1, 2, 3)) + 1) / 2
 
 
-def translate(generator: ResNet, params, pictures: jax.Array, wanted: jax.Array | None = None) -> jax.Array:
-    """Pictures of one world as pictures of the other, [b, H, W, 1]; wanted [b]: the level to come to, if it is told."""
-    if wanted is not None:
-        told = jnp.broadcast_to(wanted[:, None, None, None] * 2 - 1, pictures.shape)
-        pictures = jnp.concatenate([pictures, told], -1)
-    return jnp.asarray(generator.apply({"params": params}, pictures))
+def rank(level: jax.Array, levels: jax.Array) -> jax.Array:
+    """How many training pictures of the target have less than these levels [b], 0 to 1; levels: their quantiles."""
+    return jnp.interp(level, levels, jnp.linspace(0, 1, len(levels)))
+
+
+def translate(generator: ResNet, params, pictures: jax.Array, density: jax.Array | None = None) -> jax.Array:
+    """Pictures of one world as pictures of the other, [b, H, W, 1]; density [b]: the rank to come to, if it is told."""
+    told = None if density is None else 4 * density[:, None] - 2
+    return jnp.asarray(generator.apply({"params": params}, pictures, told))
 
 
 def squares(scores: jax.Array, aim: float) -> jax.Array:
@@ -69,9 +72,9 @@ def squares(scores: jax.Array, aim: float) -> jax.Array:
 def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
     """Both generators in one step, then both discriminators on pictures out of pools.
 
-    batch: {"a", "b": pictures [b, H, W, 1] in -1..1, "pair": of the target where `a` is, "before", "levels"}. params:
-    {"generators", "discriminators"}, each {"a", "b"}, and {"levels"}, which are only kept. group: {"cycle", "identity"
-    (in parts of cycle), "density" (0: the generators are not told a level), "optimizer", "steps"}.
+    batch: {"a", "b": pictures [b, H, W, 1] in -1..1, "pair": of the target where `a` is, "levels": quantiles of the
+    target's, "before"}. params: {"generators", "discriminators"}, each {"a", "b"}. group: {"cycle", "identity" (in parts of
+    cycle), "density" (0: G_b is not told how dense to be), "optimizer", "steps"}.
     """
     optimizer = {part: optimizers.create(group.optimizer, group.steps) for part in ("generators", "discriminators")}
     density = group.density
@@ -79,20 +82,22 @@ def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
     def judge(params, pictures):
         return jnp.asarray(discriminator.apply({"params": params}, pictures))
 
-    def turned(params, world, pictures, wanted):
-        """Pictures into `world`."""
-        return translate(generator, params[world], pictures, wanted if density else None)
+    def to_target(params, pictures, ranks):
+        return translate(generator, params["b"], pictures, ranks if density else None)
+
+    def to_source(params, pictures):
+        return translate(generator, params["a"], pictures)
 
     def init(key, batch):
-        params = (batch["before"] or fresh(key, batch)) | {"levels": batch["levels"]}
+        params = batch["before"] or fresh(key, batch)
         return {"params": jax.tree.map(jnp.asarray, params),
                 "optimizer": {part: optimizer[part].init(params[part]) for part in optimizer},
                 "pool": {world: empty_pool(batch["a"].shape[1:]) for world in WORLDS},
                 "step": jnp.zeros((), jnp.int32)}
 
     def fresh(key, batch):
-        seen = jnp.concatenate([batch["a"]] * 2, -1) if density else batch["a"]
-        return {"generators": {world: generator.init(jax.random.fold_in(key, k), seen)["params"]
+        told = {"a": None, "b": jnp.zeros((len(batch["a"]), 1)) if density else None}
+        return {"generators": {world: generator.init(jax.random.fold_in(key, k), batch["a"], told[world])["params"]
                                for k, world in enumerate(WORLDS)},
                 "discriminators": {world: discriminator.init(jax.random.fold_in(key, 2 + k), batch["a"])["params"]
                                    for k, world in enumerate(WORLDS)}}
@@ -101,16 +106,16 @@ def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
         """What both generators go down, and the pictures that they made: {"a", "b"}."""
         own = params["generators"]
         a, b = batch["a"], batch["b"]
-        levels = {"a": level(a), "b": level(b)}
+        ranks = rank(level(b), batch["levels"])
         # a picture to be translated and one that is to stay go through a generator together
-        to_b, stay_b = jnp.split(turned(own, "b", jnp.concatenate([a, b]), jnp.tile(levels["b"], 2)), 2)
-        to_a, stay_a = jnp.split(turned(own, "a", jnp.concatenate([b, a]), jnp.tile(levels["a"], 2)), 2)
-        back_a, back_b = turned(own, "a", to_b, levels["a"]), turned(own, "b", to_a, levels["b"])
+        to_b, stay_b = jnp.split(to_target(own, jnp.concatenate([a, b]), jnp.tile(ranks, 2)), 2)
+        to_a, stay_a = jnp.split(to_source(own, jnp.concatenate([b, a])), 2)
+        back_a, back_b = to_source(own, to_b), to_target(own, to_a, ranks)
         fooled = {"a": squares(judge(params["discriminators"]["a"], to_a), 1.0),
                   "b": squares(judge(params["discriminators"]["b"], to_b), 1.0)}
         cycle = jnp.mean(jnp.abs(back_a - a)) + jnp.mean(jnp.abs(back_b - b))
         stays = jnp.mean(jnp.abs(stay_a - a)) + jnp.mean(jnp.abs(stay_b - b))
-        off = jnp.mean(jnp.abs(level(to_b) - levels["b"])) + jnp.mean(jnp.abs(level(to_a) - levels["a"]))
+        off = jnp.mean(jnp.abs(level(to_b) - level(b)))
         total = sum(fooled.values()) + group.cycle * (cycle + group.identity * stays) + density * off
         return total, ({"a": to_a, "b": to_b}, {
             "loss": total, "cycle": cycle, "identity": stays, "level": off,
@@ -151,13 +156,13 @@ def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
         """The losses on other songs, and how far a translated source is from the target that it belongs to."""
         del key
         _, (_, metrics) = generate(state["params"], batch)
-        made = turned(state["params"]["generators"], "b", batch["a"], level(batch["pair"]))
+        made = to_target(state["params"]["generators"], batch["a"], rank(level(batch["pair"]), batch["levels"]))
         return metrics | {"apart": jnp.mean(jnp.abs(made - batch["pair"]))}
 
     def shown(params, batch, key):
         del key
         return {"source": batch["a"], "target": batch["pair"],
-                "made": turned(params["generators"], "b", batch["a"], level(batch["pair"]))}
+                "made": to_target(params["generators"], batch["a"], rank(level(batch["pair"]), batch["levels"]))}
 
     return Task(init, step, evaluate, shown)
 
@@ -165,7 +170,7 @@ def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
 def paired(generator: ResNet, discriminator: PatchGAN, group) -> Task:
     """pix2pix (Isola et al., CVPR 2017) on the same networks: the target at the same time is known.
 
-    params: {"generators": {"b"}, "discriminators": {"b"}, "levels"}; the discriminator sees source and target together.
+    params: {"generators": {"b"}, "discriminators": {"b"}}; the discriminator sees source and target together.
     """
     optimizer = {part: optimizers.create(group.optimizer, group.steps) for part in ("generators", "discriminators")}
 
@@ -173,13 +178,14 @@ def paired(generator: ResNet, discriminator: PatchGAN, group) -> Task:
         return jnp.asarray(discriminator.apply({"params": params}, jnp.concatenate([source, target], -1)))
 
     def turned(params, batch):
-        return translate(generator, params["b"], batch["a"], level(batch["pair"]) if group.density else None)
+        ranks = rank(level(batch["pair"]), batch["levels"])
+        return translate(generator, params["b"], batch["a"], ranks if group.density else None)
 
     def init(key, batch):
         both = jnp.concatenate([batch["a"]] * 2, -1)
-        params = {"generators": {"b": generator.init(key, both if group.density else batch["a"])["params"]},
-                  "discriminators": {"b": discriminator.init(jax.random.fold_in(key, 1), both)["params"]},
-                  "levels": jnp.asarray(batch["levels"])}
+        told = jnp.zeros((len(both), 1)) if group.density else None
+        params = {"generators": {"b": generator.init(key, batch["a"], told)["params"]},
+                  "discriminators": {"b": discriminator.init(jax.random.fold_in(key, 1), both)["params"]}}
         return {"params": params, "optimizer": {part: optimizer[part].init(params[part]) for part in optimizer},
                 "step": jnp.zeros((), jnp.int32)}
 
@@ -201,7 +207,7 @@ def paired(generator: ResNet, discriminator: PatchGAN, group) -> Task:
                           + squares(judge(own["b"], batch["a"], lax.stop_gradient(made)), 0.0))
 
         told, others = jax.value_and_grad(tell)(params["discriminators"])
-        after, inner = dict(params), {}
+        after, inner = {}, {}
         for part, of in (("generators", gradients), ("discriminators", others)):
             updates, inner[part] = optimizer[part].update(parallel.mean(of), state["optimizer"][part], params[part])
             after[part] = optax.apply_updates(params[part], updates)

@@ -27,8 +27,9 @@ def modules(config) -> dict:
     """Abstract parameters of each module; nothing is allocated."""
     key = jax.random.key(0)
     picture = jnp.zeros((1, config.data.crop, config.data.bands, 1))
-    told = jnp.concatenate([picture] * 2, -1) if config.cyclegan.density else picture
-    found = {f"generator_{world}": jax.eval_shape(generator(config).init, key, told)["params"] for world in "ab"}
+    told = {"a": None, "b": jnp.zeros((1, 1)) if config.cyclegan.density else None}
+    found = {f"generator_{world}": jax.eval_shape(generator(config).init, key, picture, told[world])["params"]
+             for world in "ab"}
     found |= {f"discriminator_{world}": jax.eval_shape(discriminator(config).init, key, picture)["params"]
               for world in "ab"}
     return found | {"ear": jax.eval_shape(ear(config).init, key, picture)["params"]}

@@ -16,7 +16,7 @@ BLOCK = 1024  # frames: songs are turned into sound in whole blocks, so that one
 def translated(config, params, picture: np.ndarray, density: float) -> np.ndarray:
     """A song's picture [T, M] in -1..1 -> the target's, [T, M].
 
-    params: {"generators": {"b"}, "levels"}; density: 0 to 1, the share of training crops in which less sounds. Crops
+    params: {"generators": {"b"}}; density: 0 to 1, the share of the target's training crops in which less sounds. Crops
     overlap by config.data.overlap frames, over which one fades into the next, in decibels. Where the source is silent
     for a whole crop, so is the target: the networks cannot tell silence from noise, since they norm each picture.
     """
@@ -26,10 +26,9 @@ def translated(config, params, picture: np.ndarray, density: float) -> np.ndarra
     padded = np.full((count * hop + overlap, picture.shape[1]), -1.0, np.float32)
     padded[: len(picture)] = picture
     cut = np.stack([padded[k * hop : k * hop + length] for k in range(count)])
-    wanted = float(np.interp(density, np.linspace(0, 1, len(params["levels"])), params["levels"]))
     run = _program(nets.generator(config), bool(config.cyclegan.density))
     made = np.concatenate([
-        np.asarray(run(params["generators"]["b"], np.resize(cut[k : k + ROWS], (ROWS, *cut.shape[1:])), wanted))
+        np.asarray(run(params["generators"]["b"], np.resize(cut[k : k + ROWS], (ROWS, *cut.shape[1:])), density))
         for k in range(0, count, ROWS)])[:count]
     made = np.where(np.max(cut, (1, 2), keepdims=True) > -1, made, -1.0)
     weight = np.ones(length, np.float32)
@@ -46,9 +45,9 @@ def translated(config, params, picture: np.ndarray, density: float) -> np.ndarra
 @functools.lru_cache(maxsize=4)
 def _program(generator, told: bool):
     @jax.jit
-    def run(params, pictures, wanted):  # [ROWS, T, M] -> the same
-        level = jnp.full(len(pictures), wanted) if told else None
-        return cyclegan.translate(generator, params, pictures[..., None], level)[..., 0]
+    def run(params, pictures, density):  # [ROWS, T, M] -> the same
+        ranks = jnp.full(len(pictures), density) if told else None
+        return cyclegan.translate(generator, params, pictures[..., None], ranks)[..., 0]
 
     return run
 

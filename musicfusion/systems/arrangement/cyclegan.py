@@ -73,8 +73,8 @@ def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
     """Both generators in one step, then both discriminators on pictures out of pools.
 
     batch: {"a", "b": pictures [b, H, W, 1] in -1..1, "pair": of the target where `a` is, "levels": quantiles of the
-    target's, "before"}. params: {"generators", "discriminators"}, each {"a", "b"}. group: {"cycle", "identity" (in parts of
-    cycle), "density" (0: G_b is not told how dense to be), "optimizer", "steps"}.
+    target's, "before"}. params: {"generators", "discriminators"}, each {"a", "b"}. group: {"cycle", "identity" (in
+    parts of cycle), "density" (0: G_b is not told how dense to be), "optimizer", "steps"}.
     """
     optimizer = {part: optimizers.create(group.optimizer, group.steps) for part in ("generators", "discriminators")}
     density = group.density

@@ -16,11 +16,12 @@ TINY = ("latent", "systems")  # tests of networks so small that compiling takes 
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_soon(request):
-    """A compiler that is in a hurry."""
+    """A compiler that is in a hurry; and no program outlives its tests, or a process runs out of memory maps."""
     hurry = request.path.parent.name in TINY
     jax.config.update("jax_disable_most_optimizations", hurry)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -123,6 +123,8 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = ()) -> Corpus:
 def finer(corpus: Corpus) -> Corpus:
     """A corpus of melodies with two steps to a 16th: what it calls a beat is then an eighth."""
     arrays, first_beat = {"melody": melody.finer(corpus.arrays["melody"])}, 2 * corpus.first_beat
+    if corpus.tags:
+        arrays["tags"] = np.repeat(corpus.arrays["tags"], 2)
     return replace(corpus, arrays=arrays, first_beat=first_beat,
                    fingerprint=fingerprint(arrays, corpus.songs, first_beat))
 

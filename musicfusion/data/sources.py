@@ -6,8 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from musicfusion.codecs import audio as audio_files
-from musicfusion.codecs import chords, kern, mel, melody, midi, musicxml, polyphony, score, tracks
+from musicfusion.codecs import chords, kern, melody, midi, musicxml, polyphony, score, tracks
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import (
     bands,
@@ -17,13 +16,11 @@ from musicfusion.data import (
     midi_folder,
     pop909,
     readers,
-    recordings,
     tunes,
     twins,
     voices,
 )
 from musicfusion.data.corpus import Corpus, Progress
-from musicfusion.render import audio
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
 _EVERY = (corpus, chords, melody, polyphony, score)  # what every reader uses
@@ -103,6 +100,11 @@ def arrangements(root: str, limit: int = 0) -> Source:
 def sounds(root: str, limit: int = 0, *, source: str, target: str, bands: int) -> Source:
     """Recordings of two parts of songs (data.recordings): chorales played where root is "", else a folder of stems, of
     whole songs, or of MIDI files to be played."""
+    from musicfusion.codecs import audio as audio_files  # with jax, which other songs do without
+    from musicfusion.codecs import mel
+    from musicfusion.data import recordings
+    from musicfusion.render import audio
+
     every = (corpus, mel, recordings, readers, audio, score)
     name, wanted = f"{source}-{target}-{bands}", (source, target, bands, limit)
     if not root:

@@ -36,11 +36,11 @@ TEMPO = 90.0  # of what has none
 BLOCK = 2048  # frames that are made into a picture at once
 
 
-def pictured(samples: np.ndarray, bands: int) -> np.ndarray:
-    """Samples [n] -> uint8 [frames(n), bands] (codecs.mel); so many frames at a time that one program does for all."""
+def pictured(samples: np.ndarray, mels: int) -> np.ndarray:
+    """Samples [n] -> uint8 [frames(n), mels] (codecs.mel); so many frames at a time that one program does for all."""
     import jax
 
-    run = _picture(bands)
+    run = _picture(mels)
     margin = mel.PARTS  # frames that a window reaches beyond its block
     total = mel.frames(len(samples))
     padded = np.pad(samples, (margin * mel.HOP, (BLOCK + 2 * margin) * mel.HOP))
@@ -52,10 +52,10 @@ def pictured(samples: np.ndarray, bands: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=4)
-def _picture(bands: int) -> Callable:
+def _picture(mels: int) -> Callable:
     import jax
 
-    return jax.jit(functools.partial(mel.picture, bands=bands))
+    return jax.jit(functools.partial(mel.picture, bands=mels))
 
 
 # Stems --------------------------------------------------------------------------------------------------------------
@@ -79,14 +79,14 @@ def stem(folder: Path, part: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_stems(root: Path, source: str, target: str, bands: int, limit: int = 0,
+def read_stems(root: Path, source: str, target: str, mels: int, limit: int = 0,
                progress: Progress | None = None) -> Corpus:
     """Songs recorded in parts; a song that lacks one of the two parts is named in `skipped`.
 
     Raises MusicFusionError if none has both, or a file cannot be read.
     """
     named = {folder.relative_to(root).as_posix(): folder for folder in stem_folders(root)[: limit or None]}
-    return _read(named, functools.partial(_stems, parts=(source, target)), bands, f"{root.resolve().name}, stems",
+    return _read(named, functools.partial(_stems, parts=(source, target)), mels, f"{root.resolve().name}, stems",
                  progress)
 
 
@@ -103,32 +103,27 @@ def _stems(folder: Path, parts: tuple[str, str]) -> list[np.ndarray]:
 # Rendered -----------------------------------------------------------------------------------------------------------
 
 
-def read_rendered(root: Path, source: str, target: str, bands_: int, limit: int = 0,
+def read_rendered(root: Path, source: str, target: str, mels: int, limit: int = 0,
                   progress: Progress | None = None) -> Corpus:
     """Bands of a folder of MIDI files (data.bands), played part by part; called SONG#FILE."""
     index = bands.read_index(root)
     named = {}
-    for path in band_files(root, limit):
+    for path in bands.files(root, limit):
         name = path.relative_to(root).as_posix()
         song = index[name].song if name in index else name.removesuffix(path.suffix)
         named[f"{song}#{name.removesuffix(path.suffix)}"] = path
-    return _read(named, functools.partial(_band, parts=(source, target)), bands_,
+    return _read(named, functools.partial(_band, parts=(source, target)), mels,
                  f"{root.resolve().name}, rendered", progress)
 
 
-def band_files(root: Path, limit: int = 0) -> list[Path]:
-    """The MIDI files under a folder, or `limit` of them, spread over all of it."""
-    return bands.files(root, limit)
-
-
-def read_voices(source: str, target: str, bands_: int, limit: int = 0, progress: Progress | None = None) -> Corpus:
+def read_voices(source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None) -> Corpus:
     """Pieces for four voices, played."""
     pieces = voices.read(min(limit or VOICES, VOICES), composers=("bach",))
     ends = pieces.first_beat * 4
     named = {name: tracks.score(pieces.arrays["tracks"][begin:end], "voices", TEMPO, name)
              for name, begin, end in zip(pieces.songs, ends[:-1], ends[1:], strict=True)}
     one = functools.partial(_voices, parts=(source, target))
-    read = _read(named, one, bands_, f"{pieces.source}, rendered", progress)
+    read = _read(named, one, mels, f"{pieces.source}, rendered", progress)
     return replace(read, skipped={**pieces.skipped, **read.skipped})
 
 
@@ -165,7 +160,7 @@ def _played(score: Score, chosen: list[list[Track]], parts: Iterable[str]) -> li
 # Mixes --------------------------------------------------------------------------------------------------------------
 
 
-def read_mixes(root: Path, source: str, target: str, bands_: int, limit: int = 0,
+def read_mixes(root: Path, source: str, target: str, mels: int, limit: int = 0,
                progress: Progress | None = None) -> Corpus:
     """Whole songs, taken apart by demucs's command line into a folder that is then read as stems.
 
@@ -183,7 +178,7 @@ def read_mixes(root: Path, source: str, target: str, bands_: int, limit: int = 0
         for song in songs:
             if (folder := apart / song.stem).is_dir():
                 shutil.copy(song, folder / f"mix{song.suffix}")
-        return read_stems(apart, source, target, bands_, 0, progress)
+        return read_stems(apart, source, target, mels, 0, progress)
 
 
 def mixes(root: Path) -> list[Path]:
@@ -194,9 +189,9 @@ def mixes(root: Path) -> list[Path]:
 # All ----------------------------------------------------------------------------------------------------------------
 
 
-def _read(named: dict, one: Callable, bands_: int, source: str, progress: Progress | None) -> Corpus:
+def _read(named: dict, one: Callable, mels: int, source: str, progress: Progress | None) -> Corpus:
     """A Corpus of {name: what `one` makes (source samples, target samples) of}."""
-    outcomes = read_all(functools.partial(_outcome, one=one, bands_=bands_), list(named.values()))
+    outcomes = read_all(functools.partial(_outcome, one=one, mels=mels), list(named.values()))
     songs: list[tuple[str, Arrays]] = []
     skipped: dict[str, str] = {}
     for done, (name, result) in enumerate(zip(named, outcomes, strict=True), start=1):
@@ -215,9 +210,9 @@ def _read(named: dict, one: Callable, bands_: int, source: str, progress: Progre
     return Corpus(arrays, names, first, fingerprint(arrays, names, first), skipped, source, unit="frames")
 
 
-def _outcome(song, one: Callable, bands_: int) -> Arrays | str:
+def _outcome(song, one: Callable, mels: int) -> Arrays | str:
     try:
-        own, other = (pictured(samples, bands_) for samples in one(song))
+        own, other = (pictured(samples, mels) for samples in one(song))
     except MusicFusionError as error:
         return str(error)
     shorter = min(len(own), len(other))  # stems of a song differ by a few samples at most

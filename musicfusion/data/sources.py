@@ -97,7 +97,7 @@ def arrangements(root: str, limit: int = 0) -> Source:
                   lambda progress: bands.read(folder, progress, limit))
 
 
-def sounds(root: str, limit: int = 0, *, source: str, target: str, bands: int) -> Source:
+def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int) -> Source:
     """Recordings of two parts of songs (data.recordings): chorales played where root is "", else a folder of stems, of
     whole songs, or of MIDI files to be played."""
     from musicfusion.codecs import audio as audio_files  # with jax, which other songs do without
@@ -106,7 +106,7 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, bands: int) -
     from musicfusion.render import audio
 
     every = (corpus, mel, recordings, readers, audio, score)
-    name, wanted = f"{source}-{target}-{bands}", (source, target, bands, limit)
+    name, wanted = f"{source}-{target}-{mels}", (source, target, mels, limit)
     if not root:
         return Source(f"voices-{name}", chorales.version(), (*every, tracks, voices, kern, musicxml, chorales),
                       lambda progress: recordings.read_voices(*wanted, progress))
@@ -119,7 +119,7 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, bands: int) -
     if mixes := recordings.mixes(folder):
         return Source(f"mixes-{name}", _digest(mixes[: limit or None]), (*every, audio_files),
                       lambda progress: recordings.read_mixes(folder, *wanted, progress))
-    notes = _digest(recordings.band_files(folder, limit))
+    notes = _digest(bands.files(folder, limit))
     return Source(f"rendered-{name}", notes, (*every, midi, tracks, midi_folder),
                   lambda progress: recordings.read_rendered(folder, *wanted, progress))
 

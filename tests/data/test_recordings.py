@@ -10,7 +10,7 @@ from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import cache, recordings, sources
 
 RATE = 22050
-read = {"source": "bass", "target": "drums", "bands": 32}
+read = {"source": "bass", "target": "drums", "mels": 32}
 
 
 def tone(hertz, seconds=2.0, gain=0.3):

@@ -4,7 +4,6 @@ A transformer of two layers over eight bars of symbols, which learns real pairs 
 own (train-2). Latent Perturb has another one of its kind, from train-1.
 """
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -14,26 +13,19 @@ from musicfusion.core import optimizers
 from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
 from musicfusion.latent import partners
-from musicfusion.nn.blocks import Blocks
-from musicfusion.nn.mlp import DropoutMLP
+from musicfusion.nn.classifier import Classifier
 from musicfusion.systems.connective_fusion import windows
 
 
-class Reality(nn.Module):
+class Reality(Classifier):
     """Symbols of both sides -> the logit that they are a real pair."""
 
     width: int = 128
-    depth: int = 2
-    dropout: float = 0.2
-    dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
     def __call__(self, left: jax.Array, right: jax.Array, row_keys=None) -> jax.Array:
         """int [B, 64] x 2 -> logits [B]; row keys [B] switch dropout on."""
         x = jax.nn.one_hot(jnp.concatenate([left, right], 1), melody.SYMBOLS)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
-        x = DropoutMLP(self.width, 1, self.dropout, self.dtype, name="hidden")(jnp.mean(x, 1), row_keys)
-        return nn.Dense(1, name="logit")(x)[:, 0]
+        return self.judge(x, row_keys)[:, 0]
 
 
 def examples(arrays, index, keys, training: bool) -> dict:

@@ -1,6 +1,5 @@
 """A classifier of the two genres, which no generator learns from: what it says of a fusion is measured."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -8,25 +7,16 @@ from musicfusion import losses
 from musicfusion.core import optimizers
 from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
-from musicfusion.nn.blocks import Blocks
-from musicfusion.nn.mlp import DropoutMLP
+from musicfusion.nn.classifier import Classifier
 from musicfusion.systems.fusion_gan.melodies import SYMBOLS
 
 
-class Genre(nn.Module):
+class Genre(Classifier):
     """Symbols -> the logit that a melody is of the first genre."""
 
-    width: int = 64
-    depth: int = 2
-    dropout: float = 0.2
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
     def __call__(self, symbols: jax.Array, row_keys=None) -> jax.Array:
         """int [b, T] -> logits [b]; row keys [b] switch dropout on."""
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(jax.nn.one_hot(symbols, SYMBOLS))
-        x = DropoutMLP(self.width, 1, self.dropout, self.dtype, name="hidden")(jnp.mean(x, 1), row_keys)
-        return nn.Dense(1, name="logit")(x)[:, 0]
+        return self.judge(jax.nn.one_hot(symbols, SYMBOLS), row_keys)[:, 0]
 
 
 def task(model: Genre, group) -> Task:

@@ -1,6 +1,5 @@
 """A classifier of genres, which measures what a change of genre does: it learns from real windows, and reads notes."""
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
@@ -8,27 +7,18 @@ from musicfusion import losses
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.core import optimizers
 from musicfusion.core.task import Task
-from musicfusion.nn.blocks import Blocks
-from musicfusion.nn.mlp import DropoutMLP
+from musicfusion.nn.classifier import Classifier
 from musicfusion.systems.musae.adversarial import PETALS
 from musicfusion.systems.musae.lite import CELLS
 
 
-class Genre(nn.Module):
+class Genre(Classifier):
     """Four tracks -> the logits of genres, in the corpus's order."""
 
-    width: int = 64
-    depth: int = 2
-    dropout: float = 0.2
-    dtype: jnp.dtype = jnp.float32
-
-    @nn.compact
     def __call__(self, tokens: jax.Array, row_keys=None) -> jax.Array:
         """int [B, T, 4] -> logits [B, 32]; row keys [B] switch dropout on."""
         beats = jax.nn.one_hot(tokens.reshape(len(tokens), -1, CELLS), VOCABULARY)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(beats.reshape(len(tokens), -1, CELLS * VOCABULARY))
-        x = DropoutMLP(self.width, 1, self.dropout, self.dtype, name="hidden")(jnp.mean(x, 1), row_keys)
-        return nn.Dense(PETALS, name="logits")(x)
+        return self.judge(beats.reshape(len(tokens), -1, CELLS * VOCABULARY), row_keys, PETALS, "logits")
 
 
 def task(model: Genre, group) -> Task:

@@ -19,6 +19,7 @@ from musicfusion.core.errors import MusicFusionError
 
 MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export")
 SIZES = ("batch", "steps", "steps_per_dispatch", "evaluate_batches", "segments", "width", "depth", "hidden", "layers")
+PLACES = ("data.root", "data.soundfonts")  # on this machine: the same songs may lie elsewhere on another
 FLAGS = flags.FlagValues()
 
 flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=FLAGS)
@@ -220,7 +221,7 @@ def _command(config) -> str:
     for key, value in _plain(config).items():
         learned = key == "evaluate.compare" or (key != "data.split" and not key.startswith(("sample.", "evaluate.")))
         if learned and key in base and base[key] != value:
-            if key == "data.root":  # not where the songs lay on this machine
+            if key in PLACES:  # not where they lay on this machine
                 value = ",".join(Path(place).name for place in value.split(","))
             words.append(f"--config.{key}={value}")
     return f"python -m musicfusion.launch {shlex.join(words)}"
@@ -358,7 +359,7 @@ def _check_same(config, other: dict, whose: str, instead: str) -> None:
 
     def fixed(flat):
         free = ("run.", "sample.", "evaluate.", "compare.")
-        return {k: v for k, v in flat.items() if not k.startswith(free) and k not in ("data.root", "data.split")}
+        return {k: v for k, v in flat.items() if not k.startswith(free) and k not in (*PLACES, "data.split")}
 
     old, new = fixed(_plain(ConfigDict(other))), fixed(_plain(config))
     changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]

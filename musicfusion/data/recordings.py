@@ -2,8 +2,8 @@
 
     stems      SONG/{bass,drums,vocals,mix}.{wav,flac,ogg,mp3}, also in train/ and test/, as MUSDB18's WAV files are;
                their mix is mixture.wav
-    rendered   any folder of MIDI files with bass and drums, played (as Slakh was: Manilow et al., WASPAA 2019); the
-               bass's program is drawn for each song
+    rendered   any folder of MIDI files with bass and drums, played by the plain synthesiser or with soundfonts (as
+               Slakh was: Manilow et al., WASPAA 2019); the soundfont and the bass's program are drawn for each song
     voices     pieces for four voices that music21 brings: the lowest is the bass, the others stand for what is missing
     mixes      any folder of recordings, taken apart by demucs where that is installed
 """
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from musicfusion.render import audio
 
 PARTS = ("bass", "drums", "vocals", "mix")
 ALIASES = {"mix": ("mix", "mixture")}
+SOUNDFONTS = (".sf2", ".sf3")
 FOLDERS = ("train", "test")  # of MUSDB18
 VOICES = 64  # pieces for four voices at most: three quarters of an hour
 TEMPO = 90.0  # of what has none
@@ -104,16 +105,20 @@ def _stems(folder: Path, parts: tuple[str, str]) -> list[np.ndarray]:
 
 
 def read_rendered(root: Path, source: str, target: str, mels: int, limit: int = 0,
-                  progress: Progress | None = None) -> Corpus:
-    """Bands of a folder of MIDI files (data.bands), played part by part; called SONG#FILE."""
+                  progress: Progress | None = None, soundfonts: Sequence[Path] = ()) -> Corpus:
+    """Bands of a folder of MIDI files (data.bands), played part by part; called SONG#FILE.
+
+    soundfonts: those that songs are played with, in turn by chance; none: the plain synthesiser.
+    """
     index = bands.read_index(root)
     named = {}
     for path in bands.files(root, limit):
         name = path.relative_to(root).as_posix()
         song = index[name].song if name in index else name.removesuffix(path.suffix)
         named[f"{song}#{name.removesuffix(path.suffix)}"] = path
-    return _read(named, functools.partial(_band, parts=(source, target)), mels,
-                 f"{root.resolve().name}, rendered", progress)
+    one = functools.partial(_band, parts=(source, target), soundfonts=tuple(soundfonts))
+    how = f" with {' and '.join(path.stem for path in soundfonts)}" if soundfonts else ""
+    return _read(named, one, mels, f"{root.resolve().name}, rendered{how}", progress)
 
 
 def read_voices(source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None) -> Corpus:
@@ -127,16 +132,30 @@ def read_voices(source: str, target: str, mels: int, limit: int = 0, progress: P
     return replace(read, skipped={**pieces.skipped, **read.skipped})
 
 
-def _band(path: Path, parts: tuple[str, str]) -> list[np.ndarray]:
+def find_soundfonts(place: str) -> list[Path]:
+    """The soundfonts of `place`, files and folders with a comma between, sorted. Raises MusicFusionError."""
+    found: list[Path] = []
+    for name in filter(None, place.split(",")):
+        path = Path(name).expanduser()
+        own = [path] if path.is_file() else [file for file in sorted(path.glob("*")) if file.suffix in SOUNDFONTS]
+        if not own:
+            raise MusicFusionError(f"{name}: no soundfont ({' or '.join(SOUNDFONTS)}), nor a folder with any")
+        found += own
+    return sorted({path.resolve() for path in found})
+
+
+def _band(path: Path, parts: tuple[str, str], soundfonts: tuple[Path, ...]) -> list[np.ndarray]:
     score = midi.read(path)
     if score.seconds(score.length) > files.LONGEST:
         raise MusicFusionError("longer than half an hour")
     roles = dict(tracks.roles(score))
-    bass = 32 + zlib.crc32(path.name.encode()) % 8
+    drawn = zlib.crc32(path.name.encode())
+    bass = 32 + drawn % 8
     roles["bass"] = [Track(track.name, bass, False, track.notes) for track in roles["bass"]]
     every = tuple(track for role in roles.values() for track in role)
     chosen = {**roles, "mix": list(every), "vocals": [pick_melody(score)] if "vocals" in parts else []}
-    return _played(score, [chosen[part] for part in parts], parts)
+    soundfont = soundfonts[drawn // 8 % len(soundfonts)] if soundfonts else audio.PLAIN
+    return _played(score, [chosen[part] for part in parts], parts, soundfont)
 
 
 def _voices(score: Score, parts: tuple[str, str]) -> list[np.ndarray]:
@@ -146,13 +165,13 @@ def _voices(score: Score, parts: tuple[str, str]) -> list[np.ndarray]:
     return _played(score, [chosen[part] for part in parts], parts)
 
 
-def _played(score: Score, chosen: list[list[Track]], parts: Iterable[str]) -> list[np.ndarray]:
+def _played(score: Score, chosen: list[list[Track]], parts: Iterable[str],
+            soundfont: str | Path = audio.PLAIN) -> list[np.ndarray]:
     """Each part's tracks as samples, all of one length."""
     for part, own in zip(parts, chosen, strict=True):
         if not own:
             raise MusicFusionError(f"no {part}")
-    sounds = [audio.synthesise(Score(tuple(own), score.tempos, score.metres, score.name), mel.RATE).samples
-              for own in chosen]
+    sounds = [audio.synthesise(replace(score, tracks=tuple(own)), mel.RATE, soundfont).samples for own in chosen]
     longest = max(map(len, sounds))
     return [np.pad(samples, (0, longest - len(samples))) for samples in sounds]
 

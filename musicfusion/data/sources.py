@@ -97,9 +97,9 @@ def arrangements(root: str, limit: int = 0) -> Source:
                   lambda progress: bands.read(folder, progress, limit))
 
 
-def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int) -> Source:
+def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, soundfonts: str = "") -> Source:
     """Recordings of two parts of songs (data.recordings): chorales played where root is "", else a folder of stems, of
-    whole songs, or of MIDI files to be played."""
+    whole songs, or of MIDI files to be played, with soundfonts if any are named."""
     from musicfusion.codecs import audio as audio_files  # with jax, which other songs do without
     from musicfusion.codecs import mel
     from musicfusion.data import recordings
@@ -119,9 +119,10 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int) ->
     if mixes := recordings.mixes(folder):
         return Source(f"mixes-{name}", _digest(mixes[: limit or None]), (*every, audio_files),
                       lambda progress: recordings.read_mixes(folder, *wanted, progress))
-    notes = _digest(bands.files(folder, limit))
+    fonts = recordings.find_soundfonts(soundfonts)
+    notes = _digest([*bands.files(folder, limit), *fonts])
     return Source(f"rendered-{name}", notes, (*every, midi, tracks, midi_folder),
-                  lambda progress: recordings.read_rendered(folder, *wanted, progress))
+                  lambda progress: recordings.read_rendered(folder, *wanted, progress, fonts))
 
 
 def _folder(root: str, accepted: str) -> Path:

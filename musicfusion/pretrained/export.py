@@ -26,6 +26,8 @@ LICENCES = {  # of the songs, by what a corpus's source says
     "Bach chorales": "public domain",
     "fiddle tunes": "public domain",
     "Weimar Jazz Database": "ODbL 1.0 (Jazzomat Research Project, Hochschule für Musik Franz Liszt Weimar)",
+    "FluidR3_GM and MuseScore_General_Lite": "our own renderings of POP909's chord charts, which are MIT, as are both"
+        " soundfonts",
     "grooves": "our own renderings of POP909's chord charts, which are MIT",
 }
 
@@ -43,7 +45,7 @@ def export(system: System, config, workdir: Path, corpus, out: Path, command: st
     shipped = parts(system, config)
     arrays, stages = parameters(shipped, Results(workdir))
     settings = json.loads(json.dumps(config.to_dict()))
-    settings["data"]["root"] = ""  # a place on the machine that trained
+    settings["data"] |= {key: "" for key in ("root", "soundfonts") if key in settings["data"]}  # places on this machine
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
     content = {WEIGHTS: packed.getvalue(), CONFIG: (json.dumps(settings, indent=1) + "\n").encode()}

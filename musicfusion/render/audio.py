@@ -16,6 +16,7 @@ from musicfusion.core.files import atomic_write
 TAIL = 1.2  # seconds after the last note, for what still rings
 LOUDNESS = 0.1  # RMS aimed at, -20 dB of full scale: two renderings compare at equal loudness
 PEAK = 0.95  # never louder than this, so that nothing clips
+PLAIN = "plain"  # in place of a soundfont: the plain synthesiser
 LONGEST = 1800.0  # seconds; a damaged file may claim days, and a day is 15 GB of samples
 NOTICE = (
     "played by the built-in plain synthesiser; for sampled instruments install fluidsynth"
@@ -31,12 +32,15 @@ class Sound(NamedTuple):
     notice: str
 
 
-def synthesise(score: Score, rate: int = 44100) -> Sound:
+def synthesise(score: Score, rate: int = 44100, soundfont: str | Path | None = None) -> Sound:
     """Play a score, levelled to one loudness.
+
+    soundfont: a file (.sf2, .sf3) that fluidsynth is to play with; PLAIN: the plain synthesiser, wherever this runs;
+    None: fluidsynth with General MIDI where it is installed, else the plain synthesiser.
 
     Returns the sound from quarter 0 to `TAIL` seconds after the last note; its notice is not
     empty when the plain synthesiser stood in for fluidsynth. The same score gives the same samples.
-    Raises MusicFusionError for a score of more than half an hour.
+    Raises MusicFusionError for a score of more than half an hour, and where a soundfont that is named cannot be played.
     """
     voices = [_timed(score, track) for track in score.tracks]
     end = max([float(score.seconds(score.length)), *(v[-1, 1] for v in voices if len(v))])
@@ -46,10 +50,15 @@ def synthesise(score: Score, rate: int = 44100) -> Sound:
     # Notes become samples: onset, end (both in samples), pitch, velocity. int64 [n, 4]
     voices = [np.rint(v * (rate, rate, 1, 1)).astype(np.int64) for v in voices]
     length = int(np.ceil((end + TAIL) * rate))
-    samples = _fluidsynth(score.tracks, voices, length, rate)
+    plain = soundfont == PLAIN
+    named = Path(soundfont) if soundfont and not plain else None
+    samples = None if plain else _fluidsynth(score.tracks, voices, length, rate, named or _soundfont())
     notice = ""
     if samples is None:
-        samples, notice = _plain(score.tracks, voices, length, rate), NOTICE
+        if named:
+            raise MusicFusionError(f"{named}: fluidsynth cannot play with it, or is not installed"
+                                   " (Debian: apt-get install libfluidsynth3; pip install pyfluidsynth)")
+        samples, notice = _plain(score.tracks, voices, length, rate), "" if plain else NOTICE
     return Sound(_levelled(samples, rate), rate, notice)
 
 
@@ -98,10 +107,9 @@ def _levelled(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _fluidsynth(
-    tracks: tuple[Track, ...], voices: list[np.ndarray], length: int, rate: int
+    tracks: tuple[Track, ...], voices: list[np.ndarray], length: int, rate: int, soundfont: Path | None
 ) -> np.ndarray | None:
-    """Samples float32 [length] from the General MIDI soundfont, or None where that cannot be."""
-    soundfont = _soundfont()
+    """Samples float32 [length] with a soundfont, or None where that cannot be."""
     try:
         import fluidsynth  # raises ImportError itself where the C library is missing
     except (ImportError, OSError, AttributeError):
@@ -116,7 +124,9 @@ def _fluidsynth(
         # (sample, 0 off | 1 on, channel, pitch, velocity): ends come before onsets of their moment
         events = []
         for channel, (track, notes) in enumerate(zip(tracks, voices, strict=True)):
-            synth.program_select(channel, bank, 128 if track.is_drum else 0, track.program)
+            kind = 128 if track.is_drum else 0
+            if synth.program_select(channel, bank, kind, track.program) < 0:  # not every soundfont has every kit
+                synth.program_select(channel, bank, kind, 0)
             for onset, end, pitch, velocity in notes.tolist():
                 events.append((onset, 1, channel, pitch, velocity))
                 events.append((end, 0, channel, pitch, 0))

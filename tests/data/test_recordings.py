@@ -8,6 +8,7 @@ from musicfusion.codecs import mel, midi
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import cache, recordings, sources
+from musicfusion.render import audio
 
 RATE = 22050
 read = {"source": "bass", "target": "drums", "mels": 32}
@@ -85,6 +86,33 @@ def test_a_band_s_notes_are_played_part_by_part(tmp_path):
     bass, drums = (found.arrays[part].astype(float) for part in ("source", "target"))
     assert bass[:, :8].mean() > 3 * bass[:, 24:].mean() and drums[:, 24:].mean() > 2 * bass[:, 24:].mean()
     assert load(tmp_path, source="vocals", target="mix").songs == found.songs
+
+
+def test_a_band_is_played_with_the_soundfonts_that_are_named(tmp_path):
+    band(tmp_path / "a.mid", 0)
+    plain = load(tmp_path)
+    soundfont = next((path for path in [audio._soundfont()] if path), tmp_path / "none.sf2")
+    try:
+        import fluidsynth  # noqa: F401
+    except ImportError:
+        with pytest.raises(MusicFusionError, match=r"a#a: .*libfluidsynth3"):
+            load(tmp_path, soundfonts=str(soundfont))
+        return
+    found = load(tmp_path, soundfonts=str(soundfont.parent))
+    assert found.source.endswith(f"rendered with {soundfont.stem}") and found.songs == plain.songs
+    assert np.abs(found.arrays["target"].astype(int) - plain.arrays["target"]).mean() > 2
+    bass = found.arrays["source"].astype(float)
+    assert bass[:, :8].mean() > 3 * bass[:, 24:].mean()
+
+
+def test_soundfonts_are_files_or_folders(tmp_path):
+    for name in ("b.sf2", "a.sf3", "c.txt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in recordings.find_soundfonts(str(tmp_path))] == ["a.sf3", "b.sf2"]
+    assert recordings.find_soundfonts(f"{tmp_path}/b.sf2,{tmp_path}/b.sf2") == [tmp_path / "b.sf2"]
+    assert recordings.find_soundfonts("") == []
+    with pytest.raises(MusicFusionError, match="nowhere: no soundfont"):
+        recordings.find_soundfonts("nowhere")
 
 
 def test_chorales_are_played_where_no_place_is_named():

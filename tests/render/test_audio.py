@@ -56,6 +56,21 @@ def test_a_chorale_sounds_for_its_length_without_clipping(chorale, player):
     assert all(rms(part) > 0.01 for part in np.array_split(sound.samples[: (22050 * 20)], 20))
 
 
+def test_the_plain_synthesiser_can_be_asked_for(chorale, player):
+    asked = synthesise(chorale, 22050, audio.PLAIN)
+    if player == "plain":
+        np.testing.assert_array_equal(asked.samples, synthesise(chorale, 22050).samples)
+    else:
+        assert np.abs(asked.samples - synthesise(chorale, 22050).samples).max() > 0.01
+
+
+def test_a_soundfont_that_cannot_be_played_is_named(tmp_path, player):
+    broken = tmp_path / "broken.sf2"
+    broken.write_bytes(b"nothing")
+    with pytest.raises(MusicFusionError, match=r"broken.sf2: fluidsynth cannot play"):
+        synthesise(score((0, 1, 60, 80)), 22050, broken)
+
+
 def test_the_same_score_gives_the_same_samples(chorale, player):
     first, second = synthesise(chorale, 22050), synthesise(chorale, 22050)
     assert np.array_equal(first.samples, second.samples)

@@ -25,7 +25,8 @@ def corpus(config):
     if source == target or not {source, target} <= set(recordings.PARTS):
         raise MusicFusionError(f"data.source = {source!r}, data.target = {target!r}: accepted are two of"
                                f" {', '.join(recordings.PARTS)}")
-    read = functools.partial(sources.sounds, source=source, target=target, mels=config.data.bands)
+    read = functools.partial(sources.sounds, source=source, target=target, mels=config.data.bands,
+                             soundfonts=config.data.soundfonts)
     places = [place for place in config.data.root.split(",") if place] or [""]
     found = [cache.load(place, limit=config.data.songs, source=read) for place in places]
     kinds = [crops.KINDS[bool(place) and recordings.is_real(Path(place).expanduser())] for place in places]

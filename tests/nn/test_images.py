@@ -1,9 +1,11 @@
 """ResNet and PatchGAN: their sizes, shapes, and what they do not see."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from musicfusion.nn import images
 from musicfusion.nn.images import PatchGAN, ResNet, instance_norm, reflected
@@ -51,6 +53,40 @@ def test_instance_norm_is_of_each_picture_by_itself():
 def test_a_mirrored_border_does_not_repeat_the_edge():
     row = jnp.arange(4.0)[None, None, :, None] * jnp.ones((1, 4, 1, 1))
     assert reflected(row, 2)[0, 2, :, 0].tolist() == [2, 1, 0, 1, 2, 3, 2, 1]
+
+
+@pytest.mark.parametrize(("size", "stride", "channels", "features"),
+                         [(3, 1, 4, 6), (3, 2, 4, 6), (4, 2, 1, 8), (7, 1, 8, 1)])
+def test_matrix_products_are_the_convolution_and_have_its_gradients(size, stride, channels, features):
+    x = jax.random.normal(KEY, (2, 16, 12, channels))
+    kernel = jax.random.normal(KEY, (size, size, channels, features))
+
+    def truth(x, kernel):
+        return lax.conv_general_dilated(x, kernel, (stride, stride), "VALID",
+                                        dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    np.testing.assert_allclose(images.products(x, kernel, stride), truth(x, kernel), atol=1e-4)
+    for found, true in zip(*(jax.grad(lambda *a, of=of: jnp.sum(of(*a) ** 2), (0, 1))(x, kernel)
+                             for of in (lambda *a: images.products(*a, stride), truth)), strict=True):
+        np.testing.assert_allclose(found, true, rtol=1e-4, atol=1e-2)
+
+
+def test_an_accelerator_runs_its_own_convolutions_to_the_same_end(monkeypatch):
+    x = jax.random.normal(KEY, (1, 32, 32, 1))
+    nets = ResNet(16, 1), PatchGAN(32)  # with layers that are wide
+    params = [net.init(KEY, x) for net in nets]
+    before = [net.apply(own, x) for net, own in zip(nets, params, strict=True)]
+    monkeypatch.setattr(images, "products", None)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    for net, own, made in zip(nets, params, before, strict=True):
+        np.testing.assert_allclose(net.apply(own, x), made, atol=1e-4)
+
+
+def test_up_is_flax_s_transposed_convolution():
+    x = jax.random.normal(KEY, (2, 6, 8, 3))
+    theirs = nn.ConvTranspose(5, (3, 3), (2, 2), ((1, 2), (1, 2)))
+    params = theirs.init(KEY, x)
+    np.testing.assert_allclose(images.Up(5).apply(params, x), theirs.apply(params, x), atol=1e-5)
 
 
 def test_what_is_told_is_heard_through_the_norms():

@@ -6,6 +6,7 @@ that went there and back is to be what it was; a picture that is there already i
 
 from typing import NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -13,7 +14,6 @@ from jax import lax
 
 from musicfusion.core import optimizers, parallel
 from musicfusion.core.task import Task
-from musicfusion.nn.images import PatchGAN, ResNet
 
 WORLDS = ("a", "b")
 POOL = 50  # pictures that a discriminator may see again
@@ -58,7 +58,7 @@ def rank(level: jax.Array, levels: jax.Array) -> jax.Array:
     return jnp.interp(level, levels, jnp.linspace(0, 1, len(levels)))
 
 
-def translate(generator: ResNet, params, pictures: jax.Array, density: jax.Array | None = None) -> jax.Array:
+def translate(generator: nn.Module, params, pictures: jax.Array, density: jax.Array | None = None) -> jax.Array:
     """Pictures of one world as pictures of the other, [b, H, W, 1]; density [b]: the rank to come to, if it is told."""
     told = None if density is None else 4 * density[:, None] - 2
     return jnp.asarray(generator.apply({"params": params}, pictures, told))
@@ -69,7 +69,7 @@ def squares(scores: jax.Array, aim: float) -> jax.Array:
     return jnp.mean((scores - aim) ** 2)
 
 
-def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
+def task(generator: nn.Module, discriminator: nn.Module, group) -> Task:
     """Both generators in one step, then both discriminators on pictures out of pools.
 
     batch: {"a", "b": pictures [b, H, W, 1] in -1..1, "pair": of the target where `a` is, "levels": quantiles of the
@@ -167,7 +167,7 @@ def task(generator: ResNet, discriminator: PatchGAN, group) -> Task:
     return Task(init, step, evaluate, shown)
 
 
-def paired(generator: ResNet, discriminator: PatchGAN, group) -> Task:
+def paired(generator: nn.Module, discriminator: nn.Module, group) -> Task:
     """pix2pix (Isola et al., CVPR 2017) on the same networks: the target at the same time is known.
 
     params: {"generators": {"b"}, "discriminators": {"b"}}; the discriminator sees source and target together.

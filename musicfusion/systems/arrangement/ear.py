@@ -9,6 +9,7 @@ from musicfusion.codecs import mel
 from musicfusion.core import optimizers
 from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
+from musicfusion.nn.images import Conv
 
 
 class Ear(nn.Module):
@@ -19,7 +20,8 @@ class Ear(nn.Module):
 
     def setup(self):
         """Four convolutions, each of half the size, and one hidden layer."""
-        self.layers = [nn.Conv(self.width * k, (4, 4), 2, 1) for k in (1, 2, 4, 4)]
+        self.layers = [Conv(self.width * k, 4, 2, 1, kernel_init=nn.initializers.lecun_normal())
+                       for k in (1, 2, 4, 4)]
         self.dense, self.logits = nn.Dense(self.hidden), nn.Dense(2)
 
     def features(self, pictures: jax.Array) -> jax.Array:

@@ -1,21 +1,33 @@
 """The networks that a config names."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.nn.frames import FrameNet, FramePatchGAN
 from musicfusion.nn.images import PatchGAN, ResNet
 from musicfusion.systems.arrangement.ear import Ear
 
+NETWORKS = ("frames", "images")
 
-def generator(config) -> ResNet:
+
+def generator(config) -> nn.Module:
     """G, the same for both ways."""
-    size = config.generator
-    return ResNet(size.width, size.blocks, jnp.dtype(config.run.precision))
+    network = {"frames": FrameNet, "images": ResNet}[_over(config)]
+    return network(config.generator.width, config.generator.blocks, jnp.dtype(config.run.precision))
 
 
-def discriminator(config) -> PatchGAN:
+def discriminator(config) -> nn.Module:
     """D, the same for both worlds."""
-    return PatchGAN(config.discriminator.width, jnp.dtype(config.run.precision))
+    network = {"frames": FramePatchGAN, "images": PatchGAN}[_over(config)]
+    return network(config.discriminator.width, jnp.dtype(config.run.precision))
+
+
+def _over(config) -> str:
+    if config.networks not in NETWORKS:
+        raise MusicFusionError(f"networks = {config.networks!r}: accepted are {', '.join(NETWORKS)}")
+    return config.networks
 
 
 def ear(config) -> Ear:

@@ -49,6 +49,8 @@ def test_a_run_measures_translations_beside_what_they_must_beat_and_draws_them(r
     assert set(report["methods"]) == {"silence", "copy", "random", "steady", "pix2pix", "cyclegan", "real"}
     of = report["methods"]
     assert of["real"]["strokes"] == 1 and of["real"]["apart"] == 0 and of["copy"]["with_source"] == 1
+    ahead, low, high = report["ahead"]["copy"]
+    assert ahead == pytest.approx(of["cyclegan"]["strokes"] - of["copy"]["strokes"]) and low <= ahead <= high
     assert of["silence"]["strokes"] == 0 and of["real"]["frechet"] < of["silence"]["frechet"]
     for measured in of.values():
         low, high = measured["ci"]["strokes"]
@@ -58,6 +60,21 @@ def test_a_run_measures_translations_beside_what_they_must_beat_and_draws_them(r
         assert (run / name).read_bytes()[:4] == b"\x89PNG"
     assert "CycleGAN" in (run / "report.md").read_text()
     assert (run / "samples" / "1" / "drums.wav").is_file()
+
+
+def test_features_may_be_the_user_s_own(run, tmp_path, capsys, monkeypatch):
+    (tmp_path / "own_features.py").write_text("def bands(pictures):\n    return pictures.mean(1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with_ear = json.loads((run / "report.json").read_text())["methods"]["cyclegan"]
+    code, said, errors = command(capsys, "--mode=evaluate", f"--workdir={run}",
+                                 "--config.evaluate.features=own_features:bands")
+    assert code == 0, errors
+    assert "features by own_features:bands" in said
+    report = json.loads((run / "report.json").read_text())
+    assert report["methods"]["cyclegan"]["frechet"] != with_ear["frechet"]
+    assert report["methods"]["cyclegan"]["strokes"] == with_ear["strokes"]
+    code, _, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", "--config.evaluate.features=own_features")
+    assert code == 2 and errors.count("\n") == 1 and "MODULE:FUNCTION" in errors
 
 
 def test_a_sheet_for_listeners_comes_with_clips_and_what_they_say_is_counted(run, tmp_path, capsys):

@@ -4,6 +4,7 @@ The paper (002, section 5) asks four listeners. Their grades are read here where
 anybody: is it the target that sounds, does the source leak through, do its strokes fall where they should.
 """
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +43,8 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
     """-> (report, its text, draw(folder) -> figures, and clips with a sheet for listeners)."""
     tested = test_songs(config, corpus)
     hear, features = _ear(config, results)
+    if config.evaluate.features:
+        features = named(config.evaluate.features)
     made: dict[str, list[np.ndarray]] = {}
     for name, title in METHODS.items():
         working(title)
@@ -53,11 +56,16 @@ def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[
     report: dict = {
         "system": "arrangement", "preset": config.preset, "data": {"source": corpus.source, "split": config.data.split},
         "parts": [config.data.source, config.data.target], "songs": len(tested), "titles": METHODS,
+        "features": config.evaluate.features,
         "seconds": sum(len(song.source) for song in tested) / RATE,
         "methods": {name: _measured(config, tested, found, lit, hear, features, truth)
                     for name, found in (*made.items(), ("real", real))},
     }
     best = next((name for name in ("tuned", "cyclegan") if name in made), None)
+    if best:
+        of = report["methods"]
+        ahead = {name: np.subtract(of[best]["each"], of[name]["each"]) for name in made if name != best}
+        report["ahead"] = {name: bootstrap.interval(x, np.arange(len(x))) for name, x in ahead.items()}
     if best and config.cyclegan.density:
         report["densities"] = [
             {"density": density, "level": float(np.mean([
@@ -156,7 +164,8 @@ def _measured(config, tested, made, lit, hear, features, truth) -> dict[str, Any
 
     target, source: share of crops, where the source sounds, in which the ear hears that part;  strokes, with_source:
     F-measure of onsets with those of the true target and of the source;  tempo: share of songs with the target's tempo;
-    apart: dB from the true target;  pearson: with it, mean over bands;  frechet, density: of the ear's features
+    apart: dB from the true target;  pearson: with it, mean over bands;  frechet, density: of the ear's features;
+    each: every song's strokes
     """
     rows = []
     for song, picture in zip(tested, made, strict=True):
@@ -174,6 +183,7 @@ def _measured(config, tested, made, lit, hear, features, truth) -> dict[str, Any
     keys = list(dict.fromkeys(key for row in rows for key in row))
     values = {key: np.array([row[key] for row in rows if key in row]) for key in keys}
     report: dict[str, Any] = {key: float(x.mean()) for key, x in values.items()}
+    report["each"] = values["strokes"].tolist()
     report["ci"] = {key: list(bootstrap.interval(x, np.arange(len(x)))[1:]) for key, x in values.items()}
     if features and truth:
         of = features(_crops(config, made))
@@ -201,6 +211,15 @@ def _ear(config, results) -> tuple[Callable | None, Callable | None]:
 
     return (batched(lambda x: jax.nn.sigmoid(jnp.asarray(ear.apply({"params": params}, x)))),
             batched(lambda x: ear.apply({"params": params}, x, method="features")))
+
+
+def named(place: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A user's own features, MODULE:FUNCTION: pictures [n, T, M] in -1..1 -> [n, d]. Raises MusicFusionError."""
+    module, _, function = place.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise MusicFusionError(f"evaluate.features = {place!r}: accepted is MODULE:FUNCTION ({error})") from error
 
 
 # People -------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The report of translations as text, pictures, and clips to listen to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +11,28 @@ from musicfusion.render import audio, figures
 from musicfusion.render.tables import markdown
 from musicfusion.systems.arrangement import songs
 
-REMARK = ("Features are those of the ear, which was trained here: Inception's weights, which the paper takes, do not"
-          " come along.")
+REMARK = "Frechet distance and log-density are of features by {}."
+OWN = ("Features are those of the ear, which was trained here: Inception's weights, which the paper takes, do not come"
+       " along; evaluate.features=MODULE:FUNCTION takes others.")
 
 
 def text(report: Mapping) -> str:
     """The whole report as Markdown."""
     source, target = report["parts"]
     names = [name for name in report["titles"] if name in report["methods"]]
-    rows = [[report["titles"][name], *_cells(report["methods"][name])] for name in names]
+    ahead = report.get("ahead", {})
+    rows = [[report["titles"][name], *_cells(report["methods"][name], ahead.get(name))] for name in names]
     rows.append([f"real {target}", *_cells(report["methods"]["real"])])
     blocks = [
         f"# Arrangement, preset {report['preset']}",
         f"From {source} to {target}: {report['songs']} songs, {report['seconds'] / 60:.0f} minutes"
         f" ({report['data']['split']} split of {report['data']['source']}).",
-        markdown(["", f"{target} heard", f"{source} heard", "strokes F", f"with {source} F", "tempo", "dB apart",
-                  "pearson", "Frechet", "log-density"], rows),
+        markdown(["", f"{target} heard", f"{source} heard", "strokes F", "CycleGAN ahead by", f"with {source} F",
+                  "tempo", "dB apart", "pearson", "Frechet", "log-density"], rows),
         f"{target}, {source} heard: % of crops in which an ear hears that part, where the {source} sounds; strokes:"
-        " F-measure of onsets (70 ms) with those of the true one, with intervals over songs; tempo: % of songs with its"
-        f" tempo, an octave allowed. {REMARK}",
+        " F-measure of onsets (70 ms) with those of the true one, with intervals over songs, and by how much the last"
+        " CycleGAN's is higher, song by song; tempo: % of songs with its tempo, an octave allowed."
+        f" {REMARK.format(report['features']) if report['features'] else OWN}",
     ]
     if "densities" in report:
         rows = [[row["density"], row["level"]] for row in report["densities"]]
@@ -44,12 +47,14 @@ def text(report: Mapping) -> str:
     return "\n\n".join(blocks)
 
 
-def _cells(of: Mapping) -> list:
+def _cells(of: Mapping, ahead: Sequence[float] | None = None) -> list:
+    """A method's row; ahead: (mean, low, high)."""
     def percent(key):
         return f"{100 * of[key]:.0f}" if key in of else "-"
 
     low, high = of["ci"]["strokes"]
     return [percent("target"), percent("source"), f"{of['strokes']:.2f} [{low:.2f}, {high:.2f}]",
+            "{:.2f} [{:.2f}, {:.2f}]".format(*ahead) if ahead else "-",
             f"{of['with_source']:.2f}", percent("tempo"), f"{of['apart']:.1f}", f"{of['pearson']:.2f}",
             *(f"{of[key]:.4g}" if key in of else "-" for key in ("frechet", "density"))]
 

@@ -35,16 +35,18 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.networks = "frames"
     config.generator = ConfigDict({"width": 192, "blocks": 6})
     config.discriminator = ConfigDict({"width": 64})
-    # identity: in parts of cycle. density: how much G_b is to come to the level that it is told; 0: it is told none
+    # identity: in parts of cycle. density: how much G_b is to come to the level that it is told; 0: it is told none.
+    # noise: on what was made, before it is turned back
     config.cyclegan = ConfigDict({
-        "steps": 3000, "batch": 8, "cycle": 10.0, "identity": 0.5, "density": 5.0,
-        "optimizer": {"rate": 2e-4, "schedule": "linear", "warmup": 0, "clip": 0.0, "beta1": 0.5, "beta2": 0.999},
+        "steps": 9000, "batch": 4, "cycle": 10.0, "identity": 0.5, "density": 5.0, "noise": 0.1,
+        "optimizer": {"rate": 4e-4, "schedule": "linear", "warmup": 0, "clip": 0.0, "beta1": 0.5, "beta2": 0.999},
     })
     config.tuned = config.cyclegan.copy_and_resolve_references()
     config.tuned.steps = 0  # on recordings, where data.root has both kinds of songs
+    config.tuned.optimizer.rate = 2e-4
     config.pix2pix = ConfigDict({
         "steps": 2000, "batch": 8, "paired": 100.0, "density": 5.0,
-        "optimizer": config.cyclegan.optimizer.to_dict(),
+        "optimizer": config.cyclegan.optimizer.to_dict() | {"rate": 2e-4},
     })
     config.ear = ConfigDict({
         "size": {"width": 16, "hidden": 64},
@@ -55,7 +57,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     # songs and the seconds of each that are measured; clips that are made to be listened to; grades: a CSV of what
     # listeners said of them; features: MODULE:FUNCTION, pictures [n, T, M] in -1..1 -> [n, d], in place of the ear's
     config.evaluate = ConfigDict({
-        "songs": 40, "seconds": 60.0, "clips": 8, "compare": False, "grades": "", "features": "",
+        "songs": 120, "seconds": 60.0, "clips": 8, "compare": False, "grades": "", "features": "",
     })
     # steps_per_dispatch: more pays on accelerators; on a CPU convolutions are slow in a loop
     config.run = ConfigDict({
@@ -89,6 +91,8 @@ def _paper(config: ConfigDict) -> None:
     config.discriminator.update({"width": 64})
     for group in (config.cyclegan, config.tuned, config.pix2pix):
         group.update({"batch": 1, "density": 0.0})
+        group.optimizer.rate = 2e-4
+    config.cyclegan.noise = config.tuned.noise = 0.0
     config.cyclegan.steps = config.pix2pix.steps = 200_000
     config.tuned.optimizer.schedule = "constant"
     config.run.update({"evaluate_every": 1000, "checkpoint_every": 1000})

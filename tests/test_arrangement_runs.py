@@ -14,7 +14,9 @@ from micro import launch, micro_config, micro_flags
 
 from musicfusion import launch as command_line
 from musicfusion import train
+from musicfusion.codecs import mel
 from musicfusion.core.results import Results
+from musicfusion.data import recordings
 from musicfusion.metrics import grades
 from musicfusion.systems.arrangement.system import SYSTEM
 
@@ -129,6 +131,7 @@ def test_what_cannot_be_used_is_refused_in_one_line_and_nothing_is_left(run, tmp
 @pytest.mark.parametrize(("flag", "words"), [
     ("--config.data.source=piano", "accepted are two of bass, drums, vocals, mix"),
     ("--config.data.target=bass", "accepted are two of"), ("--config.data.root=/nowhere", "no such folder"),
+    ("--config.networks=piano", "accepted are frames, images"),
 ])
 def test_parts_and_places_that_are_not_are_refused(tmp_path, capsys, flag, words):
     code, _, errors = command(capsys, *micro_flags("arrangement"), flag, f"--workdir={tmp_path / 'run'}")
@@ -145,6 +148,18 @@ def test_a_run_is_exported_and_used_without_it(run, bass, tmp_path, capsys):
     code, _, errors = command(capsys, "--mode=sample", f"--pretrained={weights}", f"--inputs=source={bass}",
                               f"--out={tmp_path / 'out'}", "--controls=density=1")
     assert code == 0, errors
+
+
+def test_the_shipped_weights_play_along_and_more_where_more_is_asked_for(bass, tmp_path, capsys):
+    levels = []
+    for density in (0.1, 0.5, 0.9):
+        out = tmp_path / f"{density}"
+        code, _, errors = command(capsys, "--mode=sample", "--pretrained=arrangement-lite", f"--inputs=source={bass}",
+                                  f"--controls=density={density}", f"--out={out}")
+        assert code == 0, errors
+        drums = soundfile.read(out / "drums.wav")[0].astype(np.float32)
+        levels.append(float(np.mean(mel.restored(recordings.pictured(drums, 128)))))
+    assert levels[0] < levels[1] - 0.02 < levels[2] - 0.04, levels
 
 
 def test_a_run_killed_halfway_goes_on_to_the_same_bits_pools_and_all(tmp_path, monkeypatch):
@@ -184,6 +199,7 @@ jax.config.update("jax_num_cpu_devices", 4)
 import numpy as np
 from micro import micro_config
 from musicfusion import train
+from musicfusion.codecs import mel
 from musicfusion.core import parallel
 from musicfusion.systems.arrangement.system import SYSTEM
 

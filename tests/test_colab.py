@@ -17,7 +17,7 @@ from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, from_notes
 
 ROOT = Path(__file__).parents[1]
-SYSTEMS = ("collagenet", "connective_fusion", "musae", "fusion_gan")
+SYSTEMS = ("collagenet", "connective_fusion", "musae", "fusion_gan", "arrangement")
 CELLS = {name: json.loads((ROOT / "colab" / f"{name}.ipynb").read_text())["cells"] for name in SYSTEMS}
 CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"}
         for name, cells in CELLS.items()}
@@ -138,6 +138,19 @@ def test_the_cells_make_up_melodies_between_two_genres_and_go_on_with_one(tmp_pa
     assert fused.with_suffix(".zip").is_file()
 
 
+def test_the_cells_give_a_bass_line_its_drums(tmp_path):
+    shown = _run("arrangement", tmp_path)
+    assert [kind for kind, _ in shown].count("Audio") == 3  # the bass line, both together, the drums
+    (picture,) = (size for kind, size in shown if kind == "Image")
+    assert picture
+
+    drums = tmp_path / "fused" / "drums"
+    about = json.loads((drums / "metadata.json").read_text())
+    assert about["weights"]["name"] == "arrangement-lite" and about["controls"] == {"density": 0.5}
+    assert (drums / "mix.wav").stat().st_size == (drums / "drums.wav").stat().st_size > 0
+    assert (tmp_path / "fused.zip").is_file()
+
+
 @each_system
 def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(system, tmp_path, monkeypatch):
     from IPython.display import Image
@@ -152,13 +165,13 @@ def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pict
     assert not (cloned or asked or shown), "nobody asked for it"
 
     drawn = {"collagenet": ("harmony.png", "controls.png"), "connective_fusion": ("curves_test.png",),
-             "musae": ("petals.png",), "fusion_gan": ("histograms.png",)}[system]
+             "musae": ("petals.png",), "fusion_gan": ("histograms.png",), "arrangement": ("translations.png",)}[system]
     workdir = cell.partition('WORKDIR = "')[2].partition('"')[0]
     Path(workdir).mkdir(parents=True)
     for name in drawn:
         shutil.copy(ROOT / "docs" / "fused.png", Path(workdir, name))
     exec(cell.replace("TRAIN = False", "TRAIN = True"), kernel)
-    if system in ("musae", "fusion_gan"):
+    if system in ("musae", "fusion_gan", "arrangement"):
         assert not cloned, "its songs come along"
     else:
         assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
@@ -189,7 +202,7 @@ def test_uploaded_files_are_taken_whatever_they_are_called(system, tmp_path, mon
     namespace = {"Path": Path}
     exec(CODE[system]["files"].replace("UPLOAD = False", "UPLOAD = True"), namespace)
     for part, path in namespace["inputs"].items():
-        assert Path(path) == Path("fused", "inputs", f"{part}.mid")
+        assert Path(path) == Path("fused", "inputs", f"{part}{'.wav' if system == 'arrangement' else '.mid'}")
         assert Path(path).read_bytes() == content
     assert len(shown) == 2 * len(namespace["inputs"])
 

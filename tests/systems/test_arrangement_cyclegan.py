@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from musicfusion.nn.frames import FrameNet, FramePatchGAN
 from musicfusion.nn.images import PatchGAN, ResNet
 from musicfusion.systems.arrangement import cyclegan, songs
 from musicfusion.systems.arrangement.ear import together
 
 KEY = jax.random.key(0)
 SIDE = 32
-GENERATOR, DISCRIMINATOR = ResNet(4, 1), PatchGAN(4)
+NETWORKS = {"images": (ResNet(4, 1), PatchGAN(4)), "frames": (FrameNet(32, 2), FramePatchGAN(8))}
 GROUP = ConfigDict({
-    "steps": 100, "batch": 2, "cycle": 10.0, "identity": 0.5, "density": 5.0, "paired": 100.0,
+    "steps": 100, "batch": 2, "cycle": 10.0, "identity": 0.5, "density": 5.0, "noise": 0.05, "paired": 100.0,
     "optimizer": {"rate": 2e-3, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.5, "beta2": 0.999},
 })
 
@@ -66,20 +67,20 @@ def trained(task, steps):
     return start, state, found
 
 
-@pytest.fixture(scope="module")
-def unpaired():
-    return trained(cyclegan.task(GENERATOR, DISCRIMINATOR, GROUP), 60)
+@pytest.fixture(scope="module", params=NETWORKS)
+def unpaired(request):
+    return request.param, *trained(cyclegan.task(*NETWORKS[request.param], GROUP), 60)
 
 
 def test_what_went_there_and_back_becomes_what_it_was_and_what_is_there_stays(unpaired):
-    _, _, found = unpaired
+    *_, found = unpaired
     for name in ("cycle", "identity"):
         assert np.mean([row[name] for row in found[-10:]]) < 0.6 * found[0][name], name
     assert np.mean([row["level"] for row in found[-10:]]) < found[0]["level"]
 
 
 def test_all_four_networks_learn(unpaired):
-    start, state, _ = unpaired
+    _, start, state, _ = unpaired
     for part in ("generators", "discriminators"):
         for world in "ab":
             moved = jax.tree.map(lambda x, y: float(jnp.max(jnp.abs(x - y))), start["params"][part][world],
@@ -93,50 +94,55 @@ def test_the_discriminator_s_loss_is_that_of_least_squares():
     assert float(cyclegan.squares(jnp.array([0.0, 2.0]), 0.0)) == 2.0
 
 
-def test_in_pairs_a_translation_comes_to_the_true_target():
-    _, state, found = trained(cyclegan.paired(GENERATOR, DISCRIMINATOR, GROUP), 60)
+@pytest.mark.parametrize("networks", NETWORKS)
+def test_in_pairs_a_translation_comes_to_the_true_target(networks):
+    _, state, found = trained(cyclegan.paired(*NETWORKS[networks], GROUP), 60)
     assert np.mean([row["apart"] for row in found[-10:]]) < 0.5 * found[0]["apart"]
     assert set(state["params"]["generators"]) == {"b"}
 
 
-def config(crop=SIDE, overlap=8):
+def config(networks, crop=SIDE, overlap=8):
+    generator = NETWORKS[networks][0]
     return ConfigDict({
-        "data": {"crop": crop, "overlap": overlap, "bands": SIDE}, "generator": {"width": 4, "blocks": 1},
+        "data": {"crop": crop, "overlap": overlap, "bands": SIDE}, "networks": networks,
+        "generator": {"width": generator.width, "blocks": generator.blocks},
         "cyclegan": {"density": 5.0}, "run": {"precision": "float32"}})
 
 
 @pytest.fixture(scope="module")
-def params(unpaired):
-    return unpaired[1]["params"]
+def learned(unpaired):
+    """The config and the numbers of what was trained."""
+    return config(unpaired[0]), unpaired[2]["params"]
 
 
 @pytest.mark.parametrize("length", [5, SIDE, SIDE + 1, 150])
-def test_a_song_of_any_length_is_translated_to_its_own_length(params, length):
+def test_a_song_of_any_length_is_translated_to_its_own_length(learned, length):
     picture = np.asarray(pictures(7, dark=True))[0, :, :, 0]
     song = np.resize(picture, (length, SIDE))
-    made = songs.translated(config(), params, song, 0.5)
+    made = songs.translated(*learned, song, 0.5)
     assert made.shape == song.shape and np.abs(made).max() <= 1
 
 
-def test_crops_are_joined_without_seams(params):
+def test_crops_are_joined_without_seams(learned):
     """Where crops meet, a picture changes no more than elsewhere."""
     rng = np.random.default_rng(0)
     song = np.clip(rng.normal(-0.3, 0.4, (20 * 24 + 8, SIDE)), -1, 1).astype(np.float32)
-    made = songs.translated(config(), params, song, 0.5)
+    made = songs.translated(*learned, song, 0.5)
     jump = np.abs(np.diff(made.mean(1)))
     borders = np.zeros(len(jump), bool)
     for k in range(1, 20):
         borders[k * 24 - 1 : k * 24 + 9] = True
     assert jump[borders].mean() < 1.5 * jump[~borders].mean()
-    hard = songs.translated(config(overlap=0), params, song[:480], 0.5)
+    whole, params = learned
+    hard = songs.translated(config(whole.networks, overlap=0), params, song[:480], 0.5)
     cuts = np.abs(np.diff(hard.mean(1)))[SIDE - 1 :: SIDE]
     assert cuts.mean() > jump[borders].mean(), "which crops that do not overlap have"
 
 
-def test_silence_for_a_whole_crop_stays_silence(params):
+def test_silence_for_a_whole_crop_stays_silence(learned):
     song = np.full((200, SIDE), -1.0, np.float32)
     song[:20] = 0.3
-    made = songs.translated(config(), params, song, 0.5)
+    made = songs.translated(*learned, song, 0.5)
     assert np.all(made[64:] == -1) and made[:20].max() > -1
 
 

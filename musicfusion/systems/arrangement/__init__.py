@@ -19,6 +19,7 @@ DECLARATION = Declaration(
     more="others by --config.data.root: folders with stems (SONG/bass.wav, drums.wav...; MUSDB18), with whole songs,"
          " where demucs is installed, or with MIDI files of bands, which are played; several with a comma between",
     load=_load,
+    pretrained="arrangement-lite",
     shipped={
         "cyclegan": Shipped(("generators",)),
         "tuned": Shipped(("generators",), needed=False),

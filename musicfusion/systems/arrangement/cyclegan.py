@@ -13,6 +13,7 @@ import optax
 from jax import lax
 
 from musicfusion.core import optimizers, parallel
+from musicfusion.core.rows import folded
 from musicfusion.core.task import Task
 
 WORLDS = ("a", "b")
@@ -74,7 +75,7 @@ def task(generator: nn.Module, discriminator: nn.Module, group) -> Task:
 
     batch: {"a", "b": pictures [b, H, W, 1] in -1..1, "pair": of the target where `a` is, "levels": quantiles of the
     target's, "before"}. params: {"generators", "discriminators"}, each {"a", "b"}. group: {"cycle", "identity" (in
-    parts of cycle), "density" (0: G_b is not told how dense to be), "optimizer", "steps"}.
+    parts of cycle), "density" (0: G_b is not told how dense to be), "noise" (its deviation), "optimizer", "steps"}.
     """
     optimizer = {part: optimizers.create(group.optimizer, group.steps) for part in ("generators", "discriminators")}
     density = group.density
@@ -102,6 +103,13 @@ def task(generator: nn.Module, discriminator: nn.Module, group) -> Task:
                 "discriminators": {world: discriminator.init(jax.random.fold_in(key, 2 + k), batch["a"])["params"]
                                    for k, world in enumerate(WORLDS)}}
 
+    def noisy(pictures, keys, number):
+        """So that what a picture was is not written between its bands and frames (Bashkirova et al., NeurIPS 2019)."""
+        if not group.noise:
+            return pictures
+        drawn = jax.vmap(lambda key: jax.random.normal(key, pictures.shape[1:]))(folded(keys, number))
+        return pictures + group.noise * drawn
+
     def generate(params, batch):
         """What both generators go down, and the pictures that they made: {"a", "b"}."""
         own = params["generators"]
@@ -110,7 +118,8 @@ def task(generator: nn.Module, discriminator: nn.Module, group) -> Task:
         # a picture to be translated and one that is to stay go through a generator together
         to_b, stay_b = jnp.split(to_target(own, jnp.concatenate([a, b]), jnp.tile(ranks, 2)), 2)
         to_a, stay_a = jnp.split(to_source(own, jnp.concatenate([b, a])), 2)
-        back_a, back_b = to_source(own, to_b), to_target(own, to_a, ranks)
+        back_a = to_source(own, noisy(to_b, batch["row_key"], 50))
+        back_b = to_target(own, noisy(to_a, batch["row_key"], 51), ranks)
         fooled = {"a": squares(judge(params["discriminators"]["a"], to_a), 1.0),
                   "b": squares(judge(params["discriminators"]["b"], to_b), 1.0)}
         cycle = jnp.mean(jnp.abs(back_a - a)) + jnp.mean(jnp.abs(back_b - b))

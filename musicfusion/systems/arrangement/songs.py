@@ -18,7 +18,7 @@ def translated(config, params, picture: np.ndarray, density: float) -> np.ndarra
 
     params: {"generators": {"b"}}; density: 0 to 1, the share of the target's training crops in which less sounds. Crops
     overlap by config.data.overlap frames, over which one fades into the next, in decibels. Where the source is silent
-    for a whole crop, so is the target: the networks cannot tell silence from noise, since they norm each picture.
+    for a whole crop, so is the target: networks that norm each picture cannot tell silence from noise.
     """
     length, overlap = config.data.crop, config.data.overlap
     hop = length - overlap

@@ -133,8 +133,9 @@ class Trainer:
         self.group = group
         self.g = {world: generator(own) for world, own in params["generators"].items()}
         self.d = {world: discriminator(own) for world, own in params["discriminators"].items()}
-        self.optimizer = {part: torch.optim.Adam([x for net in nets.values() for x in net.parameters()], 2e-4,
-                                                 (0.5, 0.999)) for part, nets in (("g", self.g), ("d", self.d))}
+        rate, betas = group.optimizer.rate, (group.optimizer.beta1, group.optimizer.beta2)
+        self.optimizer = {part: torch.optim.Adam([x for net in nets.values() for x in net.parameters()], rate, betas)
+                          for part, nets in (("g", self.g), ("d", self.d))}
         self.pool: dict[str, list] = {"a": [], "b": []}
         self.a, self.b = (torch.tensor(np.asarray(batch[world]))[..., 0][:, None] for world in "ab")
         level = (jnp.mean(batch["b"], (1, 2, 3)) + 1) / 2

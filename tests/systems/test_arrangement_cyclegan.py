@@ -146,6 +146,14 @@ def test_silence_for_a_whole_crop_stays_silence(learned):
     assert np.all(made[64:] == -1) and made[:20].max() > -1
 
 
+def test_what_is_made_does_not_go_on_after_the_source(learned):
+    song = np.full((60, SIDE), -1.0, np.float32)
+    song[4:40] = 0.3
+    made = songs.translated(*learned, song, 0.5)
+    assert np.all(made[48:] == -1) and made[4:40].max() > -1, "eight frames, over which crops overlap"
+    assert made[40:48].max() <= 1 - 2 / 8
+
+
 def test_two_sounds_together_are_at_least_as_loud_as_either():
     one, other = jnp.full((1, 4, 4, 1), 0.2), jnp.full((1, 4, 4, 1), -1.0)
     np.testing.assert_allclose(together(one, other), one, atol=1e-5)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import mel
-from musicfusion.systems.arrangement import cyclegan, nets
+from musicfusion.systems.arrangement import crops, cyclegan, nets
 
 ROWS = 8  # crops that are translated at once
 BLOCK = 1024  # frames: songs are turned into sound in whole blocks, so that one program does for many lengths
@@ -17,8 +17,9 @@ def translated(config, params, picture: np.ndarray, density: float) -> np.ndarra
     """A song's picture [T, M] in -1..1 -> the target's, [T, M].
 
     params: {"generators": {"b"}}; density: 0 to 1, the share of the target's training crops in which less sounds. Crops
-    overlap by config.data.overlap frames, over which one fades into the next, in decibels. Where the source is silent
-    for a whole crop, so is the target: networks that norm each picture cannot tell silence from noise.
+    overlap by config.data.overlap frames, over which one fades into the next, in decibels; after the source's end the
+    target fades out over as many. Where the source is silent for a whole crop, so is the target: networks that norm
+    each picture cannot tell silence from noise.
     """
     length, overlap = config.data.crop, config.data.overlap
     hop = length - overlap
@@ -39,7 +40,17 @@ def translated(config, params, picture: np.ndarray, density: float) -> np.ndarra
     for k in range(count):
         total[k * hop : k * hop + length] += made[k] * weight[:, None]
         weights[k * hop : k * hop + length] += weight[:, None]
-    return np.clip(total / weights, -1, 1)[: len(picture)]
+    return _within(picture, np.clip(total / weights, -1, 1)[: len(picture)], max(overlap, 1))
+
+
+def _within(source: np.ndarray, made: np.ndarray, fade: int) -> np.ndarray:
+    """What was made [T, M], faded out before the source's first sound and after its last, over so many frames."""
+    sounding = np.flatnonzero((source.mean(1) + 1) / 2 > crops.SOUNDS)
+    if not len(sounding):
+        return made
+    frame = np.arange(len(made))
+    away = np.maximum(sounding[0] - frame, frame - sounding[-1]).clip(0)
+    return np.maximum(made - 2 * away[:, None] / fade, -1)
 
 
 @functools.lru_cache(maxsize=4)

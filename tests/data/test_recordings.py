@@ -88,17 +88,20 @@ def test_a_band_s_notes_are_played_part_by_part(tmp_path):
     assert load(tmp_path, source="vocals", target="mix").songs == found.songs
 
 
-def test_a_band_is_played_with_the_soundfonts_that_are_named(tmp_path):
-    band(tmp_path / "a.mid", 0)
-    plain = load(tmp_path)
+def test_a_band_is_played_with_the_soundfonts_that_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # nothing that another test played
+    music = tmp_path / "music"
+    music.mkdir()
+    band(music / "a.mid", 0)
+    plain = load(music)
     soundfont = next((path for path in [audio._soundfont()] if path), tmp_path / "none.sf2")
     try:
         import fluidsynth  # noqa: F401
     except ImportError:
         with pytest.raises(MusicFusionError, match=r"a#a: .*libfluidsynth3"):
-            load(tmp_path, soundfonts=str(soundfont))
+            load(music, soundfonts=str(soundfont))
         return
-    found = load(tmp_path, soundfonts=str(soundfont.parent))
+    found = load(music, soundfonts=str(soundfont.parent))
     assert found.source.endswith(f"rendered with {soundfont.stem}") and found.songs == plain.songs
     assert np.abs(found.arrays["target"].astype(int) - plain.arrays["target"]).mean() > 2
     bass = found.arrays["source"].astype(float)

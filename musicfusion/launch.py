@@ -16,10 +16,10 @@ from pathlib import Path
 from absl import flags
 
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.task import PLACES
 
 MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export")
 SIZES = ("batch", "steps", "steps_per_dispatch", "evaluate_batches", "segments", "width", "depth", "hidden", "layers")
-PLACES = ("data.root", "data.soundfonts")  # on this machine: the same songs may lie elsewhere on another
 FLAGS = flags.FlagValues()
 
 flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=FLAGS)

@@ -448,5 +448,9 @@ def test_a_name_that_is_not_shipped_is_answered_with_those_that_are(shipped, pai
 
 def test_the_card_tells_the_licence_of_every_part_of_a_corpus_that_was_joined():
     assert export.licence("Bach chorales of music21 10.5") == "public domain"
+    fonts = "rendered with FluidR3_GM and MuseScore_General_Lite"
+    assert "both soundfonts" in export.licence(f"grooves, {fonts}")
+    assert "soundfont" not in export.licence("grooves, rendered")
+    assert export.licence(f"my songs, {fonts}") == "not known here", "whose notes nobody here knows"
     assert export.licence("melodies of POP909 (URL) + fiddle tunes of music21 10.5 + 3 MIDI files") == (
         "melodies of POP909 (URL): MIT; fiddle tunes of music21 10.5: public domain; 3 MIDI files: not known here")

@@ -11,6 +11,8 @@ from typing import Any
 Tree = Any  # a pytree of arrays
 Metrics = Mapping[str, Any]  # name -> scalar
 
+PLACES = ("data.root", "data.soundfonts")  # of a config: on this machine; the same songs may lie elsewhere on another
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:

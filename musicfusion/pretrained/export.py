@@ -15,7 +15,7 @@ from musicfusion import __version__
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_folder, atomic_write
 from musicfusion.core.results import Results
-from musicfusion.core.task import Shipped, System
+from musicfusion.core.task import PLACES, Shipped, System
 from musicfusion.data import splits
 from musicfusion.pretrained import CARD, CONFIG, FORMAT, MANIFEST, WEIGHTS
 from musicfusion.render.tables import markdown
@@ -26,8 +26,8 @@ LICENCES = {  # of the songs, by what a corpus's source says
     "Bach chorales": "public domain",
     "fiddle tunes": "public domain",
     "Weimar Jazz Database": "ODbL 1.0 (Jazzomat Research Project, Hochschule für Musik Franz Liszt Weimar)",
-    "FluidR3_GM and MuseScore_General_Lite": "our own renderings of POP909's chord charts, which are MIT, as are both"
-        " soundfonts",
+    "grooves, rendered with FluidR3_GM and MuseScore_General_Lite":
+        "our own renderings of POP909's chord charts, which are MIT, as are both soundfonts",
     "grooves": "our own renderings of POP909's chord charts, which are MIT",
 }
 
@@ -45,7 +45,7 @@ def export(system: System, config, workdir: Path, corpus, out: Path, command: st
     shipped = parts(system, config)
     arrays, stages = parameters(shipped, Results(workdir))
     settings = json.loads(json.dumps(config.to_dict()))
-    settings["data"] |= {key: "" for key in ("root", "soundfonts") if key in settings["data"]}  # places on this machine
+    settings["data"] |= {key: "" for key in settings["data"] if f"data.{key}" in PLACES}
     packed = io.BytesIO()
     np.savez_compressed(packed, allow_pickle=False, **arrays)
     content = {WEIGHTS: packed.getvalue(), CONFIG: (json.dumps(settings, indent=1) + "\n").encode()}

@@ -1,5 +1,6 @@
 """How fast each stage runs on this machine: one table, or JSON."""
 
+import functools
 import json
 import resource
 import tempfile
@@ -9,9 +10,11 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
+from musicfusion.core.contracts import Precompute, Stage, System
 from musicfusion.core.results import Results
-from musicfusion.core.task import Stage, System
+from musicfusion.data.corpus import Corpus
 from musicfusion.evaluate import read_corpus
 from musicfusion.render.tables import markdown
 from musicfusion.train import Programs, train
@@ -22,14 +25,14 @@ HEADER = (
 )
 
 
-def benchmark(system: System, config, workdir: Path, form: str = "text") -> str:
+def benchmark(system: System, config: ConfigDict, workdir: Path, form: str = "text") -> str:
     """Times every stage with the run's own data and batch; prints as text or JSON."""
     corpus = read_corpus(system, config) if form == "text" else system.corpus(config)
     about = measure(system, config, workdir, corpus)
     return json.dumps(about, indent=1) if form == "json" else table(about)
 
 
-def measure(system: System, config, workdir: Path, corpus) -> dict:
+def measure(system: System, config: ConfigDict, workdir: Path, corpus: Corpus) -> dict:
     """The figures of every stage; without a run in `workdir` the stages build upon hardly trained ones.
 
     share_of_peak: the FLOP rate that a step achieves, by the compiler's own count, over that of a large matrix product
@@ -55,7 +58,7 @@ def _hardly_trained(system: System, config, scratch: Path, corpus) -> Results:
     """Stages to build upon: two steps of each, one pass where a stage is one."""
     config = config.copy_and_resolve_references()
     _hurry(config)
-    config.run.update({"evaluate_every": 0, "show_every": 0, "tensorboard": False})
+    config.run.update({"validate_every": 0, "show_every": 0, "tensorboard": False})
     return train(system, config, scratch, corpus)
 
 
@@ -74,15 +77,18 @@ def _stage(stage: Stage, config, corpus, results, peak: float) -> dict:
     state = programs.devices.replicate(programs.init())
     index = programs.index(0, k)
     begun = time.perf_counter()
-    compiled = programs.chunk.lower(state, programs.arrays, index, np.int32(0)).compile()
+    compiled = programs.chunk.lower(state, programs.arrays, programs.frozen, index, np.int32(0)).compile()
     compile_seconds = time.perf_counter() - begun
     flops = _flops(compiled)
-    state, metrics = compiled(*programs.chunk.prepare((state, programs.arrays, index, np.int32(0))))
-    jax.block_until_ready(metrics)
+
+    def dispatch(state, first: int):
+        arguments = (state, programs.arrays, programs.frozen, index, np.int32(first))
+        return jax.block_until_ready(compiled(*programs.chunk.prepare(arguments))[0])
+
+    state = dispatch(state, 0)
     steps, begun = 0, time.perf_counter()
     while time.perf_counter() - begun < SECONDS:
-        state, metrics = compiled(*programs.chunk.prepare((state, programs.arrays, index, np.int32(steps))))
-        jax.block_until_ready(metrics)
+        state = dispatch(state, steps)
         steps += k
     rate = steps / (time.perf_counter() - begun)
     return {
@@ -108,17 +114,17 @@ def _flops(compiled) -> float:
 def _decode_rate(programs: Programs, state) -> float | None:
     """Rows a second through the stage's `generate` (encode, act, decode), on one device."""
     stage = programs.stage
-    if stage.task.generate is None:
+    if isinstance(stage.task, Precompute) or stage.task.generate is None:
         return None
     params = programs.devices.get(state["params"])
     index = jnp.asarray(programs.index(0, 1)[0])
-    keys = programs.row_keys(programs.key, index)
+    keys = programs.example_keys(programs.key, index)
     batch = stage.examples(programs.resident.arrays, index, keys, False)
-    generate = jax.jit(stage.task.generate)
-    jax.block_until_ready(generate(params, batch, programs.key))
+    generate = functools.partial(jax.jit(stage.task.generate), params, batch, programs.frozen, programs.key)
+    jax.block_until_ready(generate())
     count, begun = 0, time.perf_counter()
     while time.perf_counter() - begun < SECONDS / 2:
-        jax.block_until_ready(generate(params, batch, programs.key))
+        jax.block_until_ready(generate())
         count += stage.batch
     return count / (time.perf_counter() - begun)
 
@@ -128,7 +134,7 @@ def _peak_memory() -> float:
     return stats.get("peak_bytes_in_use", 0) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def matrix_product_rate(config, size: int = 4096) -> float:
+def matrix_product_rate(config: ConfigDict, size: int = 4096) -> float:
     """FLOP/s of square matrix products in the run's precision on one device, the best of five."""
     dtype = jnp.dtype(config.run.precision)
     size = size if jax.default_backend() != "cpu" else 2048

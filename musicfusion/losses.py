@@ -1,41 +1,53 @@
-"""Losses and latent distances, one number a row unless said otherwise."""
+"""Losses and latent distances, one number an example unless said otherwise."""
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Integer, Num
+
+from musicfusion.core.arrays import AnyArray
 
 
-def kl_to_standard_normal(mean: jax.Array, std: jax.Array) -> jax.Array:
+def kl_to_standard_normal(mean: Float[AnyArray, "*B d"], std: Float[AnyArray, "*B d"]) -> Float[jax.Array, "*B"]:
     """KL(N(mean, std^2) || N(0, I)) in nats, summed over the last axis. [..., d] x 2 -> [...]."""
     return 0.5 * jnp.sum(mean**2 + std**2 - 1.0 - 2.0 * jnp.log(std), -1)
 
 
-def nll(log_probabilities: jax.Array, targets: jax.Array) -> jax.Array:
+def nll(log_probabilities: Float[AnyArray, "B T C"], targets: Integer[AnyArray, "B T"]) -> Float[jax.Array, " B"]:
     """Negative log-likelihood of a sequence of symbols, nats. [B, T, C], int [B, T] -> [B]."""
     return -jnp.sum(log_probabilities * jax.nn.one_hot(targets, log_probabilities.shape[-1]), (1, 2))
 
 
-def binary_cross_entropy(logits: jax.Array, target: jax.Array | float) -> jax.Array:
+def binary_cross_entropy(
+    logits: Float[AnyArray, "*B"], target: Num[AnyArray, "..."] | float
+) -> Float[jax.Array, "*B"]:
     """-log D for target 1, -log(1 - D) for target 0, from logits, elementwise. [...] -> [...].
 
-    Paper 000, equation (1), with the sign slip of L_{c=0} mended: printed is -(1 - log D).
+    CollageNet, equation (1), with the sign slip of L_{c=0} mended: printed is -(1 - log D).
     """
     return jax.nn.softplus(logits) - target * logits
 
 
-def log_distance(moved: jax.Array, z: jax.Array, sbar: jax.Array) -> jax.Array:
+def log_distance(
+    moved: Float[AnyArray, "*B d"], z: Float[AnyArray, "*B d"], sbar: Float[AnyArray, " d"]
+) -> Float[jax.Array, "*B"]:
     """rho(z', z): mean over the dimensions of log(1 + (z' - z)^2) / sbar^2. [B, d] x 2, [d] -> [B].
 
-    Paper 000, before equation (4). sbar is the average posterior std over the training set.
+    CollageNet, before equation (4). sbar is the average posterior std over the training set.
     """
     return jnp.mean(jnp.log1p((moved - z) ** 2) / sbar**2, -1)
 
 
-def squared_distance(moved: jax.Array, z: jax.Array, sbar: jax.Array) -> jax.Array:
+def squared_distance(
+    moved: Float[AnyArray, "*B d"], z: Float[AnyArray, "*B d"], sbar: Float[AnyArray, " d"]
+) -> Float[jax.Array, "*B"]:
     """Mean over the dimensions of (z' - z)^2 / sbar^2: what the public code logs. [B, d] x 2, [d] -> [B]."""
     return jnp.mean((moved - z) ** 2 / sbar**2, -1)
 
 
-def interval_nll(location, log_scale, below, above) -> jax.Array:
+def interval_nll(
+    location: Num[AnyArray, "..."] | float, log_scale: Num[AnyArray, "..."] | float,
+    below: Num[AnyArray, "..."] | float, above: Num[AnyArray, "..."] | float,
+) -> Float[jax.Array, "..."]:
     """-log of a logistic distribution's mass between `below` and `above`, elementwise; either may be infinite.
 
     The discretised logistic likelihood: a number known to its grid step, on a scale where steps may differ in width.

@@ -1,46 +1,73 @@
-"""Priors of latents: a Gaussian, and a flower of Gaussians (paper 004, section 3.3)."""
+"""Prior distributions of latent codes: a standard Gaussian, and MusAE's flower, a mixture of Gaussians on a circle.
+
+The n components of the flower lie around the unit circle of the first two dimensions, one for each genre (MusAE,
+section 3.3). Each is narrow in all directions but the radial one.
+"""
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Integer, Key
 
-RADIAL, REST = 0.1, 0.001  # a_1, a_2: variances from the centre outward and in all other directions
+from musicfusion.core.arrays import AnyArray
+
+RADIAL_VARIANCE = 0.1  # a_1 of equation (17): from the centre outward
+OTHER_VARIANCE = 0.001  # a_2: in all other directions
 
 
-def gaussian(keys: jax.Array, size: int) -> jax.Array:
-    """N(0, I): a row for each key [b] -> [b, size]."""
+def gaussian(keys: Key[jax.Array, " B"], size: int) -> Float[jax.Array, "B {size}"]:
+    """One draw from N(0, I) for each key: keys [B] -> [B, size]."""
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(keys)
 
 
-def angle(petal: jax.Array | int, petals: jax.Array | int) -> jax.Array:
-    """Where petal i of n lies on the circle, 2 pi i / n, radians."""
-    return jnp.asarray(2 * jnp.pi * petal / petals)
+def angle(
+    component: Integer[AnyArray, "..."] | int, components: Integer[AnyArray, "..."] | int
+) -> Float[jax.Array, "..."]:
+    """The angle of component i of n on the circle, 2 pi i / n, in radians; elementwise."""
+    return jnp.asarray(2 * jnp.pi * component / components)
 
 
-def centre(angle: jax.Array) -> jax.Array:
-    """Equation (14) in its two dimensions: radians [...] -> [..., 2]."""
+def centre(angle: Float[AnyArray, "*B"]) -> Float[jax.Array, "*B 2"]:
+    """The mean of the component at an angle, in the first two dimensions: radians [...] -> [..., 2].
+
+    Source: MusAE, equation (14); in all other dimensions it is 0.
+    """
     return jnp.stack([jnp.cos(angle), jnp.sin(angle)], -1)
 
 
-def flower(keys: jax.Array, angle: jax.Array, size: int) -> jax.Array:
-    """N(mu_i, Sigma_i) of the petal at each row's angle: [b], radians [b] -> [b, size]. Equations (14) to (18).
+def flower(
+    keys: Key[jax.Array, " B"], angle: Float[AnyArray, " B"], size: int
+) -> Float[jax.Array, "B {size}"]:
+    """One draw from N(mu_i, Sigma_i), the flower's component at an angle, for each key.
 
-    Sigma_i = M_i S M_i^-1 turns S = diag(a_1, a_2, a_2, ...) so that its large variance points outward.
+    Sigma_i = M_i S M_i^-1 rotates S = diag(a_1, a_2, a_2, ...) so that its large variance points outward.
+
+    Args:
+        keys: random keys [B].
+        angle: of each draw's component, radians [B].
+        size: dimensions of z, 2 or more.
+
+    Returns:
+        z [B, size].
+
+    Source: MusAE, equations (14) to (18).
     """
     normal = gaussian(keys, size)
-    outward, sideways = normal[:, 0] * jnp.sqrt(RADIAL), normal[:, 1] * jnp.sqrt(REST)
+    outward, sideways = normal[:, 0] * jnp.sqrt(RADIAL_VARIANCE), normal[:, 1] * jnp.sqrt(OTHER_VARIANCE)
     cos, sin = jnp.cos(angle), jnp.sin(angle)
     first = jnp.stack([cos * (1 + outward) - sin * sideways, sin * (1 + outward) + cos * sideways], -1)
-    return jnp.concatenate([first, normal[:, 2:] * jnp.sqrt(REST)], -1)
+    return jnp.concatenate([first, normal[:, 2:] * jnp.sqrt(OTHER_VARIANCE)], -1)
 
 
-def turned(z: jax.Array, turn: jax.Array) -> jax.Array:
-    """z [b, size] moved around the flower by `turn` radians [b]: its first two numbers are rotated."""
-    cos, sin = jnp.cos(turn), jnp.sin(turn)
+def rotated(z: Float[AnyArray, "B size"], angle: Float[AnyArray, " B"]) -> Float[jax.Array, "B size"]:
+    """z [B, size] moved around the flower: its first two dimensions are rotated by radians [B]."""
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
     return jnp.concatenate([
         jnp.stack([cos * z[:, 0] - sin * z[:, 1], sin * z[:, 0] + cos * z[:, 1]], -1), z[:, 2:]], -1)
 
 
-def nearest_petal(z: jax.Array, petals: jax.Array | int) -> jax.Array:
-    """The petal whose centre is nearest to z [..., size]: int32 [...]."""
-    turn = jnp.arctan2(z[..., 1], z[..., 0]) / (2 * jnp.pi) * petals
-    return (jnp.round(turn).astype(jnp.int32) % petals).astype(jnp.int32)
+def nearest_component(
+    z: Float[AnyArray, "*B size"], components: Integer[AnyArray, "*#B"] | int
+) -> Integer[jax.Array, "*B"]:
+    """The component of the flower whose mean is nearest to z [..., size]: int32 [...]."""
+    turns = jnp.arctan2(z[..., 1], z[..., 0]) / (2 * jnp.pi) * components
+    return (jnp.round(turns).astype(jnp.int32) % components).astype(jnp.int32)

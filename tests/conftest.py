@@ -6,10 +6,15 @@ from pathlib import Path
 
 import jax
 import pytest
-from micro import ROOT, launch, micro_flags
+from jaxtyping import install_import_hook
+from typechecked import MODULES
 
-from musicfusion.data import chorales
-from musicfusion.data.corpus import Corpus
+install_import_hook(MODULES, "typechecked.checked")  # before these modules are imported
+
+from micro import ROOT, launch, micro_flags  # noqa: E402
+
+from musicfusion.data import chorales  # noqa: E402
+from musicfusion.data.corpus import Corpus  # noqa: E402
 
 TINY = ("latent", "systems")  # tests of networks so small that compiling takes longer than running
 
@@ -17,7 +22,7 @@ TINY = ("latent", "systems")  # tests of networks so small that compiling takes 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_soon(request):
     """A compiler that is in a hurry; and no program outlives its tests, or a process runs out of memory maps."""
-    hurry = request.path.parent.name in TINY
+    hurry = bool({*TINY} & {*request.path.parts}) and request.path.stem != "test_runs"
     jax.config.update("jax_disable_most_optimizations", hurry)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

@@ -37,8 +37,8 @@ def test_what_did_not_move_has_no_distance_and_no_gradient(pair):
 
 
 def test_small_moves_are_not_lost_to_rounding():
-    z, step, sbar = np.zeros((1, 4), np.float32), np.float32(1e-4), np.float32(0.01)
-    np.testing.assert_allclose(losses.log_distance(z + step, z, sbar), (step / sbar) ** 2, rtol=1e-4)
+    z, step, sbar = np.zeros((1, 4), np.float32), np.float32(1e-4), np.full(4, 0.01, np.float32)
+    np.testing.assert_allclose(losses.log_distance(z + step, z, sbar), (step / sbar[:1]) ** 2, rtol=1e-4)
 
 
 def test_kl_is_that_of_a_gaussian_to_the_standard_normal():

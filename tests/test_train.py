@@ -15,8 +15,9 @@ from micro import launch, micro_config, micro_flags
 from ml_collections import ConfigDict
 
 from musicfusion import train
+from musicfusion.core.contracts import Resident, Stage, Task
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Results, read_config
-from musicfusion.core.task import Resident, Stage, Task
 from musicfusion.data import chorales
 from musicfusion.systems.collagenet.system import SYSTEM
 
@@ -34,7 +35,10 @@ def corpus():
 
 
 def metrics(workdir, stage):
-    """The lines of metrics.jsonl without the time of day."""
+    """The lines of metrics.jsonl without the time of day; none of a stage that learns nothing."""
+    if stage == "latents":
+        assert not (workdir / stage / "metrics.jsonl").exists()
+        return []
     lines = (workdir / stage / "metrics.jsonl").read_text().splitlines()
     return [{k: v for k, v in json.loads(line).items() if k != "time"} for line in lines]
 
@@ -186,8 +190,7 @@ for stage in (stage for stage in SYSTEM.stages(config) if stage.name in MODES):
         state = programs.devices.replicate(begin)
         steps = programs.steps if stage.name == "latents" else 6
         for first in range(0, steps, 3):
-            index = programs.index(first, min(3, steps - first))
-            state, metrics = programs.chunk(state, programs.arrays, index, np.int32(first))
+            state, metrics = programs.advance(state, first, min(3, steps - first))
         runs.append(jax.tree.map(np.array, programs.devices.get((state, metrics))))
         parameters = without_key_biases(runs[-1][0]["params"])
         reference = without_key_biases(runs[0][0]["params"])
@@ -195,7 +198,7 @@ for stage in (stage for stage in SYSTEM.stages(config) if stage.name in MODES):
         scale = max(np.abs(leaf).max() for leaf in reference.values())
         apart = max(np.abs(leaf - reference[name]).max() for name, leaf in parameters.items())
         moved = max(np.abs(leaf - started[name]).max() for name, leaf in parameters.items())
-        loss = float(runs[-1][1]["loss"][-1] / runs[0][1]["loss"][-1])
+        loss = float(runs[-1][1]["loss"][-1] / runs[0][1]["loss"][-1]) if "loss" in metrics else 1.0
         print(json.dumps([stage.name, mode, count, float(apart / scale), float(moved / scale), loss]), flush=True)
     found[stage.name] = runs[0][0]
 """
@@ -242,13 +245,13 @@ import sys
 from musicfusion import evaluate, launch, sample, train
 from musicfusion.core.results import Results
 
-def first(system, config, workdir, corpus):
+def first(system, config, workdir, corpus, init):
     train.train_stage(system.stages(config)[0], config, workdir, corpus, Results(workdir))
 
 def read(system, config, workdir, corpus):
     return [f"step {Results(workdir).step('melody_vae')}"]
 
-train.train, evaluate.evaluate, sample.examples = first, read, lambda *_: []
+train.train, evaluate.evaluate, sample.demos = first, read, lambda *_: []
 sys.exit(launch.main(["musicfusion", *sys.argv[1:]]))
 """
 
@@ -312,7 +315,7 @@ class Interruption(Exception):
 def test_a_published_model_learns_and_goes_on_to_the_same_bits(name, corpus, tmp_path, monkeypatch):
     config = micro_config(run__show_every=0, run__tensorboard=False)
     config[name] = ConfigDict({**PAPER[name], "steps": 40, "batch": 16, "optimizer": DECAY})
-    config.fusion.model = "perceptron"  # the only one for VAEs that cannot be heard
+    config.fusion.model = "perceptron"  # the only one for VAEs whose notes cannot be decoded softly
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 16, "layers": 1})
     stage = next(stage for stage in SYSTEM.stages(config) if stage.name == name)
     programs = train.Programs(stage, config, stage.data(corpus, None))
@@ -352,12 +355,8 @@ def programs(corpus):
     """Of the melody VAE for a seed; nothing is compiled."""
 
     def make(seed):
-        config = micro_config(seed=seed)
-        stage = SYSTEM.stages(config)[0]
-        config.seed = 0  # the same songs in the same splits
-        resident = stage.data(corpus, None)
-        config.seed = seed
-        return train.Programs(stage, config, resident)
+        stage = SYSTEM.stages(micro_config())[0]  # the same songs in the same splits
+        return train.Programs(stage, micro_config(seed=seed), stage.data(corpus, None))
 
     return {seed: make(seed) for seed in (0, 1)}
 
@@ -373,23 +372,23 @@ def test_batches_differ_between_steps_and_seeds_and_are_the_same_again(programs)
     assert first.validation_index(2).min() >= first.resident.train
 
 
-def test_what_a_step_draws_depends_on_seed_stage_step_and_row_alone(corpus):
+def test_what_a_step_draws_depends_on_seed_stage_step_and_example_alone(corpus):
     def draw(first, steps, seed=0, name="melody_vae"):
-        """What each step draws itself [steps] and for each of its 8 rows [steps, 8]."""
+        """What each step draws itself [steps] and for each of its 8 examples [steps, 8]."""
         stage = Stage(
             name=name, steps=9, batch=8,
             task=Task(
-                init=lambda key, batch: {"params": jnp.zeros(1)},
-                step=lambda state, batch, key: (
-                    state, {"loss": jax.random.uniform(key), "rows": jax.vmap(jax.random.uniform)(batch["row_key"])}),
-                evaluate=lambda state, batch, key: {}),
-            data=lambda corpus, results: Resident({}, 100, 0),
-            examples=lambda arrays, index, keys, training: {"row_key": keys})
+                init=lambda key, batch, frozen: {"params": jnp.zeros(1)},
+                step=lambda state, batch, frozen, key: (state, {
+                    "loss": jax.random.uniform(key), "own": jax.vmap(jax.random.uniform)(batch["example_key"])}),
+                validate=lambda state, batch, frozen, key: {}),
+            data=lambda corpus, trained: Resident(arrays={}, train=100),
+            examples=lambda arrays, index, keys, training: {"example_key": keys})
         programs = train.Programs(stage, micro_config(seed=seed), stage.data(corpus, None))
         state = programs.devices.replicate(programs.init())
-        _, drawn = programs.chunk(state, programs.arrays, programs.index(first, steps), np.int32(first))
+        _, drawn = programs.advance(state, first, steps)
         drawn = programs.devices.get(drawn)
-        return np.concatenate([drawn["loss"][:, None], drawn["rows"]], 1)
+        return np.concatenate([drawn["loss"][:, None], drawn["own"]], 1)
 
     whole = draw(0, 4)
     assert len(np.unique(whole)) == 4 * 9
@@ -403,3 +402,46 @@ def test_an_epoch_shows_every_training_segment_once(programs):
     steps = -(-resident.train // 64)
     seen = programs[0].index(0, steps).ravel()[: resident.train]
     np.testing.assert_array_equal(np.sort(seen), np.arange(resident.train))
+
+
+# Begun from weights ---------------------------------------------------------------------------------------------------
+
+
+def test_a_training_begins_where_given_weights_ended(micro_run, corpus, tmp_path):
+    """Of the fusion only the actor is given: the critic is drawn."""
+    config = micro_config(run__tensorboard=False)
+    trained = Results(micro_run)
+
+    class OnlyActor:
+        def __call__(self, stage, subtree="params"):
+            params = trained(stage, subtree)
+            return {"actor": params["actor"]} if stage == "fusion" else params
+
+        def has(self, stage):
+            return stage != "accompaniment_vae"
+
+    stages = {stage.name: stage for stage in SYSTEM.stages(config)}
+
+    def begun(name, init):
+        programs = train.Programs(stages[name], config, stages[name].data(corpus, trained))
+        state = programs.init()
+        return state["params"], train._starting_from(state, init, stages[name])["params"]
+
+    drawn, given = begun("fusion", OnlyActor())
+    assert same(given["actor"], trained("fusion")["actor"]) and same(given["critic"], drawn["critic"])
+    drawn, given = begun("melody_vae", OnlyActor())
+    assert same(given, trained("melody_vae")) and not same(given, drawn)
+    drawn, given = begun("accompaniment_vae", OnlyActor())
+    assert same(given, drawn), "a stage that the weights lack is drawn"
+
+
+def test_weights_of_other_networks_are_refused_as_a_beginning(micro_run, corpus):
+    config = micro_config(run__tensorboard=False, melody_vae__size__width=16)
+    stage = SYSTEM.stages(config)[0]
+    programs = train.Programs(stage, config, stage.data(corpus, None))
+    with pytest.raises(MusicFusionError, match=r"run\.init: its melody_vae has other networks than this config"):
+        train._starting_from(programs.init(), Results(micro_run), stage)
+
+
+def same(one, other) -> bool:
+    return all(jax.tree.leaves(jax.tree.map(np.array_equal, jax.device_get(one), jax.device_get(other))))

@@ -1,8 +1,7 @@
 """Checkpoints of one stage: the only file that knows Orbax.
 
-Orbax writes whole folders and writes them atomically, but restores a flipped byte without a word
-and has no notion of the best step that survives its own clean-up. So every leaf's sha256 is stored
-with it and checked on the way back, and which steps to keep is decided here.
+Orbax writes folders atomically, but it does not notice a flipped byte, and it may delete the best step. So the sha256
+of every leaf is stored with it and checked when it is restored, and which steps are kept is decided here.
 """
 
 import functools
@@ -327,7 +326,7 @@ def _orbax() -> tuple[Any, Any]:
     context.checkpointables.registry = registry
     context.memory.deepcopy_host_arrays = False  # save made a copy already
     context.array.saving.use_compression = False  # weights do not compress
-    if jax.process_count() > 1 and not parallel.in_company():
+    if jax.process_count() > 1 and not parallel.is_distributed():
         context.multiprocessing.primary_host = jax.process_index()
         context.multiprocessing.active_processes = {jax.process_index()}
     return v1, context

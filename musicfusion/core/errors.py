@@ -1,8 +1,8 @@
-"""The one error that a user may see."""
+"""The only kind of exception that a user should see."""
 
 
 class MusicFusionError(Exception):
-    """Bad input at the border: one line that says what is wrong, where, and what would be accepted.
+    """Bad input: one line that says what is wrong, in which file, and what would be accepted.
 
-    launch.py prints the line and exits with code 2; nothing has been written by then.
+    The command line prints it and exits with code 2; nothing has been written by then.
     """

@@ -12,9 +12,12 @@ from musicfusion.core.errors import MusicFusionError
 
 
 def atomic_write(path: str | Path, data: bytes | str) -> Path:
-    """Write `data` (text as UTF-8) to `path`; a reader sees the old file or the new one, whole.
+    """Writes `data` (text as UTF-8) to `path`; a reader sees the old file or the new one, whole. Returns the path.
 
-    Missing parent folders are made. Raises MusicFusionError where the path cannot be written.
+    Missing parent folders are made.
+
+    Raises:
+        MusicFusionError: the path cannot be written.
     """
     path = Path(path)
     # A name of our own, not tempfile's: its files are readable by their owner only.
@@ -36,13 +39,13 @@ def atomic_write(path: str | Path, data: bytes | str) -> Path:
 
 @contextmanager
 def atomic_folder(out: str | Path) -> Iterator[Path]:
-    """A folder to fill: its files move into `out` when the block ends well, else vanish.
+    """A temporary folder, whose files move into `out` when the block ends without an exception, or else are removed.
 
-    A new `out` appears at once, with everything in it. In an `out` that is there, files of the
-    same name are replaced one by one, each whole, and all others are kept. Any exception, Ctrl-C
-    too, leaves `out` as it was.
+    A new `out` appears at once, with everything in it. In an `out` that exists, files of the same name are replaced one
+    by one, each whole, and all others are kept. Any exception, Ctrl-C too, leaves `out` as it was.
 
-    Raises MusicFusionError, before the block runs, if `out` is a file or cannot be written.
+    Raises:
+        MusicFusionError: `out` is a file or cannot be written; raised before the block runs.
     """
     out = Path(os.path.abspath(out))
     try:
@@ -66,7 +69,7 @@ def atomic_folder(out: str | Path) -> Iterator[Path]:
 
 
 def _move(work: Path, out: Path) -> None:
-    """Move everything under `work` to the same place under `out`."""
+    """Moves everything under `work` to the same relative path under `out`."""
     if not out.exists():
         out.parent.mkdir(parents=True, exist_ok=True)
         os.rename(work, out)

@@ -1,7 +1,7 @@
 """Devices and processes: the only file that knows pmap, shard_map and jax.distributed.
 
 A step is written once, as a function of the whole state and of one device's part of the batch. It
-knows the axis through `mean`, `total`, `gather`, `masked_mean` and `rows`, and nothing else.
+knows the axis through `mean`, `total`, `gather`, `masked_mean` and `example_numbers`, and nothing else.
 `Parallel.compile` puts `jax.pmap` or `jax.shard_map` around it; both take and return fully
 replicated state, so the choice is one word in the config.
 """
@@ -28,7 +28,7 @@ MODES = ("pmap", "shard_map")
 Tree = Any
 _Fn = Callable[..., Any]
 _Axes = tuple[int | None, ...]
-_alone = False
+_single = False
 
 
 # Processes ----------------------------------------------------------------------------------------
@@ -38,8 +38,8 @@ def initialise(coordinator: str = "", processes: int = 1, process: int = 0) -> N
     """Joins this process to the others; must run before anything touches a device.
 
     Args:
-      coordinator: "" for one process, or for a job step that Slurm or a TPU pod announces in the
-        environment; "auto" to let JAX find out; else "host:port" of process 0.
+      coordinator: "" for one process, or for a job step of Slurm or a TPU pod, which the environment tells; "auto" to
+        let JAX find it; else "host:port" of process 0.
       processes: number of processes, where the coordinator is given.
       process: number of this process, 0 .. processes - 1.
 
@@ -67,29 +67,29 @@ def _announced() -> bool:
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes files and talks to the user."""
+    """Whether this process is the one that writes files and prints."""
     return jax.process_index() == 0
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """What one process does while the others do not: nothing in it waits for them."""
-    global _alone
-    before, _alone = _alone, True
+def single_process() -> Iterator[None]:
+    """For what one process does and the others do not: nothing inside waits for them."""
+    global _single
+    before, _single = _single, True
     try:
         yield
     finally:
-        _alone = before
+        _single = before
 
 
-def in_company() -> bool:
-    """Whether there are other processes, and they do what this one does."""
-    return jax.process_count() > 1 and not _alone
+def is_distributed() -> bool:
+    """Whether there are other processes that run the same code now (not inside `single_process`)."""
+    return jax.process_count() > 1 and not _single
 
 
 def agree(text: str) -> bool:
     """Whether all processes call this with the same text; the same answer in every process."""
-    if not in_company():
+    if not is_distributed():
         return True
     digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
     digests = multihost_utils.process_allgather(digest)  # [process, 32]
@@ -98,7 +98,7 @@ def agree(text: str) -> bool:
 
 def wait_for_all(name: str) -> None:
     """Returns when every process has come here; `name` must be the same in all of them."""
-    if in_company():
+    if is_distributed():
         multihost_utils.sync_global_devices(name)
 
 
@@ -117,7 +117,7 @@ def total(tree: Tree) -> Tree:
 
 
 def gather(tree: Tree) -> Tree:
-    """Every device's rows of every leaf, joined along axis 0 in the order of the global batch."""
+    """Every device's part of every leaf, joined along axis 0 in the order of the global batch."""
     return lax.all_gather(tree, AXIS, tiled=True) if _mapped() else tree
 
 
@@ -128,7 +128,7 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     mean, and `mean` of its gradients is the gradient of the global masked mean.
 
     Args:
-      x: values  # [...]
+      x: values [...].
       mask: 0 or 1, of a shape that broadcasts to that of x.
 
     Returns:
@@ -140,8 +140,8 @@ def masked_mean(x: jax.Array, mask: jax.Array) -> jax.Array:
     return value / jnp.maximum(lax.stop_gradient(mean(jnp.sum(weight))), 1e-8)
 
 
-def rows(local: int) -> jax.Array:
-    """The row numbers in the global batch of this device's `local` rows  # int32 [local]."""
+def example_numbers(local: int) -> jax.Array:
+    """The numbers in the global batch of this device's `local` examples, int32 [local]."""
     first = lax.axis_index(AXIS) * local if _mapped() else 0
     return first + jnp.arange(local, dtype=jnp.int32)
 
@@ -163,7 +163,7 @@ def host(tree: Tree) -> Tree:
 
 
 def check_batch(batch: int, count: int) -> None:
-    """Raises MusicFusionError where `batch` rows do not divide over `count` devices."""
+    """Raises MusicFusionError if `batch` examples do not divide over `count` devices."""
     if batch > 0 and batch % count == 0:
         return
     lower = batch // count * count

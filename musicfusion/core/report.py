@@ -1,4 +1,4 @@
-"""What a run tells: metrics.jsonl, TensorBoard and the line in the terminal.
+"""The records of a run: metrics.jsonl, TensorBoard and the line in the terminal.
 
 The only file that knows TensorBoard.
 """
@@ -39,7 +39,8 @@ class Report:
     def rewind(self, step: int) -> None:
         """Drops what was written after `step`, because a resumed run writes it again.
 
-        A line that a kill cut short goes too. A run that starts afresh in an old folder gives -1.
+        A line that was cut short when the run was killed is dropped too. A run that starts anew in an old folder gives
+        -1.
         """
         if not self.active:
             return
@@ -52,7 +53,7 @@ class Report:
     def scalars(self, step: int, values: Mapping[str, Any]) -> None:
         """Appends one line {"step": ..., "time": seconds since 1970, name: number, ...}.
 
-        A number that is not finite becomes null, because JSON has no word for it.
+        A number that is not finite becomes null, because JSON cannot hold it.
         """
         if not self.active:
             return
@@ -67,7 +68,7 @@ class Report:
                 self._show("add_scalar", name, x, step)
 
     def image(self, step: int, name: str, pixels: np.ndarray) -> None:
-        """Shows a picture in TensorBoard.
+        """Shows an image in TensorBoard.
 
         Args:
           step: where on the axis.
@@ -104,20 +105,20 @@ class Report:
                 folder = str(self.path.parent / "tensorboard")
                 self._board = SummaryWriter(folder, purge_step=self._purge_step)
             getattr(self._board, method)(*args, **kwargs)
-        except ImportError as error:  # tensorboardX; Pillow for pictures; soundfile for sound
+        except ImportError as error:  # tensorboardX; Pillow for images; soundfile for sound
             self._wanted = self._wanted - {method} if self._board is not None else set()
             what = "no event files" if self._board is None else f"event files without {method[4:]}"
             print(f"{error.name} is not installed: {what} for TensorBoard", file=sys.stderr)
 
 
 def working(what: str) -> None:
-    """Tells somebody who waits at a terminal what is being done now; says nothing where nobody does."""
+    """Says at a terminal what is being done now; silent where standard error is not a terminal."""
     if sys.stderr.isatty():
         print(what, file=sys.stderr, flush=True)
 
 
 class Progress:
-    """One line in the terminal that says how far a stage is; silent where nobody watches."""
+    """One line in the terminal that says how far a stage is; silent where the stream is not a terminal."""
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class Progress:
         self._due = 0.0
         self._width = 0
 
-    def update(self, step: int, loss: float) -> None:
+    def update(self, step: int, loss: float | None) -> None:
         """Rewrites the line, at most five times a second; at the last step in any case."""
         now = time.monotonic()
         if self._began is None:
@@ -153,12 +154,13 @@ class Progress:
         self._due = now + 0.2
         began, first = self._began
         words = [self.stage, f"{step}/{self.total}"]
+        said = [] if loss is None else [f"loss {loss:.3f}"]
         if step > first and now > began:
             rate = (step - first) / (now - began)
             words += [f"{rate:.1f} steps/s", f"{rate * self.batch:.0f} examples/s"]
-            words += [f"loss {loss:.3f}", f"{_clock((self.total - step) / rate)} left"]
+            words += [*said, f"{_clock((self.total - step) / rate)} left"]
         else:
-            words += [f"loss {loss:.3f}"]
+            words += said
         # A line that wraps could not be rewritten.
         line = "  ".join(words)[: shutil.get_terminal_size().columns - 1]
         self.stream.write("\r" + line.ljust(self._width))

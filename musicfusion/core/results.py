@@ -1,6 +1,7 @@
 """Where later stages, sampling and evaluation find what earlier stages learned."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,14 @@ class Results:
         return Checkpoints(self.workdir / stage / "checkpoints")
 
 
+SKIPPED = "skipped.json"  # in a workdir: {song: why it was left out}
+
+
+def write_skipped(skipped: Mapping[str, str], workdir: Path) -> None:
+    """Says in the workdir which songs of the corpus were left out, and why."""
+    atomic_write(Path(workdir) / SKIPPED, json.dumps(dict(skipped), indent=1) + "\n")
+
+
 def write_config(config: dict[str, Any], workdir: Path) -> None:
     """Keeps the resolved config of a run in its workdir."""
     atomic_write(Path(workdir) / "config.json", json.dumps(config, indent=1) + "\n")
@@ -82,3 +91,10 @@ def read_config(workdir: Path) -> dict[str, Any]:
                 if config := checkpoints.meta(step).get("config"):
                     return config
     raise MusicFusionError(f"{workdir} is not the workdir of a run: it has no config.json; train first")
+
+
+def is_trained(workdir: Path) -> bool:
+    """Whether a run has begun in a folder, which may be missing. MusicFusionError if it is a file."""
+    if workdir.exists() and not workdir.is_dir():
+        raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
+    return any(workdir.glob("*/checkpoints/*"))

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 import jax
+from jaxtyping import Float, Shaped
 
 from musicfusion import losses
+from musicfusion.core.arrays import AnyArray
 
 
-def split(z: jax.Array, parts: Mapping[str, int]) -> dict[str, jax.Array]:
-    """z [B, d] -> {part: [B, size]}."""
+def split(z: Shaped[AnyArray, "*B d"], parts: Mapping[str, int]) -> dict[str, Shaped[AnyArray, "*B _"]]:
+    """z [..., d] -> {part: [..., size]}."""
     found, start = {}, 0
     for name, size in parts.items():
         found[name] = z[..., start : start + size]
@@ -16,7 +18,9 @@ def split(z: jax.Array, parts: Mapping[str, int]) -> dict[str, jax.Array]:
     return found
 
 
-def distances(moved: jax.Array, z: jax.Array, sbar: jax.Array, parts: Mapping[str, int]) -> dict[str, jax.Array]:
-    """rho of each part, one number a row. [B, d] x 2, sbar [d] -> {part: [B]}."""
+def distances(
+    moved: Float[AnyArray, "*B d"], z: Float[AnyArray, "*B d"], sbar: Float[AnyArray, " d"], parts: Mapping[str, int]
+) -> dict[str, Float[jax.Array, "*B"]]:
+    """rho of each part (losses.log_distance), one number for each example. [B, d] x 2, sbar [d] -> {part: [B]}."""
     by_part = [split(x, parts) for x in (moved, z, sbar)]
     return {name: losses.log_distance(*(part[name] for part in by_part)) for name in parts}

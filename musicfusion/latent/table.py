@@ -1,8 +1,7 @@
-"""A corpus in latent space: posterior mean and std of all rows, encoded once.
+"""A corpus in latent space: posterior mean and std of all examples, encoded once.
 
-The stage is a task like any other: a step encodes a batch of rows and writes them into the state. What sampling needs
-of it (sbar, the average posterior std: paper 000, section 3.2, and paper 001, section 2.3; and the spread of the means)
-is in state["params"].
+What sampling needs of it (sbar, the average posterior std: CollageNet, section 3.2, and Connective Fusion, section 2.3;
+and the spread of the means) is in state["params"].
 """
 
 from collections.abc import Callable, Iterable
@@ -11,22 +10,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.core import parallel
-from musicfusion.core.task import Resident, Task
-from musicfusion.latent import partners
+from musicfusion.core.contracts import Precompute, Resident, Tree
+from musicfusion.data.corpus import Corpus
+from musicfusion.latent import negatives
 
 STORED = jnp.float16
 
 
-def rows(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[dict[str, np.ndarray], int]:
-    """What each row encodes: {"start", "shift", "low", "high"} int32 [R], and how many rows are for training.
+def table(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[dict[str, np.ndarray], int]:
+    """What is encoded: {"start", "shift", "low", "high"} int32 [N], and how many examples are for training.
 
     parts: of training, then of validation, each (start [n], song [n], shifts [n, copies]): an example's copies, each in
-    a key of its own, are neighbours. Rows low..high-1 are those of the same song and part: all others are unrelated.
+    a key of its own, are neighbours. Examples low..high-1 are of the same song and part: all others are unrelated.
     """
     found: list[dict[str, np.ndarray]] = []
     for start, song, shifts in parts:
         copies, offset = shifts.shape[1], len(found[0]["start"]) if found else 0
-        low, high = partners.song_bounds(song)
+        low, high = negatives.song_bounds(song)
         found.append({"start": np.repeat(start, copies), "shift": shifts.reshape(-1),
                       "low": np.repeat(low * copies, copies) + offset,
                       "high": np.repeat(high * copies, copies) + offset})
@@ -34,23 +34,22 @@ def rows(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[di
             len(found[0]["start"]))
 
 
-def resident(corpus, table: dict[str, np.ndarray], train: int, batch: int, **vaes) -> Resident:
-    """The corpus, the rows to encode, and the trained VAEs, for one pass over the rows."""
-    total = len(table["start"])
-    arrays = {"corpus": dict(corpus.arrays), "rows": table, "train": np.int32(train), **vaes}
-    return Resident(arrays, total, 0, steps=-(-total // batch))
+def resident(corpus: Corpus, entries: dict[str, np.ndarray], train: int, vaes: Tree) -> Resident:
+    """The corpus, the table of what is encoded, and the trained VAEs (frozen), for one pass over the table."""
+    arrays = {"corpus": dict(corpus.arrays), "table": entries, "learned": np.arange(len(entries["start"])) < train}
+    return Resident(arrays=arrays, train=len(entries["start"]), frozen={"vaes": vaes})
 
 
-def task(encode: Callable, size: int, floor: float) -> Task:
-    """encode(batch) -> posterior mean and std [B, size]; floor: the least sbar.
+def precompute(encode: Callable, *, size: int, floor: float) -> Precompute:
+    """encode(vaes, batch) -> posterior mean and std [B, size]; floor: the least sbar.
 
-    A batch also says which rows it holds ("index" [B]), how many are for training ("train"; only they count for sbar)
-    and how many there are ("total" [R]). state: {"params", "sums", "latents": {"mean", "std"}, "seen"}.
+    A batch also holds which entries of the table it encodes ("index" [B]) and which entries are for training
+    ("learned" bool [N]; only they count for sbar). state: {"params", "sums", "latents": {"mean", "std"}, "seen"}.
     """
 
-    def init(key, batch):
-        del key
-        total = batch["total"].shape[0]
+    def init(key, batch, frozen):
+        del key, frozen
+        total = len(batch["learned"])
         nothing = jnp.zeros(size)
         return {
             "params": {"sbar": nothing, "mean": nothing, "scale": nothing},
@@ -59,11 +58,10 @@ def task(encode: Callable, size: int, floor: float) -> Task:
             "seen": jnp.zeros(total, bool),
         }
 
-    def step(state, batch, key):
-        del key
-        mean, std, index = parallel.gather((*encode(batch), batch["index"]))
-        copies = jnp.zeros(len(state["seen"])).at[index].add(1.0)[index]  # a batch may hold a row twice
-        new = (~state["seen"][index] & (index < batch["train"])) / copies
+    def step(state, batch, frozen):
+        mean, std, index = parallel.gather((*encode(frozen["vaes"], batch), batch["index"]))
+        copies = jnp.zeros(len(state["seen"])).at[index].add(1.0)[index]  # a batch may hold an entry twice
+        new = (~state["seen"][index] & batch["learned"][index]) / copies
         new = new[:, None]
         old = state["sums"]
         sums = {
@@ -83,13 +81,6 @@ def task(encode: Callable, size: int, floor: float) -> Task:
             "mean": state["latents"]["mean"].at[index].set(mean.astype(STORED)),
             "std": state["latents"]["std"].at[index].set(std.astype(STORED)),
         }
-        seen = state["seen"].at[index].set(True)
-        metrics = {"loss": jnp.mean(std), "sbar": jnp.mean(params["sbar"]),
-                   "scale": jnp.mean(params["scale"])}
-        return {"params": params, "sums": sums, "latents": latents, "seen": seen}, metrics
+        return {"params": params, "sums": sums, "latents": latents, "seen": state["seen"].at[index].set(True)}
 
-    def evaluate(state, batch, key):
-        del batch, key
-        return {"sbar": jnp.mean(state["params"]["sbar"])}
-
-    return Task(init, step, evaluate)
+    return Precompute(init=init, step=step)

@@ -4,18 +4,20 @@ A model has `aspects` (latent sizes in z's order), `teacher(fraction of the trai
 `losses(z, batch, key, teacher) -> {term: [B]}` in nats, `decode(z) -> arrays`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
-from musicfusion.core.task import Task
+from musicfusion.core.contracts import Task
 from musicfusion.latent.space import split
 
 
-def init(model, key, batch) -> dict:
+def init(model: Any, key: jax.Array, batch: Mapping[str, jax.Array]) -> dict:
     """Parameters of every part of a VAE: encoder, losses (teacher-forced) and decoder."""
 
     def everything(m, batch):
@@ -25,48 +27,57 @@ def init(model, key, batch) -> dict:
     return model.init(key, batch, method=everything)["params"]
 
 
-def task(model, group, counts: Callable[[dict, dict], dict]) -> Task:
+def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl: Mapping[str, float],
+         kl_midpoint: float = 0.0, free_nats: float = 0.0, counts: Callable[[dict, dict], dict]) -> Task:
     """ELBO with a KL weight for each aspect; the loss is nats per segment.
 
-    group.free_nats, if there: so many of each aspect's KL cost nothing.
+    Args:
+        model: a VAE as described above.
+        optimizer, steps: of the whole training.
+        kl: weight of each aspect's KL, per nat.
+        kl_midpoint: fraction of the steps at which a logistic ramp of these weights reaches half; 0: no ramp.
+        free_nats: so many of each aspect's KL cost nothing.
+        counts: (batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
 
-    counts(batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
-    state: {"params", "optimizer", "step"}.
+    Returns:
+        A Task with state {"params", "optimizer", "step"}.
     """
-    aspects, free = model.aspects, group.get("free_nats", 0.0)
+    aspects = model.aspects
 
     def kl_terms(mean, std):
         means, stds = split(mean, aspects), split(std, aspects)
         return {name: losses.kl_to_standard_normal(means[name], stds[name]) for name in aspects}
 
     def kl_ramp(fraction):
-        if not group.kl_midpoint:
+        if not kl_midpoint:
             return 1.0
-        return jax.nn.sigmoid(11.5 * (fraction / group.kl_midpoint - 1.0))
+        return jax.nn.sigmoid(11.5 * (fraction / kl_midpoint - 1.0))
 
-    def loss(params, batch, key, fraction):
+    def loss(params, batch, frozen, key, fraction):
+        del frozen
         mean, std = model.apply({"params": params}, batch, method="encode")
         noise = jax.vmap(lambda k: jax.random.normal(jax.random.fold_in(k, 1), mean.shape[1:]))
-        z = mean + std * noise(batch["row_key"])
+        z = mean + std * noise(batch["example_key"])
         teacher = model.teacher(fraction)
         terms = model.apply({"params": params}, z, batch, key, teacher, method="losses")
         terms = {name: jnp.mean(value) for name, value in terms.items()}
-        kl = {name: jnp.mean(value) for name, value in kl_terms(mean, std).items()}
-        weighted = sum(group.kl[name] * jnp.maximum(kl[name] - free, 0.0) for name in aspects)
+        nats = {name: jnp.mean(value) for name, value in kl_terms(mean, std).items()}
+        weighted = sum(kl[name] * jnp.maximum(nats[name] - free_nats, 0.0) for name in aspects)
         total = sum(terms.values()) + kl_ramp(fraction) * weighted
-        return total, {"loss": total, **terms, **{f"kl_{name}": kl[name] for name in aspects}}
+        return total, {"loss": total, **terms, **{f"kl_{name}": nats[name] for name in aspects}}
 
-    def evaluate(state, batch, key):
-        _, metrics = loss(state["params"], batch, key, 1.0)
-        found = parallel.total(counts(batch, generate(state["params"], batch, key)))
+    def validate(state, batch, frozen, key):
+        _, metrics = loss(state["params"], batch, frozen, key, 1.0)
+        found = parallel.total(counts(batch, generate(state["params"], batch, frozen, key)))
         rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
         return metrics | rates
 
-    def generate(params, batch, key):
+    def generate(params, batch, frozen, key):
         """Greedy reconstruction from the posterior mean."""
-        del key
+        del frozen, key
         mean, _ = model.apply({"params": params}, batch, method="encode")
         return model.apply({"params": params}, mean, method="decode")
 
-    start, step = optimizers.learner(group, lambda key, batch: init(model, key, batch), loss)
-    return Task(start, step, evaluate, generate)
+    start, step = optimizers.learner(optimizer, steps=steps, parameters=lambda key, batch, _: init(model, key, batch),
+                                     loss=loss)
+    return Task(init=start, step=step, validate=validate, generate=generate)

@@ -11,7 +11,7 @@ STEPS = 100
 
 def rates(schedule, warmup=0):
     """How far Adam goes at each step down a steady slope: its learning rate."""
-    optimizer = optimizers.create({"rate": 0.5, "schedule": schedule, "warmup": warmup, "clip": 0.0}, STEPS)
+    optimizer = optimizers.create(rate=0.5, schedule=schedule, warmup=warmup, clip=0.0, steps=STEPS)
     params = {"x": jnp.zeros(())}
     state, found = optimizer.init(params), []
     for _ in range(STEPS + 5):
@@ -37,4 +37,16 @@ def test_cosine_warms_up_and_ends_at_a_hundredth_and_decay_falls_slowly():
 
 def test_an_unknown_schedule_is_refused():
     with pytest.raises(MusicFusionError, match="use constant, cosine, decay, linear"):
-        optimizers.create({"rate": 1.0, "schedule": "steps", "warmup": 0, "clip": 0.0}, 10)
+        optimizers.create(rate=1.0, schedule="steps", steps=10)
+
+
+def test_a_step_of_one_group_leaves_the_others_alone():
+    params = {"critics": {"a": jnp.ones(2), "b": jnp.ones(2)}, "actor": jnp.ones(2)}
+    optimizer = optimizers.create(rate=0.1, schedule="constant", steps=STEPS)
+    moments = {"critics": {name: optimizer.init(p) for name, p in params["critics"].items()},
+               "actor": optimizer.init(params["actor"])}
+    state = {"params": params, "optimizer": moments, "step": 7}
+    after = optimizers.update(optimizer, state, ("critics", "b"), jnp.ones(2))
+    assert after["params"]["critics"]["b"] == pytest.approx([0.9, 0.9], rel=1e-4)
+    assert after["params"]["critics"]["a"] is params["critics"]["a"] and after["params"]["actor"] is params["actor"]
+    assert after["optimizer"]["actor"] is moments["actor"] and after["step"] == 7

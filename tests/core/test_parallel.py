@@ -38,7 +38,7 @@ def init(key):
 
 def step(state, batch, key):
     x, mask = batch["x"], batch["mask"]
-    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(parallel.rows(len(x)))
+    keys = jax.vmap(lambda row: jax.random.fold_in(key, row))(parallel.example_numbers(len(x)))
     noise = jax.vmap(lambda key: jax.random.normal(key, (5,)))(keys)
 
     def loss(params):
@@ -125,7 +125,7 @@ def test_two_processes_train_like_one(one_process):
 
 def test_a_task_function_called_on_its_own_sees_one_device():
     x = jnp.arange(6.0).reshape(2, 3)
-    np.testing.assert_array_equal(parallel.rows(3), [0, 1, 2])
+    np.testing.assert_array_equal(parallel.example_numbers(3), [0, 1, 2])
     np.testing.assert_array_equal(jax.jit(parallel.mean)(x), x)
     np.testing.assert_array_equal(parallel.total({"a": x})["a"], x)
     assert parallel.masked_mean(x, jnp.array([[1.0], [0.0]])) == 1.0

@@ -5,41 +5,43 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from micro import micro_config
-from ml_collections import ConfigDict
 
 from musicfusion import losses
-from musicfusion.latent import fusion
+from musicfusion.core import optimizers
+from musicfusion.latent import actor_critic
 from musicfusion.latent.space import distances
-from musicfusion.systems.collagenet import latents
-from musicfusion.systems.collagenet.actor_critic import ASPECTS, Actor, Critic, control_loss
+from musicfusion.systems.collagenet.actor_critic import Actor, Critic
+from musicfusion.systems.collagenet.dataset import Latents, Segments
+from musicfusion.systems.collagenet.objective import ASPECTS, control_loss
 
 ASPECT_SIZES = {"pitch": 3, "rhythm": 3, "chord": 4, "texture": 6}
 SIZE, MELODY_SIZE = 16, 6
 KEY = jax.random.key(0)
 RATE = 1e-3
+LATENTS = Latents(segments=Segments(melody_onsets=2, accompaniment_onsets=8, seed=0), train=100, validation=40,
+                  transpositions=3)
 
 
 @pytest.fixture(scope="module")
 def table(corpus):
-    """The rows of a few hundred latents, how many are for training, and the song of each."""
-    rows, train = latents.rows(corpus, micro_config(latents__segments=100, latents__validation=40))
-    return rows, train, np.searchsorted(corpus.first_beat, rows["start"], "right") - 1
+    """The table of a few hundred latents, how many are for training, and the song of each."""
+    entries, train = LATENTS.table(corpus)
+    return entries, train, np.searchsorted(corpus.first_beat, entries["start"], "right") - 1
 
 
 @pytest.fixture(scope="module")
 def numbered(table):
-    """Arrays in which every latent is its own row's number, without any spread."""
-    rows, train, _ = table
-    total = len(rows["start"])
+    """Arrays in which every latent is its own number in the table, without any spread."""
+    entries, train, _ = table
+    total = len(entries["start"])
     number = np.repeat(np.arange(total, dtype=np.float32)[:, None], SIZE, 1)
-    return {"mean": number, "std": np.zeros_like(number), "low": rows["low"], "high": rows["high"],
-            "bounds": np.array([0, train, total], np.int32), "sbar": np.ones(SIZE, np.float32), "vaes": {}}
+    return {"mean": number, "std": np.zeros_like(number), "low": entries["low"], "high": entries["high"],
+            "bounds": np.array([0, train, total], np.int32)}
 
 
 @pytest.fixture(scope="module")
 def examples():
-    return jax.jit(partial(fusion.examples, cut=MELODY_SIZE, knobs=len(ASPECTS)), static_argnums=3)
+    return jax.jit(partial(actor_critic.examples, cut=MELODY_SIZE, controls=len(ASPECTS)), static_argnums=3)
 
 
 def test_an_unrelated_partner_is_of_another_song_and_of_the_same_split(table, numbered, examples):
@@ -80,56 +82,50 @@ def test_training_draws_from_the_posterior_and_validation_takes_its_mean(numbere
     assert (still["real"] == 2).all() and (still["unrelated"] == 2).all()
 
 
-def test_where_paper_001_has_it_training_takes_the_mean_too(numbered):
+def test_without_noise_training_takes_the_mean_too(numbered):
     arrays = numbered | {"std": np.ones_like(numbered["std"])}
     index = np.arange(20)
-    batch = fusion.examples(arrays, index, jax.random.split(KEY, 20), True, cut=MELODY_SIZE, knobs=2, noise=0.0)
+    batch = actor_critic.examples(arrays, index, jax.random.split(KEY, 20), True, cut=MELODY_SIZE, controls=2,
+                                  noise=0.0)
     np.testing.assert_array_equal(batch["real"], numbered["mean"][:20])
     assert batch["controls"].shape == (20, 2)
 
 
 def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corpus, examples, table):
-    rows, train, _ = table
-    total = len(rows["start"])
+    entries, train, _ = table
+    total = len(entries["start"])
     sbar = np.full(SIZE, 0.0123, np.float32)
     stored = {"mean": np.ones((total, SIZE), np.float16), "std": np.zeros((total, SIZE), np.float16)}
-
-    def results(stage, subtree="params"):
-        return {"latents": {"params": {"sbar": sbar}, "latents": stored}}.get(stage, {}).get(subtree, {})
-
-    config = micro_config(latents__segments=100, latents__validation=40)
-    resident = latents.encoded(corpus, config, results)
+    resident = LATENTS.encoded(corpus, latents=stored, sbar=sbar, vaes={})
     assert (resident.train, resident.validation) == (train, total - train)
     batch = examples(resident.arrays, np.arange(8), jax.random.split(KEY, 8), True)
-    assert {batch[name].dtype for name in ("real", "unrelated", "prior", "sbar")} == {jnp.dtype("float32")}
-    np.testing.assert_array_equal(batch["sbar"], sbar)
+    assert {batch[name].dtype for name in ("real", "unrelated", "prior")} == {jnp.dtype("float32")}
+    np.testing.assert_array_equal(resident.frozen["sbar"], sbar)
+    assert resident.frozen["sbar"].dtype == np.float32
 
 
 # The two updates -----------------------------------------------------------------------------------------------------
 
 
-def group(**changes):
-    settings = ConfigDict({
-        "weights": {"real": 0.5, "raw": 1 / 11, "fake": 10 / 11}, "prior": 1.0, "distance": 0.7,
-        "critic_updates": 1, "actor_rate": 1.0, "actor_start": 0, "steps": 100,
-        "diversity": (0.0, 0.0),
-        "optimizer": {"rate": RATE, "schedule": "constant", "warmup": 0, "clip": 0.0, "beta1": 0.0, "beta2": 0.9},
-    })
-    settings.update(changes)
-    return settings
-
-
 ACTOR, CRITIC = Actor(ASPECT_SIZES, 32, 2, 0.0), Critic(ASPECT_SIZES, 32, 2, 0.0)
 
 
-def hear(vaes, z):
+FROZEN = {"sbar": np.full(SIZE, 0.3, np.float32), "vaes": {}}
+
+
+def features(vaes, z):
     """What actor and critic read: here z, but louder."""
     del vaes
     return 2.0 * z
 
 
-def task(**changes):
-    return fusion.task(ACTOR, CRITIC, hear, lambda params, z: {"z": z}, control_loss, group(**changes))
+def task(rate=RATE, actor_rate=1.0, **changes):
+    settings = {"prior": 1.0, "distance": 0.7, "loss_weights": (0.5, 1 / 11, 10 / 11)} | changes
+    settings["loss_weights"] = dict(zip(("real", "raw", "fake"), settings["loss_weights"], strict=True))
+    adam = partial(optimizers.create, schedule="constant", clip=0.0, beta1=0.0, beta2=0.9, steps=100)
+    return actor_critic.task(
+        actor=ACTOR, critic=CRITIC, features=features, decode=lambda vaes, z: {"z": z}, cost=control_loss,
+        optimizer={"actor": adam(rate=rate * actor_rate), "critic": adam(rate=rate)}, **settings)
 
 
 def pairs(rng, rows=32):
@@ -142,8 +138,7 @@ def pairs(rng, rows=32):
     return {
         "real": pair(np.concatenate([first, long], 1)), "unrelated": pair(np.concatenate([other, long], 1)),
         "prior": rng.normal(size=(rows, SIZE)).astype(np.float32),
-        "controls": rng.uniform(size=(rows, 4)).astype(np.float32),
-        "sbar": np.full(SIZE, 0.3, np.float32), "vaes": {}, "row_key": jax.random.split(KEY, rows),
+        "controls": rng.uniform(size=(rows, 4)).astype(np.float32), "example_key": jax.random.split(KEY, rows),
     }
 
 
@@ -155,7 +150,7 @@ def batch():
 @pytest.fixture(scope="module")
 def start(batch):
     """The state at step 0, its actor shaken so that it moves something."""
-    state = jax.jit(task().init)(KEY, batch)
+    state = jax.jit(task().init)(KEY, batch, FROZEN)
     rng = np.random.default_rng(1)
     shaken = jax.tree.map(lambda x: x + rng.normal(0, 0.1, x.shape).astype(np.float32), state["params"]["actor"])
     return jax.device_get(state | {"params": state["params"] | {"actor": shaken}})
@@ -174,7 +169,7 @@ def run(state, batch, steps, **changes):
     """The states after each of `steps` steps, and the last metrics."""
     step, states, metrics = step_of(**changes), [jax.device_get(state)], {}
     for _ in range(steps):
-        state, metrics = step(state, batch, KEY)
+        state, metrics = step(state, batch, FROZEN, KEY)
         states.append(jax.device_get(state))
     return states, metrics
 
@@ -203,14 +198,14 @@ def test_the_actor_waits_for_its_start_and_then_moves_once_in_so_many_critic_upd
 
 def test_the_actor_follows_the_gradient_of_equation_5_through_the_critic_that_has_just_learned(start, batch):
     (_, after), metrics = run(start, batch, 1)
-    z, controls = fusion.negatives(batch, 1.0), batch["controls"]
+    z, controls = actor_critic.negatives(batch, 1.0), batch["controls"]
 
     @jax.jit
     @partial(jax.value_and_grad, has_aux=True)
     def loss(actor):
-        moved = ACTOR.apply({"params": actor}, hear({}, z), controls)
-        logits = CRITIC.apply({"params": after["params"]["critic"]}, hear({}, moved))
-        rho = distances(moved, z, batch["sbar"], ASPECT_SIZES)
+        moved = ACTOR.apply({"params": actor}, features({}, z), controls)
+        logits = CRITIC.apply({"params": after["params"]["critic"]}, features({}, moved))
+        rho = distances(moved, z, FROZEN["sbar"], ASPECT_SIZES)
         adversarial = jnp.mean(losses.binary_cross_entropy(logits, 1.0))
         return adversarial + 0.7 * jnp.mean(control_loss(rho, controls)), (adversarial, rho)
 
@@ -240,16 +235,17 @@ def test_the_actors_own_rate_leaves_the_critic_alone(start, batch):
 def test_prior_pairs_are_drawn_as_often_as_they_are_weighted():
     unrelated, prior, keys = jnp.zeros((4000, 2)), jnp.ones((4000, 2)), jax.random.split(KEY, 4000)
     for weight, share in ((1.0, 0.5), (0.25, 0.2), (0.0, 0.0)):
-        found = fusion.negatives({"unrelated": unrelated, "prior": prior, "row_key": keys}, weight)
+        found = actor_critic.negatives({"unrelated": unrelated, "prior": prior, "example_key": keys}, weight)
         assert np.mean(found) == pytest.approx(share, abs=0.03)
         np.testing.assert_array_equal(found[:, 0], found[:, 1])
-    assert fusion.negative_kinds(0.5) == ("unrelated", "prior") and fusion.negative_kinds(0.0) == ("unrelated",)
+    assert actor_critic.negative_kinds(0.5) == ("unrelated", "prior")
+    assert actor_critic.negative_kinds(0.0) == ("unrelated",)
 
 
 def test_prior_pairs_that_count_nothing_are_not_there_at_all(start, batch):
     without = batch | {"prior": np.full_like(batch["prior"], np.nan)}
     (_, after), _ = run(start, without, 1, prior=0.0)
-    assert not any("prior" in name for name in task(prior=0.0).evaluate(after, without, KEY))
+    assert not any("prior" in name for name in task(prior=0.0).validate(after, without, FROZEN, KEY))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(after["params"]))
     assert not same(after["params"]["actor"], start["params"]["actor"])
 
@@ -258,29 +254,29 @@ def test_the_critic_learns_to_tell_real_pairs_and_the_actor_to_pass_for_one():
     rng = np.random.default_rng(5)
     data, held_out = [pairs(rng, 128) for _ in range(8)], pairs(rng, 512)
 
-    evaluate = jax.jit(task().evaluate)
+    validate = jax.jit(task().validate)
 
     def train(state, **changes):
-        step = jax.jit(task(optimizer={"rate": 3e-3}, **changes).step)
+        step = jax.jit(task(rate=3e-3, **changes).step)
         for i in range(150):
-            state, _ = step(state, data[i % 8], KEY)
-        return state, evaluate(state, held_out, KEY)
+            state, _ = step(state, data[i % 8], FROZEN, KEY)
+        return state, validate(state, held_out, FROZEN, KEY)
 
-    state, before = train(jax.jit(task().init)(KEY, data[0]), actor_start=1000)
+    state, before = train(jax.jit(task().init)(KEY, data[0], FROZEN), actor_start=1000)
     assert before["passes_real"] > 0.8 and before["passes_unrelated"] < 0.3
     assert before["passes_moved_unrelated"] < 0.3
-    asleep = {"real": 0.0, "raw": 0.0, "fake": 0.0}  # the critic stays as it is, so that one can tell who wins
-    _, free = train(state, weights=asleep, distance=0.01)
-    _, tied = train(state, weights=asleep, distance=10.0)
+    asleep = (0.0, 0.0, 0.0)  # the critic stays as it is, so that one can tell who wins
+    _, free = train(state, loss_weights=asleep, distance=0.01)
+    _, tied = train(state, loss_weights=asleep, distance=10.0)
     assert free["passes_moved_unrelated"] > 0.6 and free["passes_unrelated"] == before["passes_unrelated"]
     for name in ASPECTS:  # lambda ties the actor to its input
         assert tied[f"rho_{name}_unrelated"] < free[f"rho_{name}_unrelated"] / 2
 
 
 def test_generating_shows_unrelated_pairs_before_and_after(start, batch):
-    made = task().generate(start["params"], batch, KEY)
+    made = task().generate(start["params"], batch, FROZEN, KEY)
     np.testing.assert_array_equal(made["before"]["z"], batch["unrelated"])
-    expected = ACTOR.apply({"params": start["params"]["actor"]}, hear({}, batch["unrelated"]), batch["controls"])
+    expected = ACTOR.apply({"params": start["params"]["actor"]}, features({}, batch["unrelated"]), batch["controls"])
     np.testing.assert_allclose(made["after"]["z"], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -291,24 +287,25 @@ def test_outputs_nearer_than_their_controls_ask_for_cost_what_is_missing():
     rho = {"left": jnp.array([0.0, 0.2, 0.6, 3.0]), "right": jnp.array([0.0, 0.4, 0.6, 3.0])}
     controls, others = jnp.zeros((4, 2)), jnp.full((4, 2), 0.5)
     # 6 x margin x .25 = .75 are asked for; 0, .3, .6 and 3 are there
-    np.testing.assert_allclose(fusion.sameness(rho, controls, others, 0.5), [0.75, 0.45, 0.15, 0.0], atol=1e-6)
-    np.testing.assert_array_equal(fusion.sameness(rho, others, others, 0.5), 0.0)
+    cost = actor_critic.sameness(rho, controls, others, margin=0.5)
+    np.testing.assert_allclose(cost, [0.75, 0.45, 0.15, 0.0], atol=1e-6)
+    np.testing.assert_array_equal(actor_critic.sameness(rho, others, others, margin=0.5), 0.0)
     drawn = np.random.default_rng(0).uniform(size=(2, 20_000, 3)).astype(np.float32)
     nothing = {"left": jnp.zeros(20_000)}
-    assert np.mean(fusion.sameness(nothing, *drawn, 0.5)) == pytest.approx(0.5, rel=0.02)
+    assert np.mean(actor_critic.sameness(nothing, *drawn, margin=0.5)) == pytest.approx(0.5, rel=0.02)
 
 
 def test_where_diversity_counts_the_actor_learns_to_use_its_controls(batch):
     batch = batch | {"others": np.random.default_rng(3).uniform(size=batch["controls"].shape).astype(np.float32)}
-    start = jax.device_get(jax.jit(task().init)(KEY, batch))
+    start = jax.device_get(jax.jit(task().init)(KEY, batch, FROZEN))
 
     def spread(state):
         z = batch["unrelated"]
-        made = [ACTOR.apply({"params": state["params"]["actor"]}, hear({}, z), batch[name])
+        made = [ACTOR.apply({"params": state["params"]["actor"]}, features({}, z), batch[name])
                 for name in ("controls", "others")]
         return float(np.mean(np.abs(made[0] - made[1])))
 
     (*_, without), metrics = run(start, batch, 60)
-    (*_, with_it), _ = run(start, batch, 60, diversity=(3.0, 1.0))
+    (*_, with_it), _ = run(start, batch, 60, diversity=3.0, margin=1.0)
     assert "sameness" not in metrics
     assert spread(with_it) > 2 * spread(without)

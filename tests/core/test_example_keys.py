@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from musicfusion.core.rows import folded, numbered
+from musicfusion.core.example_keys import folded, numbered
 
 KEYS = numbered(jax.random.key(0), np.arange(6))
 

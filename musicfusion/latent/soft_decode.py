@@ -1,6 +1,6 @@
-"""Decoded music as probabilities with a gradient, so that networks on latents can hear what they move.
+"""Decoded music as probabilities with a gradient, so that networks on latents see the notes that they move.
 
-Pitch classes are expected counts. What is meant by an interval is the same in every key.
+Pitch classes are expected counts. Intervals are counted in pitch classes, so they are the same in every key.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Float, Num
+
+from musicfusion.core.arrays import AnyArray
 
 OCTAVE, MIDDLE_C = 12, 60
 TEMPERATURE = 3.0
@@ -17,8 +20,10 @@ BETWEEN = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES - _CLASSES[:, None]) % OCTA
 ABOVE = np.eye(OCTAVE, dtype=np.float32)[(_CLASSES + _CLASSES[:, None]) % OCTAVE]  # [root, interval, class]
 
 
-def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str, jax.Array]:
-    """Logits of tokens [B, T, pitches + 2] (pitches from `lowest` on, hold, rest) -> the melody, heard.
+def melody(
+    logits: Float[jax.Array, "B T symbols"], lowest: int = 0, height: bool = False
+) -> dict[str, Float[jax.Array, "B T _"]]:
+    """Logits of tokens [B, T, pitches + 2] (pitches from `lowest` on, hold, rest) -> features of the melody.
 
     A hold goes on with whatever sounded before. {"lead", "lead_onsets", "leaps" [B, T, 12], "lead_states" [B, T, 4]}
     and, if asked for, "height" [B, T, 2]: that of the last note in octaves from middle C, times how likely one has
@@ -30,29 +35,31 @@ def melody(logits: jax.Array, lowest: int = 0, height: bool = False) -> dict[str
     return _line(fold(notes, lowest), (notes @ heights)[..., None], hold, rest, height)
 
 
-def framed_melody(logits: jax.Array, lowest: int, frame: jax.Array, first: int) -> dict[str, jax.Array]:
-    """The same with "height", of pitches [B, T, pitches + 2] that are counted, from `lowest` on, from a pitch that is
-    itself uncertain: logits [B, frames], from pitch `first` on.
+def tonic_relative_melody(
+    logits: Float[jax.Array, "B T symbols"], lowest: int, tonic: Float[jax.Array, "B tonics"], first: int
+) -> dict[str, Float[jax.Array, "B T _"]]:
+    """The same with "height", of pitches [B, T, pitches + 2] that are counted, from `lowest` on, from a tonic that is
+    itself uncertain: logits [B, tonics], from pitch `first` on.
     """
     notes, hold, rest = _symbols(logits)
-    places = likely(jax.nn.softmax, frame, 2 * TEMPERATURE)  # of which a decoder is surer than of a note
+    tonics = straight_through(jax.nn.softmax, tonic, 2 * TEMPERATURE)  # of which a decoder is surer than of a note
     above = (lowest + np.arange(notes.shape[-1])) / OCTAVE
-    base = (first + np.arange(places.shape[-1]) - MIDDLE_C) / OCTAVE
+    base = (first + np.arange(tonics.shape[-1]) - MIDDLE_C) / OCTAVE
     onset = jnp.sum(notes, -1, keepdims=True)
-    height = (notes @ above)[..., None] + onset * (places @ base)[:, None, None]
-    degrees, tonic = fold(notes, lowest), fold(places, first)
-    return _line(pairs(degrees, jnp.broadcast_to(tonic[:, None], degrees.shape), ABOVE), height, hold, rest, True)
+    height = (notes @ above)[..., None] + onset * (tonics @ base)[:, None, None]
+    degrees, keys = fold(notes, lowest), fold(tonics, first)
+    return _line(pairs(degrees, jnp.broadcast_to(keys[:, None], degrees.shape), ABOVE), height, hold, rest, True)
 
 
 def _symbols(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Probabilities of all pitches, of a hold, of a rest: [B, T, pitches], [B, T, 1] x 2."""
     pitches = logits.shape[-1] - 2
-    notes, hold, rest = jnp.split(likely(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
+    notes, hold, rest = jnp.split(straight_through(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
     return notes, hold, rest
 
 
 def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
-    """What begins at each step, by class [B, T, 12] and in octaves times how likely [B, T, 1] -> the melody, heard."""
+    """What begins at each step, by class [B, T, 12], in octaves times its probability [B, T, 1] -> the features."""
     onset = jnp.sum(classes, -1, keepdims=True)
     note = jnp.concatenate([classes, onset, heights], -1)  # [B, T, 14]
 
@@ -64,8 +71,8 @@ def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
 
     silence = jnp.zeros_like(note[:, 0])
     in_time = jax.tree.map(lambda x: x.swapaxes(0, 1), (note, onset, hold))
-    _, heard = lax.scan(go_on, (silence, silence), in_time)
-    sounding, last = (x.swapaxes(0, 1) for x in heard)
+    _, in_order = lax.scan(go_on, (silence, silence), in_time)
+    sounding, last = (x.swapaxes(0, 1) for x in in_order)
     leap = note[..., -1:] * last[..., -2:-1] - onset * last[..., -1:]
     onsets, before = note[..., :OCTAVE], last[..., :OCTAVE]
     found = {"lead": sounding[..., :OCTAVE], "lead_onsets": onsets, "leaps": intervals(before, onsets),
@@ -73,7 +80,9 @@ def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
     return found | ({"height": (note + (1 - onset) * last)[..., :-3:-1]} if height else {})
 
 
-def likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array, blur: float = TEMPERATURE) -> jax.Array:
+def straight_through(
+    squash: Callable[[jax.Array], jax.Array], logits: jax.Array, blur: float = TEMPERATURE
+) -> jax.Array:
     """squash(logits), its gradient that of squash(logits / blur).
 
     A decoder that is sure of its notes has hardly a gradient: an actor could not learn from it which way another note
@@ -83,19 +92,21 @@ def likely(squash: Callable[[jax.Array], jax.Array], logits: jax.Array, blur: fl
     return blurred + lax.stop_gradient(squash(logits) - blurred)
 
 
-def fold(pitches: jax.Array, lowest: int = 0) -> jax.Array:
+def fold(pitches: Num[AnyArray, "*B P"], lowest: int = 0) -> Num[jax.Array, "*B 12"]:
     """Pitches from `lowest` on [..., P] -> [..., 12]: what lies in one pitch class is added up."""
     below = lowest % OCTAVE
     padded = jnp.pad(pitches, [(0, 0)] * (pitches.ndim - 1) + [(below, -(below + pitches.shape[-1]) % OCTAVE)])
     return jnp.sum(padded.reshape(*pitches.shape[:-1], -1, OCTAVE), -2)
 
 
-def intervals(low: jax.Array, high: jax.Array) -> jax.Array:
+def intervals(low: Float[AnyArray, "*B 12"], high: Float[AnyArray, "*B 12"]) -> Float[jax.Array, "*B 12"]:
     """How often each interval upward from `low` to `high` sounds: [..., 12] x 2 -> [..., 12]; the same in every key."""
     return pairs(low, high, BETWEEN)
 
 
-def pairs(one: jax.Array, other: jax.Array, meaning: np.ndarray) -> jax.Array:
+def pairs(
+    one: Float[AnyArray, "*B 12"], other: Float[AnyArray, "*B 12"], meaning: Float[np.ndarray, "12 12 12"]
+) -> Float[jax.Array, "*B 12"]:
     """Every pair of classes, added up by what it means: [..., 12] x 2, [12, 12, 12] -> [..., 12].
 
     As a matrix product: the gradient of indexing would be a scatter, which a CPU does one by one.

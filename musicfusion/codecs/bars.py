@@ -1,15 +1,21 @@
 """A part of a score from bar line to bar line, on the grid of 16ths, and the tempo and metre that belong to it."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from musicfusion.codecs.beats import phase
 from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, grid
 
 
 class Part(NamedTuple):
-    """Notes on the grid that begins at the quarter `begin` of a score moved by `phase`, and lasts whole bars."""
+    """A part of a score, in whole bars.
+
+    notes: int32 [n, 3] on the grid (onset step, duration in steps, pitch);  steps: how many 16ths the part lasts
+    begin: the quarter of the score at which the grid begins;  phase: how many quarters the notes were moved before
+    """
 
     notes: np.ndarray
     steps: int
@@ -18,10 +24,11 @@ class Part(NamedTuple):
     phase: float
 
 
-def in_bars(notes: np.ndarray, score: Score) -> Part:
+def in_bars(notes: Float[np.ndarray, "n 4"], score: Score) -> Part:
     """Notes [n, 4] in quarters -> the same on the grid, from their first bar line to their last.
 
-    Bars are the score's own, beats those that its notes mean; a note played a little early is not in the bar before.
+    Bars are the score's own, beats those of its notes (codecs.beats); a note that is played a little early is not in
+    the bar before.
     """
     early = phase(score)
     notes = notes - np.array([early, 0, 0, 0])
@@ -36,7 +43,7 @@ def in_bars(notes: np.ndarray, score: Score) -> Part:
 
 
 def _metre(score: Score, quarter: float) -> tuple[float, float]:
-    """The metre in force at a quarter: since when, and its bar's length in quarters."""
+    """The metre in force at a quarter: since when, and the length of its bars in quarters."""
     begin, bar = 0.0, 4.0
     for at, numerator, denominator in score.metres:
         if at <= quarter:
@@ -44,8 +51,11 @@ def _metre(score: Score, quarter: float) -> tuple[float, float]:
     return begin, bar
 
 
-def cut_out(rows, begin: float, length: float, end: float) -> list[tuple]:
-    """Rows (quarter, what holds from there) of the quarters begin .. begin + length, moved to 0, again until `end`."""
+def cut_out(rows: Iterable, begin: float, length: float, end: float) -> list[tuple]:
+    """A tempo map or metres, in another piece: rows (quarter, what holds from there on).
+
+    What holds in the quarters begin .. begin + length is moved to 0, and repeated until the quarter `end`.
+    """
     before = [row for row in rows if row[0] <= max(begin, 0.0)][-1:]
     inside = [(0.0, *row[1:]) for row in before]
     inside += [(row[0] - begin, *row[1:]) for row in rows if begin < row[0] < begin + length]

@@ -1,23 +1,24 @@
-"""Chords: one row (root, bass, mask) per beat, its names, its vectors, and an estimate from notes.
+"""Chords: a row (root, bass, mask) for each beat, its name, its vector, and an estimate from notes.
 
-Root and bass are pitch classes 0..11; bit p of the mask says that pitch class p belongs to the
-chord. Mask 0 is "no chord": root and bass then repeat those of the chord before. Functions of rows
-take `xp` (numpy or jax.numpy) and any leading axes, so that they may run inside a compiled step.
+Root and bass are pitch classes 0..11; bit p of the mask says that pitch class p belongs to the chord. Mask 0 is "no
+chord": root and bass then repeat those of the chord before. Functions of rows take `xp` (numpy or jax.numpy) and any
+leading axes, so that they may run inside a compiled step.
 """
 
 import re
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float, Integer, Num
 
+from musicfusion.core.arrays import AnyArray, ArrayModule
 from musicfusion.core.errors import MusicFusionError
 
 NO_CHORD = "N"
-SIZE = 36  # a chord vector: root 12 | bass 12 | chroma 12, the order of paper 000's data
+SIZE = 36  # a chord vector: root 12 | bass 12 | chroma 12, in the order of CollageNet's data
 ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
-# POP909's quality -> (readable symbol, intervals above the root); the frequent ones first, since
-# ties go to the first
+# POP909's quality -> (readable symbol, intervals above the root); the frequent ones first, since ties go to the first
 QUALITIES = {
     "maj": ("", (0, 4, 7)),
     "min": ("m", (0, 3, 7)),
@@ -44,11 +45,14 @@ _LABEL = re.compile(
 )
 
 
-def parse(label: str, previous: Sequence[int] | None = None) -> tuple[int, int, int]:
-    """A label of POP909's chord_midi.txt, such as `Eb:min7/b7`, -> (root, bass, mask).
+def parse(label: str, previous: Sequence[int] | Integer[np.ndarray, " 3"] | None = None) -> tuple[int, int, int]:
+    """A label of POP909's chord_midi.txt, such as `Eb:min7/b7` -> (root, bass, mask).
 
-    `N` gives mask 0 with root and bass of the row `previous` (0 where there is none). A bass
-    foreign to the chord joins its mask. Raises MusicFusionError for a label outside the grammar.
+    `N` gives mask 0 with root and bass of the row `previous` (0 where there is none). A bass foreign to the chord joins
+    its mask.
+
+    Raises:
+        MusicFusionError: the label is not understood.
     """
     if label == NO_CHORD:
         return (int(previous[0]), int(previous[1]), 0) if previous is not None else (0, 0, 0)
@@ -68,7 +72,7 @@ def parse(label: str, previous: Sequence[int] | None = None) -> tuple[int, int, 
     return root, (root + above) % 12, mask
 
 
-def name(row: Sequence[int]) -> str:
+def name(row: Sequence[int] | Integer[np.ndarray, " 3"]) -> str:
     """A row -> the nearest chord symbol on its root, such as `Ebm7/Bb`; `N` for no chord."""
     root, bass, mask = (int(value) for value in row)
     if mask == 0:
@@ -80,7 +84,7 @@ def name(row: Sequence[int]) -> str:
     return ROOTS[root] + symbol + ("" if bass == root else f"/{ROOTS[bass]}")
 
 
-def vectors(rows, xp=np):
+def vectors(rows: Integer[AnyArray, "*B 3"], xp: ArrayModule = np) -> Float[AnyArray, "*B 36"]:
     """Rows [..., 3] -> float32 [..., 36]: root one-hot | bass one-hot | chroma multi-hot."""
     classes = xp.arange(12)
     root = rows[..., 0:1] == classes
@@ -89,7 +93,7 @@ def vectors(rows, xp=np):
     return xp.concatenate([root, bass, chroma], axis=-1).astype(np.float32)
 
 
-def rows(vectors, xp=np):
+def rows(vectors: Num[AnyArray, "*B 36"], xp: ArrayModule = np) -> Integer[AnyArray, "*B 3"]:
     """Vectors [..., 36], exact or probabilities, -> rows int32 [..., 3]."""
     root = xp.argmax(vectors[..., :12], axis=-1)
     bass = xp.argmax(vectors[..., 12:24], axis=-1)
@@ -97,7 +101,9 @@ def rows(vectors, xp=np):
     return xp.stack([root, bass, mask], axis=-1).astype(np.int32)
 
 
-def transpose(rows, shift, xp=np):
+def transpose(
+    rows: Integer[AnyArray, "*B 3"], shift: Integer[AnyArray, "..."] | int, xp: ArrayModule = np
+) -> Integer[AnyArray, "*B 3"]:
     """Rows [..., 3] moved by `shift` semitones, which broadcasts with rows[..., 0]."""
     turn = xp.asarray(shift) % 12
     root, bass, mask = (rows[..., column].astype(np.int32) for column in range(3))
@@ -105,8 +111,8 @@ def transpose(rows, shift, xp=np):
     return xp.stack([(root + turn) % 12, (bass + turn) % 12, turned], axis=-1).astype(rows.dtype)
 
 
-def fill(rows: np.ndarray) -> np.ndarray:
-    """Rows [beats, 3]: a beat without a chord gets root and bass of the one before, or the next."""
+def fill(rows: Integer[np.ndarray, "beats 3"]) -> Integer[np.ndarray, "beats 3"]:
+    """Rows [beats, 3] in which a beat without a chord has root and bass of the chord before it, or else of the next."""
     filled = np.array(rows)
     known = np.flatnonzero(filled[:, 2])
     if known.size:
@@ -115,9 +121,8 @@ def fill(rows: np.ndarray) -> np.ndarray:
     return filled
 
 
-# How well a beat fits a chord, per part of its sounding time. Tuned by random search on 40 songs of
-# POP909; on 59 others 94 % of the roots and 83 % of the masks agree with chord_midi.txt
-# (tests/codecs/test_chords.py measures it again).
+# How well a beat fits a chord, for each part of its sounding time. Tuned by random search on 40 songs of POP909; on 59
+# others 94 % of the roots and 83 % of the masks agree with chord_midi.txt (tests/codecs/test_chords.py measures it).
 _FOREIGN = 0.7  # the share of foreign tones counts against a chord
 _MISSING = 0.35  # so does every tone of the chord that is absent,
 _ENOUGH = 0.25  # where this share of the beat is full presence
@@ -129,31 +134,31 @@ _RARE = -0.15  # every other quality
 _SILENCE = 4  # beats without a note after which no chord sounds any more
 
 
-def estimate(notes: np.ndarray, beats: int) -> np.ndarray:
-    """Chords from notes: one row a beat, for music without chord labels.
+def estimate(notes: Integer[np.ndarray, "n 3"], beats: int) -> Integer[np.ndarray, "beats 3"]:
+    """Chords from notes: one row for each beat, for music without chord labels.
 
-    Chord templates are matched with the pitch classes of a beat, weighted by how long they sound,
-    and with its lowest note; the best path over the beats (Viterbi) pays for every change. A
-    silence keeps the chord before it for 4 beats. The bass may be foreign to the chord.
+    Chord templates are matched with the pitch classes of a beat, weighted by how long they sound, and with its lowest
+    note; the best path over the beats (Viterbi) pays for every change. In a silence the chord before it goes on for 4
+    beats. The bass may be foreign to the chord.
 
     Args:
         notes: int32 [n, 3] on the grid of 16ths: onset step, duration in steps, pitch.
         beats: length of the music; later notes are left out.
 
     Returns:
-        int16 [beats, 3].
+        Rows int16 [beats, 3].
     """
     share, lowest = _sounding(np.asarray(notes).reshape(-1, 3), beats)
-    heard = lowest >= 0
+    sounding = lowest >= 0
     missing = 1 - np.minimum(share / _ENOUGH, 1)
     bass = np.eye(12)[lowest % 12]  # [beats, 12]
     fit = np.concatenate([share, missing, bass], axis=1) @ _WEIGHTS + _PRIOR  # [beats, S]
-    state = _best_path(fit * heard[:, None], _CHANGE)
+    state = _best_path(fit * sounding[:, None], _CHANGE)
 
-    last_heard = np.maximum.accumulate(np.where(heard, np.arange(beats), -_SILENCE))
-    sounds = np.arange(beats) - last_heard < _SILENCE
-    mask = sounds * (_TONES[state] @ (1 << np.arange(12)))
-    low = np.maximum(lowest[np.maximum(last_heard, 0)], 0) % 12
+    last = np.maximum.accumulate(np.where(sounding, np.arange(beats), -_SILENCE))  # beat that sounds
+    holds = np.arange(beats) - last < _SILENCE
+    mask = holds * (_TONES[state] @ (1 << np.arange(12)))
+    low = np.maximum(lowest[np.maximum(last, 0)], 0) % 12
     return fill(np.stack([_ROOT[state], low, mask], axis=1).astype(np.int16))
 
 

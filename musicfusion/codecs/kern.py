@@ -1,6 +1,6 @@
-"""Humdrum **kern files -> notes: as much of it as pieces of one note a voice need (Palestrina's masses, Essen's songs).
+"""Humdrum **kern files -> notes: as much of the format as Palestrina's masses and the Essen folk songs need.
 
-A voice is a spine; spines that split or join are refused, grace notes left out. Repeats are read once, as written.
+A voice is a spine; spines that split or join are refused, grace notes are left out. Repeats are read once, as written.
 """
 
 import re
@@ -17,9 +17,10 @@ _PITCH = re.compile(r"([a-gA-G])\1*([#n-]*)")
 
 
 class Piece(NamedTuple):
-    """voices: from the first spine on (the lowest voice), float64 [n, 3] each: onset, duration (quarters), pitch.
+    """A piece in voices.
 
-    metres: as written, "4/2";  bars: where bar lines stand, in quarters;  length: in quarters
+    voices: float64 [n, 3] each, onset and duration in quarters, and pitch; the first spine (the lowest voice) first
+    metres: as written, such as "4/2";  bars: where bar lines stand, in quarters;  length: in quarters
     """
 
     voices: list[np.ndarray]
@@ -29,7 +30,11 @@ class Piece(NamedTuple):
 
 
 def read(text: str) -> Piece:
-    """The music in the text of a **kern file. Raises MusicFusionError for what it does not know."""
+    """The music in the text of a **kern file.
+
+    Raises:
+        MusicFusionError: there is no **kern spine, spines split or join, or a token is not understood.
+    """
     spines: list[int] = []
     voices: list[_Voice] = []
     metres, bars = set(), []
@@ -58,7 +63,7 @@ def read(text: str) -> Piece:
 
 
 class _Voice:
-    """A spine as it is read: where it is now, and its notes."""
+    """A spine as it is read: the time that was reached, in quarters, and the notes so far."""
 
     def __init__(self) -> None:
         self.now = Fraction(0)
@@ -66,7 +71,7 @@ class _Voice:
         self._tied: dict[int, list[Fraction | int]] = {}
 
     def add(self, cell: str) -> None:
-        """One token: a note, several that sound together, a rest, or "." for what goes on."""
+        """One token: a note, several that sound together, a rest, or "." where nothing new begins."""
         if cell == "." or "q" in cell.lower():
             return
         lengths = [_duration(token) for token in cell.split(" ")]

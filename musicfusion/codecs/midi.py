@@ -1,8 +1,8 @@
-"""MIDI files <-> Score: the border where a stranger's bytes become music.
+"""MIDI files <-> Score.
 
-`read` walks the raw bytes first, with its own limits, and hands mido only what a Score needs: a
-file of 40 bytes can claim a length of years, and parsers that believe it allocate gigabytes.
-Whatever is wrong with a file ends as one MusicFusionError.
+`read` checks the raw bytes first, with its own limits, and gives mido only what a Score needs: a file of 40 bytes can
+claim a length of years, and parsers that believe it allocate gigabytes. Whatever is wrong with a file ends as one
+MusicFusionError.
 """
 
 import io
@@ -10,6 +10,7 @@ import os
 import stat
 import struct
 from collections import defaultdict, deque
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from math import lcm
@@ -43,22 +44,34 @@ class _Refused(Exception):
 def read(path: str | os.PathLike[str]) -> Score:
     """The music in a MIDI file of type 0 or 1.
 
-    Each track is split by channel and program. A note-on of velocity 0 is a note-off; of several
-    notes of one pitch the first to start is the first to end; a note never ended sounds to the end
-    of its track. Tempo map and metres are kept, controllers and pitch bends are not. Drums may be
-    all there is: see `require_pitched`.
+    Each track is split by channel and program. A note-on of velocity 0 is a note-off; of several notes of one pitch the
+    first to start is the first to end; a note that is never ended sounds to the end of its track. Tempo map and metres
+    are kept, controllers and pitch bends are not. There may be nothing but drums: see `require_pitched`.
 
     Returns:
-        a Score named after the file, without tracks that have no notes.
+        A Score named after the file, without tracks that have no notes.
 
     Raises:
-        MusicFusionError: one line, whatever the reason: no such file, not MIDI, damaged, without
-            notes, or beyond the limits above.
+        MusicFusionError: one line, whatever the reason: no such file, not MIDI, damaged, without notes, or beyond the
+            limits above.
     """
-    name = _printable(path)
+    return _read(lambda: _load(path), _printable(path), _printable(Path(path).stem))
+
+
+def parse(data: bytes, name: str) -> Score:
+    """The same from a file's bytes; `name` is what the score and errors call it."""
+    def content() -> bytes:
+        if len(data) > MAX_BYTES:
+            raise _Refused(f"larger than {MAX_BYTES >> 20} MiB", "a smaller file")
+        return data
+
+    return _read(content, _printable(name), _printable(name))
+
+
+def _read(content: Callable[[], bytes], name: str, title: str) -> Score:
     try:
-        clean, division = _clean(_load(path))
-        return _to_score(clean, division, _printable(Path(path).stem))
+        clean, division = _clean(content())
+        return _to_score(clean, division, title)
     except _Refused as error:
         raise MusicFusionError(f"{name}: {error}") from None
     except Exception as error:  # whatever a stranger's file provokes, no traceback
@@ -71,13 +84,13 @@ def read(path: str | os.PathLike[str]) -> Score:
 def write(path: str | os.PathLike[str], score: Score) -> None:
     """Write a MIDI file of type 1: a conductor track, then one named track for each of the score's.
 
-    At least 480 ticks a quarter, and as many as it takes for every time in the score to survive
-    (up to what the format can say; then the nearest of 30,720). Drums go to channel 10. The file
-    appears at once or not at all. Read back, the score is the same but for tracks without notes and
-    for a note inside a longer one of the same pitch and track: MIDI cannot tell whose end is whose.
+    It has at least 480 ticks a quarter, and as many as every time in the score needs to be exact (where the format
+    cannot have so many, 30,720, and times are rounded). Drums go to channel 10. The file appears whole or not at all.
+    Read back, the score is the same but for tracks without notes, and for a note inside a longer one of the same pitch
+    and track: MIDI cannot tell which of them ends.
 
     Raises:
-        MusicFusionError: when the file cannot be written, or MIDI cannot say a tempo or metre.
+        MusicFusionError: the file cannot be written, or MIDI has no such tempo or metre.
     """
     target = Path(path)
     content = _to_bytes(score, _printable(path))
@@ -95,10 +108,10 @@ def write(path: str | os.PathLike[str], score: Score) -> None:
 
 
 def require_pitched(score: Score, path: str | os.PathLike[str]) -> None:
-    """Refuse a score without a note that has a pitch.
+    """Refuse a score that has no pitched notes.
 
     Raises:
-        MusicFusionError: when the score has drums only, or nothing at all.
+        MusicFusionError: the score has drums only, or nothing at all.
     """
     pitched_tracks(score, _printable(path))
 

@@ -1,16 +1,18 @@
-"""MusicXML files -> notes: as much of it as pieces for voices need.
+"""MusicXML files -> notes: as much of the format as pieces for voices need.
 
-music21 takes ten times as long to give the same notes (a test compares the two). Repeats are read once, as written.
+music21 takes ten times as long for the same notes (a test compares the two). Repeats are read once, as written.
 """
 
 import math
 import xml.etree.ElementTree as ElementTree
 import zipfile
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Integer
 
 from musicfusion.codecs.score import STEPS_PER_QUARTER
 
@@ -20,7 +22,7 @@ ERRORS = (OSError, zipfile.BadZipFile, ElementTree.ParseError)  # of a file that
 
 
 def document(path: Path) -> ElementTree.Element:
-    """The MusicXML in a plain or a zipped file."""
+    """The MusicXML in a plain or a zipped file. Raises one of ERRORS where there is none."""
     if path.suffix == ".xml":
         return ElementTree.parse(path).getroot()
     with zipfile.ZipFile(path) as archive:
@@ -38,10 +40,9 @@ def metres(root: ElementTree.Element) -> set[tuple[str | None, str | None]]:
 
 
 def bars(root: ElementTree.Element) -> tuple[list[Fraction], int]:
-    """Where each measure begins, in quarters from a bar line on, and the end of the last.
+    """Where each measure begins, in quarters from a bar line on, and the end of the last, rounded up.
 
-    A measure is as long as its longest part; one written in two pieces (around a repeat) adds up to
-    a whole bar again.
+    A measure is as long as its longest part; a bar that is written as two measures (around a repeat) is whole again.
     """
     of_parts = [_lengths(part) for part in root.iter("part")]
     lengths = [max(of_measure) for of_measure in zip(*of_parts, strict=True)]
@@ -57,16 +58,17 @@ def _lengths(part: ElementTree.Element) -> list[Fraction]:
     return [lengths.get(measure, Fraction(0)) for measure in range(len(part.findall("measure")))]
 
 
-def notes(part: ElementTree.Element, starts: list[Fraction]) -> np.ndarray:
-    """The notes of a part on the grid, int32 [n, 3], tied ones joined."""
+def notes(part: ElementTree.Element, starts: list[Fraction]) -> Integer[np.ndarray, "n 3"]:
+    """The notes of a part on the grid, int32 [n, 3], tied ones joined. starts: of its measures, as from `bars`."""
     found: list[list[int]] = []
     open_ties: dict[int, list[int]] = {}
     for measure, onset, duration, note in _events(part):
-        if note.find("pitch") is None:
+        written = note.find("pitch")
+        if written is None:
             continue
         start = round((starts[measure] + onset) * STEPS_PER_QUARTER)
         end = round((starts[measure] + onset + duration) * STEPS_PER_QUARTER)
-        pitch = _pitch(note.find("pitch"))
+        pitch = _pitch(written)
         ties = {tie.get("type") for tie in note.iter("tie")}
         held = open_ties.pop(pitch, None) if "stop" in ties else None
         if held is None:
@@ -78,7 +80,7 @@ def notes(part: ElementTree.Element, starts: list[Fraction]) -> np.ndarray:
     return np.array(found, np.int32).reshape(-1, 3)
 
 
-def _events(part: ElementTree.Element):
+def _events(part: ElementTree.Element) -> Iterator[tuple[int, Fraction, Fraction, ElementTree.Element]]:
     """Yields (measure index, onset in it, duration, note element), times in quarters."""
     divisions = 1
     for index, measure in enumerate(part.iter("measure")):

@@ -4,6 +4,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Integer
 
 from musicfusion.codecs.score import DEFAULT_QPM, Score, Track, from_notes, grid
 from musicfusion.core.errors import MusicFusionError
@@ -51,11 +52,11 @@ def to_note_sequence(score: Score) -> "NoteSequence":
 def from_note_sequence(sequence: "NoteSequence") -> Score:
     """The NoteSequence as a Score, the inverse of `to_note_sequence` to within rounding.
 
-    One track for each instrument, program and drum flag that has notes, in this order; times in
-    quarters by the sequence's tempo map (120 quarters a minute where it has none).
+    One track for each instrument, program and drum flag that has notes, in this order; times in quarters by the
+    sequence's tempo map (120 quarters a minute where it has none).
 
     Raises:
-        MusicFusionError: when a tempo is not positive, or a note is out of range or has no length.
+        MusicFusionError: a tempo is not positive, or a note is out of range or has no length.
     """
     clock, parts = _parts(sequence)
     metres = sorted((s.time, s.numerator, s.denominator) for s in sequence.time_signatures)
@@ -65,7 +66,7 @@ def from_note_sequence(sequence: "NoteSequence") -> Score:
 
 
 def segment_to_note_sequence(
-    melody_notes: np.ndarray, accompaniment_notes: np.ndarray, qpm: float = DEFAULT_QPM
+    melody_notes: Integer[np.ndarray, "n 3"], accompaniment_notes: Integer[np.ndarray, "m 3"], qpm: float = DEFAULT_QPM
 ) -> "NoteSequence":
     """A segment as a NoteSequence: instrument 0 is the melody, 1 the accompaniment.
 
@@ -81,10 +82,12 @@ def segment_to_note_sequence(
     return to_note_sequence(Score(tracks, np.array([[0.0, qpm]]), ((0.0, 4, 4),), "segment"))
 
 
-def segment_from_note_sequence(sequence: "NoteSequence") -> tuple[np.ndarray, np.ndarray]:
+def segment_from_note_sequence(
+    sequence: "NoteSequence"
+) -> tuple[Integer[np.ndarray, "n 3"], Integer[np.ndarray, "m 3"]]:
     """The inverse of `segment_to_note_sequence`, exact for notes on the grid.
 
-    Instrument 0 is the melody, all others but drums are the accompaniment.
+    Instrument 0 is the melody; all others but drums are the accompaniment.
 
     Returns:
         melody notes int32 [n, 3] and accompaniment notes int32 [m, 3], on the grid of 16ths.

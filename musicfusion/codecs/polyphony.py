@@ -1,4 +1,4 @@
-"""Polyphonic music on the 16th grid: slots, the duration matrix, and rolls (paper 000, section 3.4).
+"""Polyphonic music on the grid of 16ths: slots, the duration matrix, and piano rolls (CollageNet, section 3.4).
 
 Slots keep the notes that start on a step: pitch uint8 [T, 14] ascending, duration uint8 [T, 14] in steps, 0 = empty.
 Everything that a model reads is made from slots inside the compiled step, so functions of slots take `xp`
@@ -6,19 +6,22 @@ Everything that a model reads is made from slots inside the compiled step, so fu
 """
 
 import numpy as np
+from jaxtyping import Float, Integer, Num
 
 from musicfusion.codecs.melody import fold
+from musicfusion.core.arrays import AnyArray, ArrayModule
 
 SLOTS = 14
 PITCHES = 128
 LONGEST = 255
 
 
-def slots_from_notes(notes: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Notes -> (pitch uint8 [steps, 14], duration uint8 [steps, 14]), made canonical.
+def slots_from_notes(
+    notes: Integer[np.ndarray, "n 3"], steps: int
+) -> tuple[Integer[np.ndarray, "T 14"], Integer[np.ndarray, "T 14"]]:
+    """Notes, made `canonical` -> (pitch uint8 [steps, 14], duration uint8 [steps, 14]).
 
-    A note struck again while it sounds ends there; of equal onsets the longest stays; of more than 14 onsets in one
-    step the outer voices stay (lowest and highest), as they carry bass and top line.
+    Of more than 14 onsets in one step the 7 lowest and the 7 highest stay, as they carry bass and top line.
     """
     pitch = np.zeros((steps, SLOTS), np.uint8)
     duration = np.zeros((steps, SLOTS), np.uint8)
@@ -33,8 +36,11 @@ def slots_from_notes(notes: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndar
     return pitch, duration
 
 
-def canonical(notes: np.ndarray, steps: int) -> np.ndarray:
-    """Notes that begin inside 0..steps, each cut where the same pitch is struck again; sorted by onset, then pitch."""
+def canonical(notes: Integer[np.ndarray, "n 3"], steps: int) -> Integer[np.ndarray, "m 3"]:
+    """Notes that begin inside 0..steps, sorted by onset, then pitch: int32 [m, 3].
+
+    A note is cut where the same pitch is struck again; of notes with one pitch and one onset the longest stays.
+    """
     notes = np.asarray(notes, np.int64).reshape(-1, 3)
     notes = notes[(notes[:, 0] >= 0) & (notes[:, 0] < steps) & (notes[:, 1] > 0)]
     order = np.lexsort((-notes[:, 1], notes[:, 0], notes[:, 2]))  # by pitch, onset, longest first
@@ -48,36 +54,44 @@ def canonical(notes: np.ndarray, steps: int) -> np.ndarray:
     return notes[np.lexsort((notes[:, 2], notes[:, 0]))].astype(np.int32)
 
 
-def notes_from_slots(pitch: np.ndarray, duration: np.ndarray) -> np.ndarray:
-    """Slots [T, 14] x 2 -> notes int32 [n, 3]."""
+def notes_from_slots(
+    pitch: Integer[AnyArray, "T 14"], duration: Integer[AnyArray, "T 14"]
+) -> Integer[np.ndarray, "n 3"]:
+    """Slots [T, 14] x 2 -> notes int32 [n, 3], sorted by onset, then pitch."""
     pitch, duration = np.asarray(pitch), np.asarray(duration)
     step, slot = np.nonzero(duration)
     notes = np.stack([step, duration[step, slot], pitch[step, slot]], 1).astype(np.int32)
     return notes[np.lexsort((notes[:, 2], notes[:, 0]))]
 
 
-def cut(duration, xp=np):
-    """Durations [..., T, 14] cut at the end of the segment: a note that reaches the end keeps its full length to it."""
+def cut(duration: Integer[AnyArray, "*B T n"], xp: ArrayModule = np) -> Integer[AnyArray, "*B T n"]:
+    """Durations [..., T, n], those of notes that reach beyond the end of the segment cut there."""
     steps = duration.shape[-2]
     left = xp.arange(steps, 0, -1)[:, None]
     return xp.minimum(duration, left)
 
 
-def transpose(pitch, duration, shift):
-    """Pitches [..., T, 14] moved by `shift` semitones (broadcasts), folded by octaves into 0..127; int32."""
+def transpose(
+    pitch: Integer[AnyArray, "*B n"], duration: Integer[AnyArray, "*B n"], shift: Integer[AnyArray, "..."] | int
+) -> Integer[AnyArray, "..."]:
+    """Pitches of slots [..., n] moved by `shift` semitones (which broadcasts), folded by octaves into 0..127: int32."""
     return (duration > 0) * fold(pitch.astype(np.int32) + shift)
 
 
-def duration_matrix(pitch, duration, xp=np):
+def duration_matrix(
+    pitch: Integer[AnyArray, "*B T 14"], duration: Integer[AnyArray, "*B T 14"], xp: ArrayModule = np
+) -> Float[AnyArray, "*B T 128"]:
     """Slots [..., T, 14] x 2 -> duration matrix float32 [..., T, 128]: a note's length at its onset, else 0.
 
-    Of notes that folding has put on one pitch the longest stays.
+    Of notes that `transpose` has folded onto one pitch the longest stays.
     """
     cells = pitch[..., None] == xp.arange(PITCHES)
     return xp.max(cells * duration[..., None], axis=-2).astype(np.float32)
 
 
-def slots_from_matrix(matrix, xp=np):
+def slots_from_matrix(
+    matrix: Num[AnyArray, "*B T 128"], xp: ArrayModule = np
+) -> tuple[Integer[AnyArray, "*B T 14"], Integer[AnyArray, "*B T 14"]]:
     """Duration matrix [..., T, 128] -> slots (pitch, duration) int32 [..., T, 14]; of more than 14 the lowest stay."""
     present = matrix > 0
     key = xp.where(present, xp.arange(PITCHES), PITCHES)
@@ -88,8 +102,13 @@ def slots_from_matrix(matrix, xp=np):
     return pitch.astype(np.int32), xp.where(used, duration, 0).astype(np.int32)
 
 
-def rolls(pitch, duration, xp=np):
-    """Slots [..., T, 14] x 2 -> (onsets, sounding) float32 [..., T, 128]; a note sounds from its onset to its end."""
+def rolls(
+    pitch: Integer[AnyArray, "*B T 14"], duration: Integer[AnyArray, "*B T 14"], xp: ArrayModule = np
+) -> tuple[Float[AnyArray, "*B T 128"], Float[AnyArray, "*B T 128"]]:
+    """Slots [..., T, 14] x 2 -> piano rolls (onsets, sounding) float32 [..., T, 128], ones and zeros.
+
+    A note sounds from its onset to its end.
+    """
     matrix = duration_matrix(pitch, duration, xp)
     steps = matrix.shape[-2]
     step = xp.arange(steps)[:, None]

@@ -1,20 +1,21 @@
 """A piece of music between the file and the arrays: tracks of notes in quarters, tempo map, metres.
 
-Times are in quarters (beats of a quarter note) as floats until `grid` puts them on the grid of
-16ths that the models see: int32 rows (onset step, duration in steps, pitch). NumPy only.
+Times are in quarters (beats of a quarter note) as floats until `grid` puts them on the grid of 16ths that the models
+see: int32 rows (onset step, duration in steps, pitch). NumPy only.
 """
 
 import re
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Integer, Real
 
 from musicfusion.core.errors import MusicFusionError
 
 STEPS_PER_QUARTER = 4  # the grid: 16ths
 DEFAULT_QPM = 120.0  # what MIDI means by a file without a tempo
 
-# The first pattern that some track answers to wins.
+# Names of tracks that are the melody, the most telling first, and of those that are not, whatever else is in the name.
 _MELODY_NAMES = ("melod", r"\bvoc|\bvox\b|\bsing", "soprano", r"\blead\b", r"\bvoice\b")
 _BACKING_NAMES = r"back|\bbg|harmony|harmonies|choir|ooh|aah"
 
@@ -27,12 +28,12 @@ class Track:
         name: the name in the file, possibly empty.
         program: General MIDI program, 0..127.
         is_drum: True for percussion, whose pitches are instruments.
-        notes: float64 [n, 4], columns onset and duration (quarters), pitch, velocity (0..127);
-            sorted here by onset, then pitch.
+        notes: float64 [n, 4], columns onset and duration (quarters), pitch, velocity (0..127); sorted here by onset,
+            then pitch.
 
     Raises:
-        ValueError: for notes of another shape, not finite, before 0, without length, or with
-            a pitch or velocity outside 0..127.
+        ValueError: for notes of another shape, not finite, before 0, without length, or with a pitch or velocity
+            outside 0..127.
     """
 
     name: str
@@ -92,14 +93,14 @@ class Score:
         ends = [(t.notes[:, 0] + t.notes[:, 1]).max() for t in self.tracks if len(t.notes)]
         return float(max(ends, default=0.0))
 
-    def seconds(self, quarters: np.ndarray | float) -> np.ndarray:
+    def seconds(self, quarters: Real[np.ndarray, "*n"] | float) -> Float[np.ndarray, "..."] | np.float64:
         """Seconds at the given quarters [...], piecewise linear by the tempo map."""
         quarters = np.asarray(quarters, np.float64)
         starts, pace = self.tempos[:, 0], 60.0 / self.tempos[:, 1]
         row = np.maximum(np.searchsorted(starts, quarters, side="right") - 1, 0)
         return self._tempo_seconds()[row] + (quarters - starts[row]) * pace[row]
 
-    def quarters(self, seconds: np.ndarray | float) -> np.ndarray:
+    def quarters(self, seconds: Real[np.ndarray, "*n"] | float) -> Float[np.ndarray, "..."] | np.float64:
         """Quarters at the given seconds [...]: the inverse of `seconds`."""
         seconds = np.asarray(seconds, np.float64)
         starts, times = self.tempos[:, 0], self._tempo_seconds()
@@ -112,12 +113,14 @@ class Score:
         return np.concatenate([[0.0], np.cumsum(spans)])
 
 
-def grid(track_or_notes: Track | np.ndarray, offset_quarters: float = 0.0) -> np.ndarray:
-    """Notes on the grid of 16ths: int32 [n, 3], columns onset step, duration in steps, pitch.
+def grid(
+    track_or_notes: Track | Real[np.ndarray, "..."], offset_quarters: float = 0.0
+) -> Integer[np.ndarray, "n 3"]:
+    """Notes [n, 4] in quarters on the grid of 16ths: int32 [n, 3], columns onset step, duration in steps, pitch.
 
-    Onsets and ends are rounded to the nearest step (a half goes up) and a note lasts one step at
-    least. Step 0 is at `offset_quarters`; notes that start before it are dropped. Of two notes of
-    one pitch on one step the longer stays. Sorted by onset, then pitch.
+    Onsets and ends are rounded to the nearest step (a half goes up), and a note lasts one step at least. Step 0 is at
+    `offset_quarters`; notes that start before it are dropped. Of two notes of one pitch on one step the longer stays.
+    Sorted by onset, then pitch.
     """
     notes = track_or_notes.notes if isinstance(track_or_notes, Track) else track_or_notes
     notes = np.asarray(notes, np.float64).reshape(-1, 4)
@@ -132,12 +135,11 @@ def grid(track_or_notes: Track | np.ndarray, offset_quarters: float = 0.0) -> np
     return rows[np.concatenate([[True], ~again])] if len(rows) else rows
 
 
-def monophonic(notes: np.ndarray) -> np.ndarray:
+def monophonic(notes: Integer[np.ndarray, "..."]) -> Integer[np.ndarray, "m 3"]:
     """One voice out of many: the highest note wins, and a note is cut where the next begins.
 
-    Of the notes that start on one step the highest stays. A lower note that starts under a higher
-    one is left out when it also ends under it (an inner voice), and cuts it when it goes on longer
-    (the next note of the line, played legato).
+    Of the notes that start on one step the highest stays. A lower note that starts while a higher one sounds is left
+    out if it ends before it (an inner voice), and cuts it if it sounds on (the next note of the line, played legato).
 
     Args:
         notes: int [n, 3] on the grid, sorted by onset, then pitch.
@@ -163,11 +165,11 @@ def monophonic(notes: np.ndarray) -> np.ndarray:
 def from_notes(
     name: str,
     program: int,
-    notes: np.ndarray,
+    notes: Integer[np.ndarray, "..."],
     steps_per_quarter: int = STEPS_PER_QUARTER,
     velocity: int = 80,
 ) -> Track:
-    """A track from notes on the grid, int [n, 3]; every note gets the same velocity."""
+    """A track from notes int [n, 3] on the grid; every note gets the same velocity."""
     notes = np.asarray(notes, np.float64).reshape(-1, 3)
     times = notes[:, :2] / steps_per_quarter
     loudness = np.full((len(notes), 1), velocity)
@@ -191,11 +193,11 @@ def pitched_tracks(score: Score, where: str | None = None) -> list[Track]:
 def pick_melody(score: Score) -> Track:
     """The track that carries the melody.
 
-    A track called melody, vocal, soprano, lead or voice (in this order, case ignored, backing
-    voices apart); several of one name are one melody that changes its instrument and are merged.
-    Without such a name: of the tracks that sound for a good part of the piece, are no bass and
-    mostly one voice (all, when none is), the one with the highest mean pitch. The melody may still
-    overlap itself: see `monophonic`.
+    It is the track that is called melody, vocal, soprano, lead or voice (in this order; case does not matter, and
+    backing voices do not count); several tracks of one name are merged, as one melody that changes its instrument.
+    Without such a name it is the one with the highest mean pitch among the tracks that sound for a good part of the
+    piece, are not a bass, and are mostly one voice (or among all, if none is). The melody may still overlap itself: see
+    `monophonic`.
 
     Raises:
         MusicFusionError: when no track but drums has notes.
@@ -205,11 +207,11 @@ def pick_melody(score: Score) -> Track:
     return Track(first.name, first.program, False, np.concatenate([t.notes for t in chosen]))
 
 
-def pick_accompaniment(score: Score) -> np.ndarray:
+def pick_accompaniment(score: Score) -> Float[np.ndarray, "n 4"]:
     """All notes but drums and a track that is called the melody, merged: float64 [n, 4].
 
-    A melody that has no such name stays in: who gives a file as an accompaniment wants all of it, both hands of a piano
-    say. When nothing else is left, the melody's track is the accompaniment.
+    A melody without such a name stays in: who gives a file as an accompaniment wants all of it, such as both hands of a
+    piano. If nothing else is left, the melody's track is the accompaniment.
 
     Raises:
         MusicFusionError: when no track but drums has notes.
@@ -217,6 +219,20 @@ def pick_accompaniment(score: Score) -> np.ndarray:
     melody = _called_melody(pitched_tracks(score))
     rest = [t for t in pitched_tracks(score) if not any(t is m for m in melody)] or melody
     return Track("", 0, False, np.concatenate([t.notes for t in rest])).notes
+
+
+def pick_pair(score: Score, where: str | None = None) -> tuple[Track, Float[np.ndarray, "n 4"]]:
+    """The melody of a score that holds one (see `pick_melody`), and all other notes but drums: float64 [n, 4].
+
+    Raises:
+        MusicFusionError: when nothing plays beside the melody, naming `where`, else the score.
+    """
+    tracks = pitched_tracks(score, where)
+    chosen = _melody_tracks(score)
+    others = [t.notes for t in tracks if not any(t is m for m in chosen)]
+    if not others:
+        raise MusicFusionError(f"{where or score.name}: nothing plays beside its melody")
+    return pick_melody(score), np.concatenate(others)
 
 
 def _melody_tracks(score: Score) -> list[Track]:

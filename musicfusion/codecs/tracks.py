@@ -1,20 +1,22 @@
-"""Several tracks of one voice each on one grid: uint8 [T, 4] tokens (paper 004, section 3.1).
+"""Several tracks of one voice each on one grid: uint8 [T, 4] tokens (MusAE, section 3.1).
 
-One of 130 categories a step and track, those of codecs/melody.py: the onset of a pitch, hold, rest. Of notes that sound
-together the lowest counts. The paper's own encoding lets a repeated note run on, and says rest but once (`merged`).
+Each step of a track has one of the 130 symbols of codecs.melody: the onset of a pitch, hold, rest. Of notes that sound
+together the lowest counts. The paper's own encoding is `merged`: there a repeated note is held, and so is silence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Integer
 
 from musicfusion.codecs import melody
 from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.codecs.score import Score, Track, grid
+from musicfusion.core.arrays import AnyArray, ArrayModule
 
 TRACKS = 4
-BASSES, GUITARS, OTHERS = range(32, 40), range(32), range(40, 120)  # General MIDI programs; beyond are noises
+BASSES, GUITARS, OTHERS = range(32, 40), range(32), range(40, 120)  # General MIDI programs; those above are noises
 
 
 class Part(NamedTuple):
@@ -27,13 +29,13 @@ class Part(NamedTuple):
 
 BAND = (Part("drums", 0, True), Part("bass", 33), Part("guitar", 27), Part("strings", 48))
 VOICES = (Part("soprano", 52), Part("alto", 52), Part("tenor", 52), Part("bass", 52))
-LINEUPS = {"band": BAND, "voices": VOICES}
+INSTRUMENTATIONS = {"band": BAND, "voices": VOICES}
 
 
-def encode(notes: np.ndarray, steps: int) -> np.ndarray:
+def encode(notes: Integer[np.ndarray, "n 3"], steps: int) -> Integer[np.ndarray, " T"]:
     """Notes int [n, 3] on the grid -> tokens uint8 [steps]: at each step the lowest pitch that sounds.
 
-    A note that comes out from under a lower one begins again there.
+    A note that sounds on after a lower one begins again there.
     """
     pitch, begun = np.full(steps, -1), np.full(steps, -1)
     order = np.lexsort((notes[:, 0], -notes[:, 2]))  # lower notes are written over higher ones
@@ -45,31 +47,36 @@ def encode(notes: np.ndarray, steps: int) -> np.ndarray:
     return np.where(starts, pitch, np.where(pitch >= 0, HOLD, REST)).astype(np.uint8)
 
 
-def notes(tokens: np.ndarray) -> list[np.ndarray]:
+def notes(tokens: Integer[AnyArray, "T tracks"]) -> list[Integer[np.ndarray, "_ 3"]]:
     """Tokens [T, 4] -> notes int32 [n, 3] of each track; a hold without a note is a rest."""
     return [melody.notes_from_tokens(track) for track in np.asarray(tokens).T]
 
 
-def score(tokens: np.ndarray, lineup: str, tempo: float = 100.0, name: str = "song") -> Score:
-    """Tokens [T, 4] -> a Score in 4/4, a track for each part that has notes."""
-    made = []
-    for part, found in zip(LINEUPS[lineup], notes(tokens), strict=True):
+def score(
+    tokens: Integer[AnyArray, "T 4"], instrumentation: str, tempo: float = 100.0, name: str = "song"
+) -> Score:
+    """Tokens [T, 4] -> a Score in 4/4, a track for each part that has notes.
+
+    instrumentation: one of INSTRUMENTATIONS; tempo: beats a minute; name: of the score.
+    """
+    parts = []
+    for part, found in zip(INSTRUMENTATIONS[instrumentation], notes(tokens), strict=True):
         if len(found):
             times, loudness = found[:, :2] / 4.0, np.full((len(found), 1), 90)
-            made.append(Track(part.name.upper(), part.program, part.drums, np.hstack([times, found[:, 2:], loudness])))
-    return Score(tuple(made), np.array([[0.0, tempo]]), ((0.0, 4, 4),), name)
+            parts.append(Track(part.name.upper(), part.program, part.drums, np.hstack([times, found[:, 2:], loudness])))
+    return Score(tuple(parts), np.array([[0.0, tempo]]), ((0.0, 4, 4),), name)
 
 
-def sounding(tokens, xp=np):
-    """Which pitch sounds at each step, -1 for none: int32 [..., T, 4]; works on NumPy and JAX arrays."""
+def sounding(tokens: Integer[AnyArray, "*B T tracks"], xp: ArrayModule = np) -> Integer[AnyArray, "*B T tracks"]:
+    """The pitch that sounds at each step of tokens [..., T, tracks], -1 for none: int32 of the same shape."""
     tokens = tokens.astype(xp.int32)
-    place = xp.arange(tokens.shape[-2])[:, None]
-    last = _last(xp.where(tokens != HOLD, place, -1), xp)
+    step = xp.arange(tokens.shape[-2])[:, None]
+    last = _last(xp.where(tokens != HOLD, step, -1), xp)
     pitch = xp.take_along_axis(tokens, xp.maximum(last, 0), axis=-2)
     return xp.where((last >= 0) & (pitch < HOLD), pitch, -1)
 
 
-def _last(marked, xp):
+def _last(marked: Integer[AnyArray, "*B T tracks"], xp: ArrayModule) -> Integer[AnyArray, "*B T tracks"]:
     """The greatest so far, along time."""
     if xp is np:
         return np.maximum.accumulate(marked, axis=-2)
@@ -78,29 +85,35 @@ def _last(marked, xp):
     return lax.cummax(marked, axis=marked.ndim - 2)
 
 
-def without_carry(tokens, xp=np):
-    """Window(s) [..., T, 4] cut out of a song: holds of notes that began before the window become rests."""
+def without_carry(tokens: Integer[AnyArray, "*B T tracks"], xp: ArrayModule = np) -> Integer[AnyArray, "*B T tracks"]:
+    """Windows [..., T, tracks] of tokens, cut out of songs: holds of notes that began before become rests. int32."""
     return xp.where((sounding(tokens, xp) < 0), REST, tokens.astype(xp.int32))
 
 
-def merged(tokens, xp=np):
-    """The paper's encoding of tokens [..., T, 4]: whatever sounds as one step before, silence too, is held.
+def merged(tokens: Integer[AnyArray, "*B T tracks"], xp: ArrayModule = np) -> Integer[AnyArray, "*B T tracks"]:
+    """The paper's encoding of tokens [..., T, tracks]: what sounds as it did one step before, silence too, is held.
 
-    Repeated notes are lost; back in notes they are one.
+    Repeated notes become one.
     """
     pitch = sounding(tokens, xp)
     same = xp.concatenate([xp.zeros_like(pitch[..., :1, :], dtype=bool), pitch[..., 1:, :] == pitch[..., :-1, :]], -2)
     return xp.where(same, HOLD, xp.where(pitch >= 0, pitch, REST))
 
 
-def transpose(tokens, shift, pitched, xp=np):
-    """Tokens [..., T, 4] moved by `shift` semitones [...] where a track is `pitched` [4]; drums stay."""
+def transpose(
+    tokens: Integer[AnyArray, "*B T tracks"], shift: Integer[AnyArray, "*B"], pitched: Bool[AnyArray, " tracks"],
+    xp: ArrayModule = np,
+) -> Integer[AnyArray, "*B T tracks"]:
+    """Tokens [..., T, tracks] moved by `shift` semitones [...] where a track is `pitched` [tracks]; drums stay."""
     moved = melody.transpose(tokens, shift[..., None, None])
     return xp.where(pitched, moved, tokens.astype(xp.int32))
 
 
 def roles(song: Score) -> Mapping[str, list[Track]]:
-    """The tracks of a band's score by what they are (paper 004, section 4.1); those without notes are left out."""
+    """The tracks of a band's score by the part of BAND that they are; those without notes are left out.
+
+    Source: MusAE, section 4.1.
+    """
     found: dict[str, list[Track]] = {part.name: [] for part in BAND}
     for track in song.tracks:
         if not len(track.notes):
@@ -116,7 +129,7 @@ def roles(song: Score) -> Mapping[str, list[Track]]:
     return found
 
 
-def from_tracks(parts: list[list[Track]], offset: float, steps: int) -> np.ndarray:
+def from_tracks(parts: Sequence[Sequence[Track]], offset: float, steps: int) -> Integer[np.ndarray, "T 4"]:
     """The tracks of each part, merged -> tokens uint8 [steps, 4] on the grid that begins at the quarter `offset`."""
     columns = []
     for part in parts:

@@ -1,22 +1,29 @@
 """A piece of any length as overlapping windows, and back."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from jaxtyping import Integer
 
 from musicfusion.codecs import polyphony
 
 
-def starts(steps: int, window: int, hop: int) -> np.ndarray:
-    """Where windows begin so that they cover 0..steps: every `hop` steps, the last at the end. int32 [n >= 1]."""
+def starts(steps: int, window: int, hop: int) -> Integer[np.ndarray, " n"]:
+    """Where windows of `window` steps begin that cover 0..steps: every `hop` steps, the last so that it ends there.
+
+    int32 [n], n at least 1.
+    """
     last = max(steps - window, 0)
     return np.unique(np.append(np.arange(0, last, hop), last)).astype(np.int32)
 
 
-def join(pieces: list[np.ndarray], begins: np.ndarray, steps: int) -> np.ndarray:
+def join(
+    pieces: Sequence[Integer[np.ndarray, "_ 3"]], begins: Integer[np.ndarray, " windows"], steps: int
+) -> Integer[np.ndarray, "n 3"]:
     """Notes of each window -> notes of the piece, int32 [n, 3].
 
-    A window answers for the onsets from its own begin to the next one's, and its notes keep their whole length: with a
-    hop shorter than the window a note runs on across the border into the next window. At the end of the piece all
-    notes end.
+    Of each window those notes count that begin before the next window does, and they keep their whole length: with a
+    hop shorter than the window a note runs on into the next window. All notes end at the end of the piece.
     """
     ends = np.append(begins[1:], steps)
     kept = [np.zeros((0, 3), np.int32)]

@@ -1,13 +1,16 @@
-"""Low-level numbers about music in tracks: what figure 3 of paper 004 shows, defined from its text (section 4.4.1).
+"""Low-level features of music in tracks: those of MusAE's figure 3, defined from its text (section 4.4.1).
 
-Works on tokens int [N, T, tracks] (codecs.tracks); a track without notes has no mean pitch, duration or interval: NaN.
+They are computed from tokens int [N, T, tracks] (codecs.tracks). A track without notes has no mean pitch, duration or
+interval: NaN.
 """
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool, Float, Integer
 
 from musicfusion.codecs import tracks
 from musicfusion.codecs.melody import HOLD
+from musicfusion.core.arrays import AnyArray
 
 BAR, BEAT = 16, 4
 NAMES = {"notes": "notes a bar", "pitch": "mean pitch", "duration": "mean duration",
@@ -15,9 +18,12 @@ NAMES = {"notes": "notes a bar", "pitch": "mean pitch", "duration": "mean durati
          "offbeat": "onsets off the beat"}
 
 
-def low_level(tokens: jax.Array) -> dict[str, jax.Array]:
-    """Each of NAMES: float [N, tracks]. Durations are in 16ths, intervals in semitones, without sign."""
-    tokens = tokens.astype(jnp.int32)
+def low_level(tokens: Integer[AnyArray, "N T tracks"]) -> dict[str, Float[jax.Array, "N tracks"]]:
+    """Each of NAMES for tokens int [N, T, tracks]: float [N, tracks].
+
+    Durations are in 16ths; intervals are absolute, in semitones.
+    """
+    tokens = jnp.asarray(tokens, jnp.int32)
     steps = tokens.shape[1]
     onset, pitch = tokens < HOLD, tracks.sounding(tokens, jnp)
     count = jnp.sum(onset, 1)
@@ -36,10 +42,12 @@ def low_level(tokens: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-def _interval(tokens: jax.Array, onset: jax.Array) -> jax.Array:
-    """The mean size of the step from one note to the next: [N, tracks]."""
-    place = jnp.arange(tokens.shape[1])[:, None]
-    last = jax.lax.cummax(jnp.where(onset, place, -1), axis=1)
+def _interval(
+    tokens: Integer[jax.Array, "N T tracks"], onset: Bool[jax.Array, "N T tracks"]
+) -> Float[jax.Array, "N tracks"]:
+    """The mean absolute interval from one note to the next, in semitones: [N, tracks]."""
+    step = jnp.arange(tokens.shape[1])[:, None]
+    last = jax.lax.cummax(jnp.where(onset, step, -1), axis=1)
     before = jnp.concatenate([jnp.full_like(last[:, :1], -1), last[:, :-1]], 1)
     leap = jnp.abs(tokens - jnp.take_along_axis(tokens, jnp.maximum(before, 0), 1))
     counts = onset & (before >= 0)
@@ -47,7 +55,10 @@ def _interval(tokens: jax.Array, onset: jax.Array) -> jax.Array:
     return jnp.sum(leap * counts, 1) / jnp.where(number > 0, number, jnp.nan)
 
 
-def profile(tokens: jax.Array) -> jax.Array:
-    """How often a note begins on each 16th of a bar, by track: [N, T, tracks] -> [N, 16 tracks]."""
+def profile(tokens: Integer[AnyArray, "N T tracks"]) -> Float[jax.Array, "N 16*tracks"]:
+    """The share of bars in which a note begins on each 16th, for each track.
+
+    int [N, T, tracks], T a multiple of 16 -> float [N, 16 tracks].
+    """
     onset = (tokens < HOLD).reshape(len(tokens), -1, BAR, tokens.shape[-1])
     return jnp.mean(onset.astype(jnp.float32), 1).reshape(len(tokens), -1)

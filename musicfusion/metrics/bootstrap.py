@@ -1,20 +1,29 @@
-"""How far a mean over segments may be off, given that segments of one song are alike."""
+"""Confidence intervals of means over segments, given that segments of one song are alike."""
 
 import numpy as np
+from jaxtyping import Shaped
+
+from musicfusion.core.arrays import AnyArray
 
 
 def interval(
-    values: np.ndarray, groups: np.ndarray, seed: int = 0, draws: int = 1000, level: float = 0.95
+    values: Shaped[AnyArray, " n"], groups: Shaped[AnyArray, " n"], seed: int = 0, draws: int = 1000,
+    level: float = 0.95,
 ) -> tuple[float, float, float]:
-    """The mean of all values, and the interval that it falls into in `level` of the draws: (mean, low, high).
+    """The mean of all values and its confidence interval, a percentile interval of the cluster bootstrap.
 
-    A draw takes as many groups (songs) as there are, with replacement, each with all its values: a percentile interval
-    of the cluster bootstrap. NaN values are left out, and with them a group that has no other; without any value all
-    three are NaN. The same seed gives the same interval.
+    A draw takes as many groups (songs) as there are, with replacement, each with all its values. NaN values are left
+    out, and with them groups that have no others. The same seed gives the same interval.
 
     Args:
-        values: [n], one number a segment.
-        groups: int [n], the song of each segment.
+        values: [n], one number for each segment.
+        groups: [n], the song of each segment.
+        seed: of the draws.
+        draws: how many.
+        level: of the interval.
+
+    Returns:
+        (mean, low, high), all NaN without any value.
     """
     values, groups = np.asarray(values, np.float64), np.asarray(groups)
     known = ~np.isnan(values)

@@ -1,7 +1,7 @@
-"""What people say of clips, and what can be foretold of it (paper 002, section 5).
+"""Annotators' grades of clips, and a regression that predicts them (Arrangement, sections 4.4 and 4.5).
 
 Annotators grade clips from 1 to 10 on four questions. A clip is good if its mean grade is above 5; a logistic
-regression foretells that from features of its picture.
+regression predicts that from features of its mel-spectrogram.
 """
 
 import csv
@@ -18,9 +18,10 @@ GOOD = 5.0
 
 
 def read(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
-    """A CSV with COLUMNS -> {annotator: {clip: grades [4]}}. Rows without any grade are left out.
+    """A CSV with COLUMNS -> {annotator: {clip: grades [4]}}. Lines without any grade are left out.
 
-    Raises MusicFusionError for a table without these columns, or a grade that is none from 1 to 10.
+    Raises:
+        MusicFusionError: the file cannot be read, lacks a column, has no grades, or one that is not from 1 to 10.
     """
     path = Path(path)
     found: dict[str, dict[str, np.ndarray]] = {}
@@ -48,7 +49,10 @@ def read(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
 
 
 def agreement(grades: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[str], np.ndarray]:
-    """Annotators, and how each two's mean grades of the clips of both correlate: [n, n], NaN where they do not."""
+    """Annotators, and Pearson's correlation of each two's mean grades over the clips that both graded: [n, n].
+
+    NaN where they share fewer than two clips, or one gave all of them the same grade.
+    """
     names = sorted(grades)
     found = np.full((len(names), len(names)), np.nan)
     for i, one in enumerate(names):
@@ -61,7 +65,7 @@ def agreement(grades: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[str]
 
 
 def good(grades: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, bool]:
-    """Of each clip whether its mean over all that anybody said of it is above GOOD."""
+    """For each clip, whether its mean over all annotators and questions is above GOOD."""
     of: dict[str, list[float]] = {}
     for clips in grades.values():
         for clip, values in clips.items():
@@ -93,13 +97,15 @@ class Logistic:
         return np.concatenate([np.ones((len(standard), 1)), standard], 1)
 
     def probability(self, features: np.ndarray) -> np.ndarray:
-        """That each row of features [n, d] is good: [n]."""
+        """The probability that each of features [n, d] is good: [n]."""
         return 1 / (1 + np.exp(-np.clip(self._seen(features) @ self.weights, -30, 30)))
 
 
-def foretold(features: np.ndarray, labels: Sequence[bool], folds: int = 5, seed: int = 0) -> float:
-    """How often the regression is right about clips that it was not fitted to, over all folds; NaN where a fold cannot
-    be fitted, because it has one kind only."""
+def predicted(features: np.ndarray, labels: Sequence[bool] | np.ndarray, folds: int = 5, seed: int = 0) -> float:
+    """The accuracy of the regression on clips that it was not fitted to, by cross-validation.
+
+    features: [n, d], labels: [n]. NaN where the rest of a fold has one label only, so that nothing can be fitted.
+    """
     truth = np.asarray(labels, bool)
     order = np.random.default_rng(seed).permutation(len(truth))
     right = []
@@ -111,9 +117,9 @@ def foretold(features: np.ndarray, labels: Sequence[bool], folds: int = 5, seed:
     return float(np.mean(np.concatenate(right)))
 
 
-def sheet(path: Path, clips: Sequence[str]) -> None:
-    """A CSV for listeners: a row for each clip, its grades to be filled in."""
+def sheet(path: Path, clips: Sequence[str]) -> Path:
+    """Writes a CSV for annotators: a line for each clip, its grades to be filled in."""
     from musicfusion.core.files import atomic_write
 
     rows = [",".join(COLUMNS), *(f"{clip}," + "," * len(QUESTIONS) for clip in clips)]
-    atomic_write(path, "\n".join(rows) + "\n")
+    return atomic_write(path, "\n".join(rows) + "\n")

@@ -1,4 +1,4 @@
-"""What listeners said, counted: paper 003's fusion level (section IV-B)."""
+"""Answers of listeners, counted: the fusion level (FusionGAN, section IV-B)."""
 
 import csv
 from pathlib import Path
@@ -9,12 +9,19 @@ ANSWERS = ("first", "second", "mixture", "neither")
 
 
 def fusion_level(first: float, second: float, mixture: float, neither: float) -> float:
-    """FL = 1 - (|first - second| + neither) / (first + second + mixture + neither), of counts or of percentages."""
+    """FL = 1 - (|first - second| + neither) / (first + second + mixture + neither).
+
+    first, second, mixture, neither: how many listeners, or what share of them, heard one genre, the other, both, none.
+    """
     return 1 - (abs(first - second) + neither) / max(first + second + mixture + neither, 1e-12)
 
 
 def read(path: str | Path) -> dict[str, dict[str, float]]:
-    """A CSV with the columns method, first, second, mixture, neither (counts) -> {method: counts}. MusicFusionError."""
+    """A CSV with the columns method, first, second, mixture, neither (counts) -> {method: {answer: count}}.
+
+    Raises:
+        MusicFusionError: the file cannot be read, lacks a column, or holds what is not a count.
+    """
     path, found = Path(path), {}
     try:
         with path.open(encoding="utf-8", newline="") as file:

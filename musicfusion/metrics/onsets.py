@@ -1,24 +1,26 @@
-"""When things begin, and how fast they go on: onsets and tempo of mel pictures (codecs.mel)."""
+"""Onsets and tempo of mel-spectrograms (codecs.mel)."""
 
 import numpy as np
+from jaxtyping import Float
 
-WINDOW = 0.07  # seconds within which an onset is found again (MIREX)
-SLOWEST, FASTEST = 60.0, 200.0  # quarters a minute
-NEAR = 0.04  # a tempo is the same within so much, or an octave off (MIREX)
+WINDOW = 0.07  # seconds: onsets match within this window (as at MIREX)
+SLOWEST, FASTEST = 60.0, 200.0  # tempos in beats a minute
+TOLERANCE = 0.04  # relative: tempos within it are the same (as at MIREX)
 
 
-def flux(picture: np.ndarray) -> np.ndarray:
-    """How much louder a picture [T, M] gets at each frame, in parts of its whole range: [T]."""
-    rise = np.maximum(np.diff(picture, axis=0, prepend=picture[:1]), 0)
+def flux(mels: Float[np.ndarray, "T M"]) -> Float[np.ndarray, " T"]:
+    """The spectral flux of a mel-spectrogram [T, M]: its mean rise from frame to frame, as a part of its range: [T]."""
+    rise = np.maximum(np.diff(mels, axis=0, prepend=mels[:1]), 0)
     return rise.mean(1) / 2
 
 
-def onsets(picture: np.ndarray, rate: float, least: float = 0.01) -> np.ndarray:
-    """Seconds at which something begins in a picture [T, M] of `rate` frames a second: peaks of its flux.
+def onsets(mels: Float[np.ndarray, "T M"], rate: float, least: float = 0.01) -> Float[np.ndarray, " n"]:
+    """Onsets of a mel-spectrogram [T, M] of `rate` frames a second: peaks of its spectral flux, in seconds.
 
-    A peak is the highest of 70 ms either way, and above the mean of a second around it by half of that and by `least`.
+    A peak is the maximum within 70 ms before and after it, and higher than 1.5 times the mean of the second around it
+    plus `least`.
     """
-    rising = flux(picture)
+    rising = flux(mels)
     near, far = max(round(WINDOW * rate), 1), max(round(rate / 2), 1)
     padded = np.pad(rising, near, constant_values=-1.0)
     highest = np.lib.stride_tricks.sliding_window_view(padded, 2 * near + 1).max(1)
@@ -26,15 +28,15 @@ def onsets(picture: np.ndarray, rate: float, least: float = 0.01) -> np.ndarray:
     width = np.minimum(np.arange(len(rising)) + far + 1, len(rising)) - np.maximum(np.arange(len(rising)) - far, 0)
     mean = (sums[2 * far + 1 :] - sums[: -2 * far - 1]) / width
     found = np.flatnonzero((rising >= highest) & (rising > 1.5 * mean + least))
-    if len(found):  # of several frames as high the first
+    if len(found):  # of several equal maxima the first
         found = found[np.concatenate([[True], np.diff(found) > near])]
     return found / rate
 
 
-def f_measure(found: np.ndarray, truth: np.ndarray, window: float = WINDOW) -> float:
-    """How well onsets (seconds, ascending) are those of the truth: F1 of a matching one to one within the window.
+def f_measure(found: Float[np.ndarray, " n"], truth: Float[np.ndarray, " m"], window: float = WINDOW) -> float:
+    """The onset F1: of the best one-to-one matching of onsets to the true ones, both in ascending seconds.
 
-    1 where both are empty. Taking the earliest that fits is the best matching on a line.
+    Onsets match within `window` seconds. 1 where both are empty. Greedy matching from the left is optimal here.
     """
     if not len(found) and not len(truth):
         return 1.0
@@ -47,34 +49,37 @@ def f_measure(found: np.ndarray, truth: np.ndarray, window: float = WINDOW) -> f
     return 2 * hits / (len(found) + len(truth))
 
 
-def tempo(picture: np.ndarray, rate: float) -> float:
-    """Quarters a minute at which a picture's flux repeats best, 0 where nothing does."""
-    rising = flux(picture)
+def tempo(mels: Float[np.ndarray, "T M"], rate: float) -> float:
+    """The tempo of a mel-spectrogram [T, M] of `rate` frames a second, in beats a minute; 0 where there is none.
+
+    It is the lag at which the autocorrelation of the spectral flux is highest, weighted towards 120.
+    """
+    rising = flux(mels)
     rising = rising - rising.mean()
     slowest, fastest = int(np.ceil(60 * rate / SLOWEST)), int(np.floor(60 * rate / FASTEST))
     if len(rising) < 2 * slowest or not np.any(rising):
         return 0.0
     spectrum = np.fft.rfft(rising, 2 * len(rising))
-    again = np.fft.irfft(np.abs(spectrum) ** 2)[: 4 * slowest + 1]
-    again = again / np.maximum(len(rising) - np.arange(len(again)), 1)
+    correlation = np.fft.irfft(np.abs(spectrum) ** 2)[: 4 * slowest + 1]
+    correlation = correlation / np.maximum(len(rising) - np.arange(len(correlation)), 1)
     lags = np.arange(fastest, slowest + 1)
-    prior = np.exp(-0.5 * (np.log2(60 * rate / lags / 120) / 0.9) ** 2)  # near 120, as listeners have it
-    score = again[lags] * prior
+    prior = np.exp(-0.5 * (np.log2(60 * rate / lags / 120) / 0.9) ** 2)  # listeners prefer tempos near 120
+    score = correlation[lags] * prior
     best = int(np.argmax(score))
     if score[best] <= 0:
         return 0.0
-    if 0 < best < len(lags) - 1:  # between the frames, by a parabola
-        left, here, right = score[best - 1 : best + 2]
-        bend = left - 2 * here + right
-        return 60 * rate / (lags[best] + (0.5 * (left - right) / bend if bend else 0.0))
+    if 0 < best < len(lags) - 1:  # between two frames, at the top of a parabola
+        left, centre, right = score[best - 1 : best + 2]
+        curvature = left - 2 * centre + right
+        return 60 * rate / (lags[best] + (0.5 * (left - right) / curvature if curvature else 0.0))
     return 60 * rate / lags[best]
 
 
 def same_tempo(one: float, other: float) -> bool:
-    """Whether two tempos agree, an octave more or less allowed."""
-    return bool(one and other and any(abs(one * factor / other - 1) <= NEAR for factor in (0.5, 1.0, 2.0)))
+    """Whether two tempos agree within TOLERANCE; half or double the tempo counts as the same, 0 never does."""
+    return bool(one and other and any(abs(one * factor / other - 1) <= TOLERANCE for factor in (0.5, 1.0, 2.0)))
 
 
-def beats(bpm: float, seconds: float, first: float = 0.0) -> np.ndarray:
-    """Onsets of a steady beat: seconds."""
+def beats(bpm: float, seconds: float, first: float = 0.0) -> Float[np.ndarray, " n"]:
+    """The times of a steady beat of `bpm` beats a minute, from `first` up to `seconds`, all in seconds."""
     return np.arange(first, seconds, 60 / bpm) if bpm else np.zeros(0)

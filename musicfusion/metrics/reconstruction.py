@@ -1,15 +1,23 @@
-"""How well decoded segments match: counts and rates, pure functions on token and slot arrays (NumPy or JAX)."""
+"""How well decoded segments match the original: counts and rates of tokens, slots and chords (NumPy or JAX)."""
+
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Integer
 
 from musicfusion.codecs import melody, polyphony
+from musicfusion.core.arrays import AnyArray
+
+Slots = tuple[Integer[AnyArray, "*B T 14"], Integer[AnyArray, "*B T 14"]]  # pitch, duration
+Counts = dict[str, tuple[AnyArray, AnyArray]]  # measure -> right, all
 
 
-def melody_counts(decoded, tokens) -> dict:
-    """int [B, T] x 2 -> right and all, summed over everything: of all tokens, of note onsets, of rhythm symbols.
+def melody_counts(decoded: Integer[AnyArray, "*B T"], tokens: Integer[AnyArray, "*B T"]) -> Counts:
+    """Decoded and original tokens [..., T] -> {measure: (right, all)}, summed over all axes.
 
-    Onset accuracy: the share of the original's onsets at which the decoded token is the same pitch.
+    token_accuracy: of all tokens; onset_accuracy: of the original's onsets, at which the decoded token must be the same
+    pitch; rhythm_accuracy: of rhythm symbols.
     """
     onset = tokens < melody.HOLD
     same = decoded == tokens
@@ -20,10 +28,10 @@ def melody_counts(decoded, tokens) -> dict:
     }
 
 
-def note_counts(decoded, original) -> dict:
-    """Slots (pitch, duration) [B, T, 14] x 2 -> counts of F1 = 2 hits / (notes decoded + notes original).
+def note_counts(decoded: Slots, original: Slots) -> Counts:
+    """Decoded and original slots -> {measure: (right, all)} of F1 = 2 hits / (notes decoded + notes original).
 
-    note_f1 asks for onset and pitch; note_duration_f1 for the duration as well.
+    note_f1: notes with the same onset and pitch; note_duration_f1: and with the same duration.
     """
     a, b = (polyphony.duration_matrix(pitch, duration, jnp) for pitch, duration in (decoded, original))
     both = jnp.sum(a > 0) + jnp.sum(b > 0)
@@ -33,8 +41,11 @@ def note_counts(decoded, original) -> dict:
     }
 
 
-def chord_counts(decoded, rows) -> dict:
-    """Chord rows int [B, beats, 3] x 2 -> right and all: roots, and whole chords (root, bass and every chord tone)."""
+def chord_counts(decoded: Integer[AnyArray, "*B beats 3"], rows: Integer[AnyArray, "*B beats 3"]) -> Counts:
+    """Decoded and original chords [..., beats, 3] -> {measure: (right, all)}.
+
+    root_accuracy: of roots; chord_accuracy: of whole chords (root, bass and every chord tone).
+    """
     same = decoded == rows
     return {
         "root_accuracy": (jnp.sum(same[..., 0]), same[..., 0].size),
@@ -42,14 +53,18 @@ def chord_counts(decoded, rows) -> dict:
     }
 
 
-def kept(decoded, batch) -> dict[str, jax.Array]:
-    """How much of the segments `batch` is still there in the segments made of them: shares [B], NaN where undefined.
+def kept(decoded: Mapping[str, AnyArray], batch: Mapping[str, AnyArray]) -> dict[str, Float[Array, " B"]]:
+    """How much of segments is kept in those that were generated from them: shares [B], NaN where undefined.
 
-    decoded: whatever there is of "tokens" [B, T], "pitch" and "duration" [B, T, 14], "chords" [B, beats, 3].
+    Args:
+        decoded: the generated segments, as many as there are of "tokens" [B, T], "pitch" and "duration" [B, T, 14],
+            "chords" [B, beats, 3].
+        batch: the original ones: "melody" [B, T] for tokens, the others by the same names.
 
-    onsets_kept: of the melody's onsets, those at which a note of any pitch begins; pitches_kept: those at which the
-    same pitch begins; notes_kept: F1 of the accompaniment's notes by onset and pitch; chords_kept: beats with the same
-    root, bass and chord tones.
+    Returns:
+        onsets_kept: of the melody's onsets, those at which a note of any pitch begins; pitches_kept: those at which the
+        same pitch begins; notes_kept: F1 of the accompaniment's notes by onset and pitch; chords_kept: beats with the
+        same root, bass and chord tones.
     """
     counts = {}
     if "tokens" in decoded:
@@ -61,12 +76,12 @@ def kept(decoded, batch) -> dict[str, jax.Array]:
         counts["notes_kept"] = jax.vmap(note_counts)(*slots)["note_f1"]
     if "chords" in decoded:
         counts["chords_kept"] = jax.vmap(chord_counts)(decoded["chords"], batch["chords"])["chord_accuracy"]
-    # said outright: compiled, 0 / 0 need not be NaN
+    # explicit, since 0 / 0 need not be NaN in a compiled program
     return {
         name: jnp.where(whole > 0, right / jnp.maximum(whole, 1), jnp.nan) for name, (right, whole) in counts.items()
     }
 
 
-def _onset_count(decoded, tokens) -> tuple:
+def _onset_count(decoded: Integer[AnyArray, " T"], tokens: Integer[AnyArray, " T"]) -> tuple[AnyArray, AnyArray]:
     onset = tokens < melody.HOLD
     return jnp.sum((decoded < melody.HOLD) & onset), jnp.sum(onset)

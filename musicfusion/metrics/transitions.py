@@ -1,7 +1,7 @@
-"""How one half of a melody follows from the other: Markov matrices of five states (paper 001, section 3.4).
+"""How one half of a melody follows from the other: Markov matrices of five states (Connective Fusion, section 3.4).
 
 A melody is tokens int [B, T] (codecs.melody) whose second half begins at T / 2. Each statistic is a state of what comes
-before the middle and one of what comes after it; -1 where there is none. The paper leaves bins and key finder open:
+before the middle and one of what comes after it; -1 where there is none. The paper does not give bins and key finder:
 
     key              24 classes, by Krumhansl and Kessler's profiles, of how long each pitch class sounds in a half
     mean_pitch       of a half's notes, to the semitone
@@ -13,8 +13,10 @@ before the middle and one of what comes after it; -1 where there is none. The pa
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Integer, Num, Shaped
 
 from musicfusion.codecs import keys, melody
+from musicfusion.core.arrays import AnyArray
 from musicfusion.metrics import statistics
 
 LONGEST = 16  # steps
@@ -23,7 +25,7 @@ STATES = {"key": 24, "mean_pitch": melody.HOLD, "mean_duration": LONGEST + 1, "p
 
 
 @jax.jit
-def states(tokens) -> dict[str, jax.Array]:
+def states(tokens: Integer[AnyArray, "B T"]) -> dict[str, Integer[Array, "B 2"]]:
     """Tokens int [B, T] -> {statistic: int32 [B, 2], the states before and after the middle}."""
     onset = tokens < melody.HOLD
     step = jnp.arange(tokens.shape[1])
@@ -41,21 +43,24 @@ def states(tokens) -> dict[str, jax.Array]:
     }
 
 
-def matrix(before_and_after, states: int, weights=None) -> np.ndarray:
-    """Pairs of states int [n, 2] -> how often each leads to which: [states, states], rows add up to 1 (or 0).
+def matrix(
+    before_and_after: Integer[AnyArray, "n 2"], states: int, weights: Num[AnyArray, " n"] | None = None
+) -> Float[np.ndarray, "states states"]:
+    """Pairs of states int [n, 2] -> the probability that one follows the other: [states, states], rows add up to 1.
 
-    weights [n]: how much each pair counts; pairs with a state of -1 do not.
+    A state that never comes first has a row of 0. weights [n]: how much each pair counts; those with a state of -1 do
+    not count.
     """
     pairs = np.asarray(before_and_after)
     weights = np.ones(len(pairs)) if weights is None else np.asarray(weights, float)
     there = (pairs >= 0).all(1)
-    place = pairs[there, 0] * states + pairs[there, 1]
-    counts = np.bincount(place, weights[there], states * states).reshape(states, states)
+    index = pairs[there, 0] * states + pairs[there, 1]
+    counts = np.bincount(index, weights[there], states * states).reshape(states, states)
     return counts / np.maximum(counts.sum(1, keepdims=True), 1e-12)
 
 
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's correlation of two matrices' entries; NaN where one of them is flat."""
+def correlation(a: Float[np.ndarray, "m n"], b: Float[np.ndarray, "m n"]) -> float:
+    """Pearson's correlation of two matrices' entries; NaN where all entries of one are equal."""
     a, b = (x.ravel() - x.mean() for x in (a, b))
     scale = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / scale) if scale > 0 else float("nan")
@@ -66,19 +71,19 @@ def _halves(*arrays):
     return zip(*(jnp.split(x, 2, 1) for x in arrays), strict=True)
 
 
-def _key(pitch, sounds) -> jax.Array:
+def _key(pitch: Integer[Array, "B T"], sounds: Bool[Array, "B T"]) -> Integer[Array, " B"]:
     """The key of a half, 0..11 major, 12..23 minor; -1 of silence. [B, T / 2] x 2 -> [B]."""
     classes = jnp.sum(jax.nn.one_hot(pitch % statistics.CLASSES, statistics.CLASSES) * sounds[..., None], 1)
     return jnp.where(jnp.any(sounds, 1), keys.best(classes, jnp), -1).astype(jnp.int32)
 
 
-def _ratio(values, onset) -> jax.Array:
-    """Their sum for each note, rounded; -1 without notes. [B, T / 2] x 2 -> [B]."""
+def _ratio(values: Shaped[Array, "B T"], onset: Bool[Array, "B T"]) -> Integer[Array, " B"]:
+    """The sum of values for each note, rounded; -1 without notes. [B, T / 2] x 2 -> [B]."""
     notes = jnp.sum(onset, 1)
     return jnp.where(notes > 0, jnp.round(jnp.sum(values, 1) / jnp.maximum(notes, 1)), -1).astype(jnp.int32)
 
 
-def _around(values, onset) -> jax.Array:
+def _around(values: Integer[Array, "B T"], onset: Bool[Array, "B T"]) -> Integer[Array, "B 2"]:
     """The value at the last onset before the middle, and at the first after it: [B, T] x 2 -> int32 [B, 2]."""
     (before, there), (after, here) = _halves(values, onset)
     steps = there.shape[1]

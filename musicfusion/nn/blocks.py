@@ -1,4 +1,4 @@
-"""Parallel blocks over a short, fixed number of steps: what the lite presets are built of (DESIGN: presets).
+"""Parallel blocks over a short, fixed number of steps, of which the networks of the lite presets consist.
 
 Attention sees all steps at once, so a batch decodes in one pass; on a CPU these blocks learn in minutes what
 autoregressive recurrent cells do not learn in hours.
@@ -7,6 +7,7 @@ autoregressive recurrent cells do not learn in hours.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
 
 
 class Block(nn.Module):
@@ -17,7 +18,7 @@ class Block(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "B T width"]) -> Float[jax.Array, "B T width"]:
         batch, steps, _ = x.shape
         small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
         h = nn.LayerNorm()(x)
@@ -40,7 +41,7 @@ class Blocks(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "B T any"]) -> Float[jax.Array, "B T width"]:
         x = nn.Dense(self.width, dtype=self.dtype, name="enter")(x)
         x = x + self.param("positions", nn.initializers.normal(0.02), (x.shape[1], self.width))
         for layer in range(self.depth):
@@ -51,8 +52,8 @@ class Blocks(nn.Module):
 class Summary(nn.Module):
     """Steps -> posterior, part by part: [B, T, W] -> (mean [B, z], std [B, z]).
 
-    z lies in time: its first z / parts numbers come from the first T / parts steps, and so on. So what meets in music
-    also meets in the latent, and a network that reads several of them need not find that out.
+    z is in the order of time: its first z / parts numbers come from the first T / parts steps, and so on. So what
+    sounds at the same time has the same position in all latents, and a network that reads several need not learn it.
     """
 
     size: int
@@ -60,19 +61,19 @@ class Summary(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        rows = x.shape[0]
-        x = x.reshape(rows, self.parts, -1)
+    def __call__(self, x: Float[jax.Array, "B T W"]) -> tuple[Float[jax.Array, "B z"], Float[jax.Array, "B z"]]:
+        batch = x.shape[0]
+        x = x.reshape(batch, self.parts, -1)
         mean = nn.Dense(self.size // self.parts, name="mean")(x)
         small = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
         log_variance = nn.Dense(self.size // self.parts, kernel_init=small, name="log_variance",
                                 bias_init=nn.initializers.constant(-4.0))(x)
         std = jnp.exp(0.5 * jnp.clip(log_variance, -14.0, 4.0))
-        return mean.reshape(rows, -1), std.reshape(rows, -1)
+        return mean.reshape(batch, -1), std.reshape(batch, -1)
 
 
 class Expansion(nn.Module):
-    """Latent -> steps, part by part: the reverse of Summary. [B, z] -> [B, T, narrow]."""
+    """Latent -> steps, part by part, as in `Summary`: [B, z] -> [B, steps, narrow]."""
 
     steps: int
     parts: int
@@ -80,26 +81,31 @@ class Expansion(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: jax.Array) -> jax.Array:
+    def __call__(self, z: Float[jax.Array, "B z"]) -> Float[jax.Array, "B T narrow"]:
         x = z.reshape(z.shape[0], self.parts, -1)
         x = nn.Dense(self.steps // self.parts * self.narrow, dtype=self.dtype, name="steps")(x)
         return x.reshape(z.shape[0], self.steps, self.narrow)
 
 
-def moved(x: jax.Array, z: jax.Array, width: int, depth: int, dtype=jnp.float32) -> jax.Array:
-    """What an actor makes of the spans of a latent, [B, T, any] and z [B, T, n] -> z' [B, T, n].
+def moved(
+    x: Float[jax.Array, "B T any"], z: Float[jax.Array, "B T n"], width: int, depth: int,
+    dtype: jnp.dtype = jnp.float32,
+) -> Float[jax.Array, "B T n"]:
+    """The output of an actor for a latent in T spans: what it reads of each, [B, T, any], and z [B, T, n] -> z'.
 
-    A token for each span, which sees all others; then `gated`. To be called in a compact method, which the layers then
-    belong to.
+    Attention between the spans (`Blocks`), then `gated`. To be called in a compact method of a module, to which the
+    layers then belong.
     """
     return gated(Blocks(width, depth, dtype, name="body")(x), z)
 
 
-def gated(x: jax.Array, z: jax.Array) -> jax.Array:
-    """The gate: z' = (1 - g) z + g dz (paper 000, section 3.4); x [B, T, width], z [B, T, n] -> z'.
+def gated(x: Float[jax.Array, "B T width"], z: Float[jax.Array, "B T n"]) -> Float[jax.Array, "B T n"]:
+    """The gate: z' = (1 - g) z + g dz; x [B, T, width], z [B, T, n] -> z' [B, T, n].
 
-    dz is counted from z here, dz = z + change: an untrained actor leaves z alone though its gate is open, and so learns
-    at once. To be called in a compact method, too.
+    dz is relative to z here, dz = z + change: an untrained actor leaves z as it is although its gate is open, and so
+    learns from the first step. To be called in a compact method.
+
+    Source: CollageNet, section 3.4.
     """
     small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
     gate = nn.Dense(z.shape[-1], kernel_init=small, bias_init=nn.initializers.constant(-1.0), name="gate")(x)
@@ -107,8 +113,10 @@ def gated(x: jax.Array, z: jax.Array) -> jax.Array:
     return z + jax.nn.sigmoid(gate) * change
 
 
-def verdict(x: jax.Array, width: int, depth: int, dtype=jnp.float32) -> jax.Array:
-    """What a critic says of spans, [B, T, any] -> logits [B]. To be called in a compact method, too."""
+def verdict(
+    x: Float[jax.Array, "B T any"], width: int, depth: int, dtype: jnp.dtype = jnp.float32
+) -> Float[jax.Array, " B"]:
+    """A critic's logits [B] for latents in spans, [B, T, any]. To be called in a compact method."""
     x = Blocks(width, depth, dtype, name="body")(x)
     x = nn.gelu(nn.Dense(width, dtype=dtype, name="hidden")(jnp.mean(x, 1)))
     return nn.Dense(1, name="logit")(x)[:, 0]

@@ -1,15 +1,16 @@
-"""A classifier of sequences, which systems measure their music by: parallel blocks, their mean, one hidden layer."""
+"""A classifier of sequences, on which the systems' judges are built: parallel blocks, their mean, one hidden layer."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Key
 
 from musicfusion.nn.blocks import Blocks
 from musicfusion.nn.mlp import DropoutMLP
 
 
 class Classifier(nn.Module):
-    """What all of them share; a system's own says in `__call__` what it reads, and calls `judge`."""
+    """What all judges share. A subclass says in `__call__` how music becomes [B, T, any], and calls `judge`."""
 
     width: int = 64
     depth: int = 2
@@ -17,8 +18,11 @@ class Classifier(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def judge(self, x: jax.Array, row_keys=None, classes: int = 1, name: str = "logit") -> jax.Array:
-        """[B, T, any] -> logits [B, classes], by a last layer of that name; row keys [B] switch dropout on."""
+    def judge(
+        self, x: Float[jax.Array, "B T any"], example_keys: Key[jax.Array, " B"] | None = None, classes: int = 1,
+        name: str = "logit",
+    ) -> Float[jax.Array, "B classes"]:
+        """[B, T, any] -> logits [B, classes]. With example keys [B] there is dropout. name: of the last layer."""
         x = Blocks(self.width, self.depth, self.dtype, name="body")(x)
-        x = DropoutMLP(self.width, 1, self.dropout, self.dtype, name="hidden")(jnp.mean(x, 1), row_keys)
+        x = DropoutMLP(self.width, 1, self.dropout, self.dtype, name="hidden")(jnp.mean(x, 1), example_keys)
         return nn.Dense(classes, name=name)(x)

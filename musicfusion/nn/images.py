@@ -1,6 +1,6 @@
-"""Networks that turn pictures into pictures, and judge them patch by patch.
+"""Networks that translate images into images, and score them patch by patch.
 
-Pictures are [b, H, W, c]; both networks are those of the public CycleGAN code, at any width (Zhu et al., ICCV 2017;
+Images are [b, H, W, c]; both networks are those of the public CycleGAN code, at any width (Zhu et al., ICCV 2017;
 Isola et al., CVPR 2017).
 """
 
@@ -10,36 +10,44 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Float
 
 _SMALL = nn.initializers.normal(0.02)
 
 
-def instance_norm(x: jax.Array) -> jax.Array:
-    """Each picture's channels with mean 0 and variance 1, without parameters: [b, H, W, c]."""
+def instance_norm(x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b H W c"]:
+    """Each channel of each image with mean 0 and variance 1, without parameters: [b, H, W, c]."""
     whole = x.astype(jnp.float32)
     centred = whole - jnp.mean(whole, (1, 2), keepdims=True)
     return (centred * lax.rsqrt(jnp.mean(centred**2, (1, 2), keepdims=True) + 1e-5)).astype(x.dtype)
 
 
-def reflected(x: jax.Array, by: int) -> jax.Array:
-    """[b, H, W, c] with its border mirrored outwards."""
+def reflected(x: Float[jax.Array, "b H W c"], by: int) -> Float[jax.Array, "b H+2*{by} W+2*{by} c"]:
+    """[b, H, W, c] with `by` more rows and columns on each side, mirrored; the edge itself is not repeated."""
     return jnp.pad(x, ((0, 0), (by, by), (by, by), (0, 0)), mode="reflect")
 
 
 # Convolutions -------------------------------------------------------------------------------------------------------
 
-WIDE = 64  # channels, in and out, from which on a CPU is faster with matrix products
+WIDE = 64  # with so many channels in and out, or more, a CPU is faster with matrix products
 
 
-def convolved(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """[b, H, W, c], [k, k, c, d] -> [b, (H - k) / stride + 1, (W - k) / stride + 1, d]."""
+def convolved(
+    x: Float[jax.Array, "b H W c"], kernel: Float[jax.Array, "k k c d"], stride: int = 1
+) -> Float[jax.Array, "b _H _W d"]:
+    """A convolution without padding.
+
+    [b, H, W, c], kernel [k, k, c, d] -> [b, (H - k) / stride + 1, (W - k) / stride + 1, d], rounded down.
+    """
     if jax.default_backend() == "cpu" and min(kernel.shape[2:]) >= WIDE:
         return products(x, kernel, stride)
     return lax.conv_general_dilated(x, kernel, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-def products(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
-    """The same by a matrix product for each row of the kernel."""
+def products(
+    x: Float[jax.Array, "b H W c"], kernel: Float[jax.Array, "k k c d"], stride: int = 1
+) -> Float[jax.Array, "b _H _W d"]:
+    """`convolved` as one matrix product for each row of the kernel."""
     size, _, _, features = kernel.shape
     height, width = ((length - size) // stride * stride + 1 for length in x.shape[1:3])
     rows = (jnp.concatenate([x[:, i : i + height : stride, j : j + width : stride] for j in range(size)], -1)
@@ -48,7 +56,7 @@ def products(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
 
 
 class Conv(nn.Module):
-    """A convolution with zeros around: [b, H, W, c] -> [b, H', W', features]."""
+    """A convolution with a bias, padded with zeros: [b, H, W, c] -> [b, H', W', features]."""
 
     features: int
     size: int
@@ -58,7 +66,7 @@ class Conv(nn.Module):
     kernel_init: nn.initializers.Initializer = _SMALL
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b _H _W {self.features}"]:
         kernel = self.param("kernel", self.kernel_init, (self.size, self.size, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         by = (self.padding, self.padding)
@@ -67,37 +75,38 @@ class Conv(nn.Module):
 
 
 class Up(nn.Module):
-    """A transposed convolution of 3 x 3, twice as high and wide, as torch's with padding 1 and one row more.
+    """A transposed convolution of 3 x 3 and stride 2, as PyTorch's with padding 1 and output padding 1.
 
-    [b, H, W, c] -> [b, 2 H, 2 W, features]. Along each axis an even place sees one place of x, the odd one after it
-    that place and the next; so all four kinds of places are channels of one convolution of 2 x 2. (The gradient of
-    XLA's own transposed convolution takes a CPU thirty times as long.)
+    [b, H, W, c] -> [b, 2 H, 2 W, features]. Along each axis an output at an even position depends on one position of
+    the input, and the odd one after it on that position and the next. So the four outputs at even or odd rows and
+    columns are channels of one convolution of 2 x 2. (The gradient of XLA's own transposed convolution takes a CPU
+    thirty times as long.)
     """
 
     features: int
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b 2*H 2*W {self.features}"]:
         kernel = self.param("kernel", _SMALL, (3, 3, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        place = jnp.array([[[0, 1, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 1]]], kernel.dtype)  # [even or odd, seen, 3]
-        four = jnp.einsum("asi,btj,ijcd->stcabd", place, place, kernel)
+        taps = jnp.array([[[0, 1, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 1]]], kernel.dtype)  # [even or odd, input, 3]
+        four = jnp.einsum("asi,btj,ijcd->stcabd", taps, taps, kernel)
         x = jnp.pad(x.astype(self.dtype), ((0, 0), (0, 1), (0, 1), (0, 0)))
-        made = convolved(x, four.reshape(2, 2, x.shape[-1], -1).astype(self.dtype))
-        batch, height, width, _ = made.shape
-        made = made.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)
-        return made.reshape(batch, 2 * height, 2 * width, self.features) + bias.astype(self.dtype)
+        x = convolved(x, four.reshape(2, 2, x.shape[-1], -1).astype(self.dtype))
+        batch, height, width, _ = x.shape
+        x = x.reshape(batch, height, width, 2, 2, self.features).transpose(0, 1, 3, 2, 4, 5)
+        return x.reshape(batch, 2 * height, 2 * width, self.features) + bias.astype(self.dtype)
 
 
 # Networks -----------------------------------------------------------------------------------------------------------
 
 
 class ResNet(nn.Module):
-    """A picture into another: two steps down, residual blocks, two steps up. [b, H, W, c] -> [b, H, W, 1] in -1..1.
+    """Translates images: a quarter of the resolution, residual blocks, full resolution again.
 
-    H and W are multiples of 4. What is told, [b, k], moves the features of every block after their norm, which takes
-    constant channels away.
+    [b, H, W, c], H and W multiples of 4 -> [b, H, W, 1] in -1..1. A condition [b, k] is added to the features of every
+    block, behind their norm: the norm would take constant channels away.
     """
 
     width: int = 64
@@ -105,7 +114,9 @@ class ResNet(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, told: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[jax.Array, "b H W c"], condition: Float[jax.Array, "b k"] | None = None
+    ) -> Float[jax.Array, "b H W 1"]:
         def conv(features: int, size: int, stride: int = 1, padding: int = 0):
             return Conv(features, size, stride, padding, self.dtype)
 
@@ -114,8 +125,8 @@ class ResNet(nn.Module):
             x = nn.relu(instance_norm(conv(k * self.width, 3, 2, 1)(x)))
         for _ in range(self.blocks):
             h = instance_norm(conv(4 * self.width, 3)(reflected(x, 1)))
-            if told is not None:
-                h += nn.Dense(4 * self.width, dtype=self.dtype)(told)[:, None, None]
+            if condition is not None:
+                h += nn.Dense(4 * self.width, dtype=self.dtype)(condition)[:, None, None]
             h = nn.relu(h)
             x = x + instance_norm(conv(4 * self.width, 3)(reflected(h, 1)))
         for k in (2, 1):
@@ -124,13 +135,13 @@ class ResNet(nn.Module):
 
 
 class PatchGAN(nn.Module):
-    """A score for each patch of 70 x 70: [b, H, W, c] -> [b, H / 8 - 2, W / 8 - 2]."""
+    """A score for each patch of 70 x 70: [b, H, W, c], H and W multiples of 8 -> [b, H / 8 - 2, W / 8 - 2]."""
 
     width: int = 64
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b H//8-2 W//8-2"]:
         x = x.astype(self.dtype)
         for layer, (k, stride) in enumerate(((1, 2), (2, 2), (4, 2), (8, 1))):
             x = Conv(k * self.width, 4, stride, 1, self.dtype)(x)

@@ -3,26 +3,29 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float, Key
 
 
-def dropout_masks(row_keys: jax.Array | None, shape: tuple[int, ...], rate: float) -> jax.Array | None:
-    """Keys [B] -> [B, *shape]: 0 where a unit is dropped, else what makes up for it. None if nothing is dropped.
+def dropout_masks(
+    example_keys: Key[jax.Array, " B"] | None, shape: tuple[int, ...], rate: float
+) -> Float[jax.Array, "B ..."] | None:
+    """Factors of units [B, *shape]: 0 where one is dropped, else 1 / (share that is kept). None if nothing is dropped.
 
-    The bits come from each row's own key (8 bits a unit), so that a batch drops the same units however it is spread
-    over devices.
+    The bits come from each example's own key (8 bits a unit), so that a batch drops the same units however it is spread
+    over devices. Without keys nothing is dropped.
     """
     kept = 256 - round(256 * rate)
-    if row_keys is None or kept == 256:
+    if example_keys is None or kept == 256:
         return None
-    bits = jax.vmap(lambda key: jax.random.bits(key, shape, jnp.uint8))(row_keys)
+    bits = jax.vmap(lambda key: jax.random.bits(key, shape, jnp.uint8))(example_keys)
     return (bits < kept) * (256.0 / kept)
 
 
 class DropoutMLP(nn.Module):
-    """Layers of [Dense, ReLU, dropout]. [B, any] -> [B, last width]. Without row keys nothing is dropped.
+    """Layers of [Dense, ReLU, dropout]. [B, any] -> [B, last width]. Without example keys nothing is dropped.
 
-    hidden: the width of all `layers`, or the width of each layer, in which case `layers` says nothing. All layers'
-    dropout bits are one draw from the row's key.
+    hidden: the width of all `layers`, or the width of each, in which case `layers` is not used. The dropout bits of all
+    layers are one draw from the example's key.
     """
 
     hidden: int | tuple[int, ...]
@@ -31,9 +34,11 @@ class DropoutMLP(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, row_keys: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[jax.Array, "B any"], example_keys: Key[jax.Array, " B"] | None = None
+    ) -> Float[jax.Array, "B width"]:
         widths = (self.hidden,) * self.layers if isinstance(self.hidden, int) else self.hidden
-        masks = dropout_masks(row_keys, (sum(widths),), self.rate)
+        masks = dropout_masks(example_keys, (sum(widths),), self.rate)
         start = 0
         for layer, width in enumerate(widths):
             x = nn.relu(nn.Dense(width, dtype=self.dtype, name=f"layer_{layer}")(x))
@@ -44,17 +49,19 @@ class DropoutMLP(nn.Module):
 
 
 class Gate(nn.Module):
-    """z' = (1 - g) z + g dz with g = sigmoid(gate). [B, hidden], [B, d] -> [B, d]. (Paper 000, section 3.4.)
+    """z' = (1 - g) z + g dz with g = sigmoid(gate). [B, hidden], [B, d] -> [B, d].
 
-    The gate starts nearly closed (bias `closed`) and dz near zero, so that an untrained actor leaves z alone; the
+    The gate starts nearly closed (bias `closed`) and dz near zero, so that an untrained actor leaves z as it is; the
     public code starts at g = .5 and so halves every latent.
+
+    Source: CollageNet, section 3.4.
     """
 
     closed: float = -3.2
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, z: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[jax.Array, "B hidden"], z: Float[jax.Array, "B d"]) -> Float[jax.Array, "B d"]:
         size = z.shape[-1]
 
         def start(key, shape, dtype=jnp.float32):

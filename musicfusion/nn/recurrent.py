@@ -1,27 +1,30 @@
-"""Gated recurrent units with torch's gate semantics, as the published systems use them.
+"""Recurrent units with torch's gates, as the published systems use them: GRUs, and LSTMs below.
 
     r = sigmoid(x Wr + h Ur + br)    u = sigmoid(x Wu + h Uu + bu)
     n = tanh(x Wn + bn + r * (h Un + bhn))    h' = (1 - u) n + u h
 
-One bias less than torch's: the two biases of r and of u always occur as a sum, so one of each is
-kept.
+There are fewer biases than in torch: its two biases of r and of u always occur as a sum, so one of each is kept.
 
-What a scan's body needs is handed out as plain pytrees (`Affine`, `Cell`), since flax modules must
-not be called inside `jax.lax.scan`: calling a `Linear` or a `GRUCell` returns its arrays.
-Parameters, states and results are float32; the factors of matrix products are cast to `dtype`.
+What the body of a scan needs is returned as plain pytrees (`Affine`, `Cell`), since flax modules must not be called
+inside `jax.lax.scan`: calling a `Linear` or a `GRUCell` returns its arrays. Parameters, states and results are float32;
+the factors of matrix products are cast to `dtype`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import struct
+from jaxtyping import Array, Bool, Float, Integer, Shaped
+
+from musicfusion.core.arrays import AnyArray
 
 LOG_VARIANCE = (-12.0, 6.0)  # a posterior's std stays within .0025 .. 20
 
 
-def uniform(bound: float):
+def uniform(bound: float) -> Callable[..., Array]:
     """Initialiser: uniform between -bound and bound (torch's layers: bound = 1 / sqrt(size))."""
 
     def init(key, shape, dtype=jnp.float32):
@@ -30,12 +33,12 @@ def uniform(bound: float):
     return init
 
 
-def uniform_token(key, shape, dtype=jnp.float32):
+def uniform_token(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Initialiser of a learned first token: uniform between 0 and 1."""
     return jax.random.uniform(key, shape, dtype)
 
 
-def product(x: jax.Array, matrix: jax.Array, dtype: Any) -> jax.Array:
+def product(x: Shaped[Array, "*B i"], matrix: Float[Array, "i o"], dtype: Any) -> Float[Array, "*B o"]:
     """x @ matrix with both factors in `dtype`, as float32. [..., i] x [i, o] -> [..., o]."""
     return jnp.matmul(x.astype(dtype), matrix.astype(dtype)).astype(jnp.float32)
 
@@ -48,13 +51,13 @@ class Affine:
     bias: jax.Array
     dtype: Any = struct.field(pytree_node=False)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Shaped[Array, "*B i"]) -> Float[Array, "*B o"]:
         """[..., i] -> [..., o]."""
         return product(x, self.kernel, self.dtype) + self.bias
 
 
 class Linear(nn.Module):
-    """A dense layer that starts in torch's range; calling it returns its arrays."""
+    """A dense layer with torch's initialisation; calling it returns its arrays."""
 
     inputs: int
     features: int
@@ -72,7 +75,8 @@ class Linear(nn.Module):
 class Cell:
     """The arrays of a `GRUCell`, and its equations.
 
-    wi has one block [i, 3H] for each part of the input; wh [H, 3H], bi [3H], bhn [H].
+    wi has one block [i, 3H] for each part of the input; wh [H, 3H], bi [3H], bhn [H]. (Those of two directions have an
+    axis of 2 in front.)
     """
 
     wi: tuple[jax.Array, ...]
@@ -81,16 +85,16 @@ class Cell:
     bhn: jax.Array
     dtype: Any = struct.field(pytree_node=False)
 
-    def project(self, x: jax.Array, part: int = 0) -> jax.Array:
-        """One part of the input, its share of the gates, without bias. [..., i] -> [..., 3H].
+    def project(self, x: Shaped[Array, "*B i"], part: int = 0) -> Float[Array, "*B 3*H"]:
+        """The product of one part of the input with its block of wi, without bias. [..., i] -> [..., 3H].
 
-        A part that is the same in every step, or known for all of them, is projected once, outside
-        the scan; add `bi` there too.
+        A part that is the same in every step, or known for all of them, is projected once, outside the scan; add `bi`
+        there too.
         """
         return product(x, self.wi[part], self.dtype)
 
-    def step(self, h: jax.Array, projected: jax.Array) -> jax.Array:
-        """State [..., H] and the whole input's projection with `bi` [..., 3H] -> next state."""
+    def step(self, h: Float[Array, "*B H"], projected: Float[Array, "*C 3*H"]) -> Float[Array, "*D H"]:
+        """State [..., H] and the sum of all parts' projections and `bi` [..., 3H] -> next state [..., H]."""
         reset_x, update_x, new_x = jnp.split(projected, 3, -1)
         reset_h, update_h, new_h = jnp.split(product(h, self.wh, self.dtype), 3, -1)
         reset = jax.nn.sigmoid(reset_x + reset_h)
@@ -99,14 +103,15 @@ class Cell:
         return new + update * (h - new)
 
     def run(
-        self, projected: jax.Array, start: jax.Array, valid: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+        self, projected: Float[Array, "T *B 3*H"], start: Float[Array, "*B H"],
+        valid: Bool[Array, " T *B"] | None = None,
+    ) -> tuple[Float[Array, "T *B H"], Float[Array, "*B H"]]:
         """A scan over the first axis.
 
         Args:
-            projected: the inputs' projections with `bi`  # [T, ..., 3H]
-            start: first state  # [..., H]
-            valid: bool; where it is False a step keeps the state  # [T, ...]
+            projected: the inputs' projections with `bi` [T, ..., 3H].
+            start: the first state [..., H].
+            valid: where it is False a step keeps the state, bool [T, ...].
 
         Returns:
             (states [T, ..., H], last state [..., H])
@@ -126,8 +131,8 @@ class Cell:
 class GRUCell(nn.Module):
     """The parameters of a GRU whose input has parts of the sizes `inputs`; calling it returns them.
 
-    wi [sum of inputs, 3H], wh [H, 3H], bi [3H], bhn [H], gates in the order reset, update, new;
-    with `directions` = 2 each of them twice, along a first axis (see `bidirectional`).
+    wi [sum of inputs, 3H], wh [H, 3H], bi [3H], bhn [H], gates in the order reset, update, new; with `directions` = 2
+    each of them twice, along a first axis (see `bidirectional`).
     """
 
     inputs: tuple[int, ...]
@@ -149,14 +154,14 @@ class GRUCell(nn.Module):
 
 
 def bidirectional(
-    cell: Cell, x: jax.Array, lengths: jax.Array | None = None
-) -> tuple[jax.Array, jax.Array]:
+    cell: Cell, x: Shaped[Array, "T *B i"], lengths: Integer[AnyArray, "*B"] | None = None
+) -> tuple[Float[Array, "T *B 2*H"], Float[Array, "*B 2*H"]]:
     """Both directions of a two-direction cell in one scan.
 
     Args:
         cell: of a `GRUCell` with directions = 2.
-        x: inputs, time first  # [T, ..., i]
-        lengths: how many first steps count; all by default  # int [...]
+        x: inputs, time first [T, ..., i].
+        lengths: the number of first steps that count, int [...]; all by default.
 
     Returns:
         (outputs [T, ..., 2H], the directions' last states side by side [..., 2H])
@@ -185,12 +190,13 @@ class GRU(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, start: jax.Array | None = None, lengths: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
-        """x [B, T, i] -> (outputs [B, T, H], last state [B, H]).
+        self, x: Shaped[Array, "B T i"], start: Float[Array, "B H"] | None = None,
+        lengths: Integer[AnyArray, " B"] | None = None,
+    ) -> tuple[Float[Array, "B T H"], Float[Array, "B H"]]:
+        """x [B, T, i] -> (outputs [B, T, H] in the order of time, last state [B, H]).
 
-        start: [B, H], 0 by default. lengths: int [B], how many first steps count, T by default;
-        in reverse the scan begins at the last of them. Outputs stay in the order of time.
+        start: [B, H], 0 by default. lengths: int [B], the number of first steps that count, T by default; in reverse
+        the scan begins at the last of them.
         """
         cell = GRUCell((x.shape[-1],), self.features, dtype=self.dtype, name="cell")()
         if start is None:
@@ -212,8 +218,8 @@ class BiGRU(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, lengths: jax.Array | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+        self, x: Shaped[Array, "B T i"], lengths: Integer[AnyArray, " B"] | None = None
+    ) -> tuple[Float[Array, "B T 2*H"], Float[Array, "B 2*H"]]:
         """x [B, T, i], lengths int [B] (default T) -> (outputs [B, T, 2H], last states [B, 2H])."""
         cell = GRUCell((x.shape[-1],), self.features, 2, self.dtype, name="cell")()
         outputs, last = bidirectional(cell, x.swapaxes(0, 1), lengths)
@@ -221,10 +227,10 @@ class BiGRU(nn.Module):
 
 
 class RecurrentEncoder(nn.Module):
-    """Sequence -> Gaussian posterior: last states of a BiGRU, linear heads for mean and variance.
+    """Sequence -> Gaussian posterior: the last states of a BiGRU, then linear heads for mean and log-variance.
 
-    std = exp(.5 * head), clamped; the public code of EC2-VAE and PolyDis has exp(head), which
-    CollageNet's authors call an error.
+    std = exp(.5 * head), clamped; the public code of EC2-VAE and PolyDis has exp(head), which CollageNet's authors call
+    an error.
     """
 
     features: int
@@ -232,7 +238,7 @@ class RecurrentEncoder(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, x: Shaped[Array, "B T i"]) -> tuple[Float[Array, "B z"], Float[Array, "B z"]]:
         """x [B, T, i] -> (mean, std), each [B, latent]."""
         _, last = BiGRU(self.features, self.dtype, name="gru")(x)
         mean = Linear(2 * self.features, self.latent, self.dtype, name="mean")()(last)
@@ -240,39 +246,48 @@ class RecurrentEncoder(nn.Module):
         return mean, jnp.exp(0.5 * jnp.clip(log_variance(last), *LOG_VARIANCE))
 
 
-def autoregress(step, start, first: int, symbols: int, given, truth, coins) -> jax.Array:
-    """A sequence of symbols, each said from what was fed of the one before: log-probabilities [T, B, C].
+def autoregress(
+    step: Callable[[Any, Array, Any], tuple[Any, Array]], start: Any, first: int, symbols: int, given: Any,
+    truth: Integer[Array, "B T"], teacher_forcing_mask: Bool[Array, " T"],
+) -> Float[Array, "T B C"]:
+    """A sequence of symbols, each predicted from the one before it: log-probabilities [T, B, C].
 
-    step(state, one-hot token [B, C], given[t]) -> state, logits [B, C], from the state `start` and the token `first`.
-    What is fed is the truth (int [B, T]) where coins [T] say so, else the likeliest symbol.
+    Args:
+        step: (state, one-hot token [B, C], given[t]) -> (state, logits [B, C]).
+        start: the first state.
+        first: the token that is fed to the first step.
+        symbols: how many there are, C.
+        given: a pytree of what else each step gets [T, ...]; None for nothing.
+        truth: int [B, T].
+        teacher_forcing_mask: [T]; where it is True the next step gets the truth, else the most probable symbol.
     """
 
     def body(carry, x):
         state, token = carry
-        given, truth, coin = x
+        given, truth, forced = x
         state, logits = step(state, jax.nn.one_hot(token, symbols), given)
         guess = jnp.argmax(logits, -1).astype(jnp.int32)
-        return (state, jnp.where(coin, truth, guess)), jax.nn.log_softmax(logits)
+        return (state, jnp.where(forced, truth, guess)), jax.nn.log_softmax(logits)
 
     begin = (start, jnp.full(truth.shape[0], first, jnp.int32))
-    _, scores = jax.lax.scan(body, begin, (given, truth.T, coins))
+    _, scores = jax.lax.scan(body, begin, (given, truth.T, teacher_forcing_mask))
     return scores
 
 
 def logistic_teacher(
-    fraction, high: float = 1.0, low: float = 0.0, slope: float = 10.0, midpoint: float = 0.5
-):
+    fraction: Array | float, high: float = 1.0, low: float = 0.0, slope: float = 10.0, midpoint: float = 0.5
+) -> Array:
     """Probability of teacher forcing that falls from `high` to `low`, half-way at `midpoint`.
 
-    (high - low) / (1 + exp(slope (fraction - midpoint))) + low, with `fraction` of the training in
-    0..1. PianoTree-VAE, PolyDis and CollageNet have the defaults; the public PolyDis passes the
-    step's number in place of the fraction, so that its teacher is gone after two steps.
+    (high - low) / (1 + exp(slope (fraction - midpoint))) + low, with the `fraction` of the training in 0..1.
+    PianoTree-VAE, PolyDis and CollageNet have the defaults; the public PolyDis passes the number of the step instead of
+    the fraction, so that there is no teacher forcing after two steps.
     """
     return (high - low) * jax.nn.sigmoid(-slope * (fraction - midpoint)) + low
 
 
-def inverse_sigmoid_teacher(step, k: float = 1000.0):
-    """The original EC2-VAE's k / (k + exp(step / k)): for k = 1000 .999 at 0, .5 at 6,908."""
+def inverse_sigmoid_teacher(step: Array | int, k: float = 1000.0) -> Array:
+    """Probability of teacher forcing k / (k + exp(step / k)), of the original EC2-VAE: .999 at 0, .5 at 6,908."""
     return k / (k + jnp.exp(jnp.minimum(step / k, 80.0)))
 
 
@@ -288,22 +303,26 @@ class MemoryCell:
     bias: jax.Array
     dtype: Any = struct.field(pytree_node=False)
 
-    def project(self, x: jax.Array, part: int = 0) -> jax.Array:
-        """One part of the input, its share of the gates, without bias. [..., i] -> [..., 4H]."""
+    def project(self, x: Shaped[Array, "*B i"], part: int = 0) -> Float[Array, "*B 4*H"]:
+        """The product of one part of the input with its block of wi, without bias. [..., i] -> [..., 4H]."""
         return product(x, self.wi[part], self.dtype)
 
-    def start(self, rows: int) -> tuple[jax.Array, jax.Array]:
-        """A state of nothing."""
-        return (jnp.zeros((rows, self.wh.shape[0])),) * 2
+    def start(self, batch: int) -> tuple[Float[Array, "B H"], Float[Array, "B H"]]:
+        """The state of zeros for a batch of that size."""
+        return (jnp.zeros((batch, self.wh.shape[0])),) * 2
 
-    def step(self, state: tuple[jax.Array, jax.Array], projected: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """State and the whole input's projection with the bias [..., 4H] -> next state."""
+    def step(
+        self, state: tuple[Float[Array, "*B H"], Float[Array, "*B H"]], projected: Float[Array, "*B 4*H"]
+    ) -> tuple[Float[Array, "*B H"], Float[Array, "*B H"]]:
+        """State and the sum of all parts' projections and the bias [..., 4H] -> next state."""
         h, c = state
         i, f, g, o = jnp.split(projected + product(h, self.wh, self.dtype), 4, -1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
         return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
-    def run(self, projected: jax.Array, start: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    def run(
+        self, projected: Float[Array, "T *B 4*H"], start: tuple[Float[Array, "*B H"], Float[Array, "*B H"]]
+    ) -> tuple[Float[Array, "T *B H"], Float[Array, "*B H"]]:
         """A scan over the first axis: inputs' projections with the bias [T, B, 4H] -> (outputs [T, B, H], last h)."""
 
         def body(state, x):
@@ -313,16 +332,16 @@ class MemoryCell:
         (last, _), outputs = jax.lax.scan(body, start, projected)
         return outputs, last
 
-    def read(self, x: jax.Array) -> jax.Array:
-        """All outputs of a sequence, from a state of nothing: [T, B, i] -> [T, B, H]."""
+    def read(self, x: Shaped[Array, "T B i"]) -> Float[Array, "T B H"]:
+        """All outputs of a sequence, from the state of zeros: [T, B, i] -> [T, B, H]."""
         return self.run(self.project(x) + self.bias, self.start(x.shape[1]))[0]
 
 
 class LSTMCell(nn.Module):
     """The parameters of an LSTM whose input has parts of the sizes `inputs`; calling it returns them.
 
-    wi [sum of inputs, 4H], wh [H, 4H], bias [4H], gates in the order input, forget, cell, output. One bias less than
-    torch's; it starts at 1 for the forget gate.
+    wi [sum of inputs, 4H], wh [H, 4H], bias [4H], gates in the order input, forget, cell, output. There is one bias
+    where torch has two; it starts at 1 for the forget gate.
     """
 
     inputs: tuple[int, ...]
@@ -349,8 +368,8 @@ class LSTM(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: jax.Array, start: tuple[jax.Array, jax.Array] | None = None
-    ) -> tuple[jax.Array, jax.Array]:
+        self, x: Shaped[Array, "B T i"], start: tuple[Float[Array, "B H"], Float[Array, "B H"]] | None = None
+    ) -> tuple[Float[Array, "B T H"], Float[Array, "B H"]]:
         """x [B, T, i] -> (outputs [B, T, H] in the order of time, last h [B, H]); start: h, c, 0 by default."""
         cell = LSTMCell((x.shape[-1],), self.features, self.dtype, name="cell")()
         turn = -1 if self.reverse else 1
@@ -365,7 +384,7 @@ class BiLSTM(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, x: Shaped[Array, "B T i"]) -> tuple[Float[Array, "B T 2*H"], Float[Array, "B 2*H"]]:
         """x [B, T, i] -> (outputs [B, T, 2H], last h of both [B, 2H])."""
         both = [LSTM(self.features, turn, self.dtype, name=name)(x)
                 for name, turn in (("forward", False), ("backward", True))]

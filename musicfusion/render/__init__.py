@@ -1,1 +1,1 @@
-"""What a person hears, sees and opens: sound, piano rolls, figures and a page that holds them."""
+"""What is listened to, looked at and opened: sound, piano rolls, figures, and the page that holds them."""

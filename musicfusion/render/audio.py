@@ -206,8 +206,8 @@ def _plain(
         falling = np.cos(np.linspace(0, np.pi / 2, release + 1, dtype=np.float32)[1:]) ** 2
         for pitch in np.unique(notes[:, 2]):
             same = notes[notes[:, 2] == pitch]
-            if track.is_drum:  # a stroke rings as long as it likes
-                tone = _stroke(int(pitch), rate)
+            if track.is_drum:  # a drum rings as long as it likes
+                tone = _hit(int(pitch), rate)
                 lasts = np.full(len(same), len(tone) - release)
             else:
                 lasts = same[:, 1] - same[:, 0]
@@ -225,8 +225,8 @@ def _plain(
 def _tone(pitch: int, timbre: Timbre, length: int, rate: int) -> np.ndarray:
     """One tone before its release, float32 [length]."""
     frequency = 440.0 * 2 ** ((pitch - 69) / 12)
-    heard = [a for k, a in enumerate(timbre.harmonics, 1) if k * frequency < 0.45 * rate]
-    if not heard:
+    audible = [a for k, a in enumerate(timbre.harmonics, 1) if k * frequency < 0.45 * rate]
+    if not audible:
         return np.zeros(length, np.float32)
     time = np.arange(length) / rate
     phase = 2 * np.pi * frequency * time
@@ -238,7 +238,7 @@ def _tone(pitch: int, timbre: Timbre, length: int, rate: int) -> np.ndarray:
     # for one exponential and Horner's rule.
     z = np.exp(1j * phase - timbre.damping * faster * time)
     total = np.zeros(length, np.complex128)
-    for amplitude in reversed(heard):
+    for amplitude in reversed(audible):
         total += amplitude
         total *= z
     tone = total.imag * np.exp(-timbre.decay * faster * time)
@@ -248,8 +248,8 @@ def _tone(pitch: int, timbre: Timbre, length: int, rate: int) -> np.ndarray:
     return (tone * (timbre.level / power)).astype(np.float32)
 
 
-def _stroke(pitch: int, rate: int) -> np.ndarray:
-    """One drum stroke, float32 [n]: General MIDI's kit as falling tones and filtered noise."""
+def _hit(pitch: int, rate: int) -> np.ndarray:
+    """One drum hit, float32 [n]: General MIDI's kit as falling tones and filtered noise."""
     drums = {35: "kick", 36: "kick", 37: "hat", 42: "hat", 44: "hat", 46: "open", 54: "hat"}
     drums |= dict.fromkeys((38, 39, 40), "snare") | dict.fromkeys((49, 51, 52, 55, 57, 59), "open")
     drums |= dict.fromkeys((41, 43, 45, 47, 48, 50), "tom") | {53: "open", 69: "hat", 70: "hat"}
@@ -267,6 +267,6 @@ def _stroke(pitch: int, rate: int) -> np.ndarray:
     hiss = np.random.default_rng(pitch).uniform(-1, 1, len(time))
     if kind in ("hat", "open"):
         hiss = np.diff(hiss, prepend=hiss[0])  # cymbals have no low end
-    stroke = tone * np.sin(2 * np.pi * swing) + noise * hiss
+    hit = tone * np.sin(2 * np.pi * swing) + noise * hiss
     rise = np.minimum(1, time / 0.001)
-    return (stroke * rise * np.exp(-decay * time)).astype(np.float32)
+    return (hit * rise * np.exp(-decay * time)).astype(np.float32)

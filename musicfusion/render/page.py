@@ -43,10 +43,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Audio:
-    """A player for a WAV, MP3, OGG or FLAC file."""
+    """A player: it plays `ogg` (OGG Vorbis), which is embedded, and links to a file with the same sound."""
 
     title: str
     path: str | Path
+    ogg: bytes
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,13 @@ Section = Text | Audio | Picture | Table | Facts | Files
 def write(folder: str | Path, title: str, sections: Sequence[Section]) -> Path:
     """Write `folder`/index.html from sections, in their order; it makes no request to anywhere.
 
-    Sound and pictures up to `EMBED` bytes are embedded, and linked too; larger ones only linked.
-    Links are relative: files that lie in `folder` are found wherever the folder goes. All text is
-    escaped.
+    Sound is embedded as OGG. Pictures up to `EMBED` bytes are embedded, and linked too; larger ones only linked. Links
+    are relative: files that lie in `folder` are found wherever the folder goes. All text is escaped.
 
     Raises MusicFusionError for a file that is missing, or of a kind that a page cannot show.
     """
     folder = Path(folder)
-    body = "\n".join(_section(section, folder) for section in sections)
+    body = fragment(sections, folder)
     return atomic_write(
         folder / "index.html",
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -105,17 +105,23 @@ def write(folder: str | Path, title: str, sections: Sequence[Section]) -> Path:
     )
 
 
-def _section(section: Section, folder: Path) -> str:
+def fragment(sections: Sequence[Section], folder: Path, links: bool = True) -> str:
+    """The sections as HTML, to stand in a page of somebody else's; with links to files in `folder`, or without."""
+    return "\n".join(_section(section, folder, links) for section in sections)
+
+
+def _section(section: Section, folder: Path, links: bool) -> str:
     match section:
         case Text(text):
             return f"<p>{escape(text)}</p>"
-        case Audio(title, path):
-            source = escape(_source(path, folder))
+        case Audio(title, path, ogg):
+            source = f"data:audio/ogg;base64,{base64.b64encode(ogg).decode()}"
             player = f'<audio controls preload="metadata" src="{source}"></audio>'
-            return _figure(title, player, path, folder)
+            return _figure(title, player, path, folder if links else None)
         case Picture(title, path):
             source = escape(_source(path, folder))
-            return _figure(title, f'<img alt="{escape(title)}" src="{source}">', path, folder)
+            image = f'<img alt="{escape(title)}" src="{source}">'
+            return _figure(title, image, path, folder if links else None)
         case Table(title, header, rows):
             return _heading(title) + _table(header, rows)
         case Facts(title, values):
@@ -133,8 +139,8 @@ def _heading(title: str) -> str:
     return f"<h2>{escape(title)}</h2>\n" if title else ""
 
 
-def _figure(title: str, inside: str, path: str | Path, folder: Path) -> str:
-    link = f'<span class="small">{_link(path, folder)}</span>'
+def _figure(title: str, inside: str, path: str | Path, folder: Path | None) -> str:
+    link = f'<span class="small">{_link(path, folder)}</span>' if folder else ""
     return f"<figure>\n<figcaption>{escape(title)} {link}</figcaption>\n{inside}\n</figure>"
 
 
@@ -187,10 +193,6 @@ def _flat(values: Mapping[str, object], prefix: str = "") -> list[tuple[str, obj
 
 
 KINDS = {
-    ".wav": "audio/wav",
-    ".mp3": "audio/mpeg",
-    ".ogg": "audio/ogg",
-    ".flac": "audio/flac",
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -199,7 +201,7 @@ KINDS = {
 
 
 def _source(path: str | Path, folder: Path) -> str:
-    """What a player or picture loads: the file itself as a data URI, or its address if too big."""
+    """What a picture loads: the file itself as a data URI, or its address if too big."""
     path = Path(path)
     kind = KINDS.get(path.suffix.lower())
     if kind is None:

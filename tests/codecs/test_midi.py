@@ -18,6 +18,9 @@ from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
 
+# Hypothesis warns of what the type checker of the tests draws.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
 HEADER = b"MThd\0\0\0\6\0\1\0\1\1\xe0"  # type 1, one track, 480 ticks a quarter
 NOTE = b"\0\x90\x3c\x50\x83\x60\x80\x3c\0"  # C4, one quarter
 END = b"\0\xff\x2f\0"
@@ -38,7 +41,7 @@ def notes(*rows: tuple) -> np.ndarray:
 
 def one_track(*rows: tuple, **kind) -> Score:
     track = Track(**{"name": "a", "program": 0, "is_drum": False, "notes": notes(*rows)} | kind)
-    return Score((track,), [[0, 120]], (), "piece")
+    return Score((track,), np.array([[0, 120]]), (), "piece")
 
 
 def read_bytes(folder: Path, data: bytes) -> Score:
@@ -77,7 +80,7 @@ def chorale() -> Score:
             for n in part.flatten().notes
         ]
         tracks.append(Track(part.partName, 52, False, notes(*rows)))
-    return Score(tuple(tracks), [[0, 80]], ((0.0, 4, 4),), "bwv66.6")
+    return Score(tuple(tracks), np.array([[0, 80]]), ((0.0, 4, 4),), "bwv66.6")
 
 
 @pytest.fixture(scope="module")
@@ -175,14 +178,14 @@ def test_times_no_division_can_say_move_by_less_than_a_30000th_of_a_quarter(tmp_
 def test_drums_are_written_on_channel_10_and_no_other_track_is(tmp_path):
     melodies = tuple(Track(str(k), k, False, notes((0, 1, 60, 80))) for k in range(20))
     drums = Track("kit", 0, True, notes((0, 1, 36, 80)))
-    midi.write(tmp_path / "a.mid", Score((drums, *melodies), [[0, 120]], (), "a"))
+    midi.write(tmp_path / "a.mid", Score((drums, *melodies), np.array([[0, 120]]), (), "a"))
     read = midi.read(tmp_path / "a.mid").tracks
     assert [track.is_drum for track in read] == [True] + [False] * 20
     assert [track.program for track in read[1:]] == list(range(20))
 
 
 def test_a_tempo_map_decides_the_seconds(tmp_path):
-    score = Score((Track("", 0, False, notes((0, 8, 60, 80))),), [[0, 60], [4, 120]], (), "a")
+    score = Score((Track("", 0, False, notes((0, 8, 60, 80))),), np.array([[0, 60], [4, 120]]), (), "a")
     midi.write(tmp_path / "a.mid", score)
     assert midi.read(tmp_path / "a.mid").seconds(8) == pytest.approx(6)
 
@@ -355,14 +358,14 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_a_tempo_out_of_midis_reach_is_refused(tmp_path, qpm):
     track = one_track((0, 1, 60, 80)).tracks
     with pytest.raises(MusicFusionError, match="a tempo of"):
-        midi.write(tmp_path / "a.mid", Score(track, [[0, qpm]], (), "a"))
+        midi.write(tmp_path / "a.mid", Score(track, np.array([[0, qpm]]), (), "a"))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_metre_out_of_midis_reach_is_refused(tmp_path):
     track = one_track((0, 1, 60, 80)).tracks
     with pytest.raises(MusicFusionError, match="a metre of 4/3"):
-        midi.write(tmp_path / "a.mid", Score(track, [[0, 120]], ((0.0, 4, 3),), "a"))
+        midi.write(tmp_path / "a.mid", Score(track, np.array([[0, 120]]), ((0.0, 4, 3),), "a"))
 
 
 # Fuzz: mutants are read in a process of its own, under a limit of memory.

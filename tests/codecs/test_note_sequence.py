@@ -56,7 +56,7 @@ def test_real_segments_survive_exactly(pop909_root):
 def test_a_score_with_a_tempo_map_survives():
     voice = Track("voice", 52, False, np.array([(0, 4, 60, 80), (4, 2.5, 62, 70), (9, 1, 64, 1)]))
     drums = Track("kit", 0, True, np.array([(k / 3, 0.25, 36, 100) for k in range(30)]))
-    tempos = [[0, 60], [4, 133.7], [6.5, 30]]
+    tempos = np.array([[0, 60], [4, 133.7], [6.5, 30]])
     score = Score((voice, drums), tempos, ((0.0, 3, 4), (6.0, 6, 8)), "piece")
     sequence = to_note_sequence(score)
     assert sequence.notes[1].start_time == pytest.approx(4)
@@ -75,7 +75,7 @@ def test_a_sequence_that_note_seq_wrote_is_read(tmp_path):
 
     score = Score(
         (Track("voice", 52, False, np.array([(0, 4, 60, 80), (4, 2, 62, 70)])),),
-        [[0, 60], [4, 120]],
+        np.array([[0, 60], [4, 120]]),
         ((0.0, 4, 4),),
         "piece",
     )
@@ -85,7 +85,7 @@ def test_a_sequence_that_note_seq_wrote_is_read(tmp_path):
 
 
 def test_a_sequence_without_a_tempo_runs_at_120():
-    sequence = segment_to_note_sequence(np.array([(4, 4, 60)]), np.zeros((0, 3)), 60)
+    sequence = segment_to_note_sequence(np.array([(4, 4, 60)]), np.zeros((0, 3), int), 60)
     del sequence.tempos[:]
     np.testing.assert_array_equal(segment_from_note_sequence(sequence)[0], [(8, 8, 60)])
 
@@ -106,7 +106,7 @@ def test_a_segments_drums_belong_to_neither_part():
 
 @pytest.mark.parametrize("damage", ["no length", "pitch", "tempo", "early tempo", "early note"])
 def test_an_impossible_sequence_is_our_error(damage):
-    sequence = segment_to_note_sequence(np.array([(4, 4, 60)]), np.zeros((0, 3)), 60)
+    sequence = segment_to_note_sequence(np.array([(4, 4, 60)]), np.zeros((0, 3), int), 60)
     if damage == "no length":
         sequence.notes[0].end_time = sequence.notes[0].start_time
     elif damage == "pitch":

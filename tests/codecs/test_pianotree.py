@@ -65,7 +65,7 @@ def test_fourteen_notes_in_a_step_leave_room_for_eos():
 
 
 def test_a_step_without_eos_keeps_all_its_notes():
-    grid = pianotree.grid_from_notes(np.zeros((0, 3)), STEPS)
+    grid = pianotree.grid_from_notes(np.zeros((0, 3), int), STEPS)
     grid[5, 1:, 0] = np.arange(15) + 50
     grid[5, 1:, 1:] = 0
     assert pianotree.notes_from_grid(grid).tolist() == [[5, 1, 50 + i] for i in range(14)]

@@ -36,7 +36,7 @@ def chords(pitch: int, name: str = "") -> Track:
 
 
 def score(*tracks: Track) -> Score:
-    return Score(tracks, [[0, 120]], ((0.0, 4, 4),), "piece")
+    return Score(tracks, np.array([[0, 120]]), ((0.0, 4, 4),), "piece")
 
 
 def table(*rows: tuple) -> np.ndarray:
@@ -47,7 +47,7 @@ def table(*rows: tuple) -> np.ndarray:
 
 
 def test_seconds_follow_the_tempo_map_and_quarters_invert_them():
-    piece = Score((), [[0, 60], [4, 120], [6, 30]], (), "piece")
+    piece = Score((), np.array([[0, 60], [4, 120], [6, 30]]), (), "piece")
     quarters = np.array([0, 2, 4, 5, 6, 7])
     np.testing.assert_allclose(piece.seconds(quarters), [0, 2, 4, 4.5, 5, 7])
     np.testing.assert_allclose(piece.quarters(piece.seconds(quarters)), quarters)
@@ -87,7 +87,7 @@ def test_an_impossible_note_is_a_value_error(row):
 @pytest.mark.parametrize("tempos", [[], [[1, 120]], [[0, 0]], [[0, 120], [0, 60]], [[0, np.nan]]])
 def test_an_impossible_tempo_map_is_a_value_error(tempos):
     with pytest.raises(ValueError):
-        Score((), tempos, (), "piece")
+        Score((), np.array(tempos), (), "piece")
 
 
 # The grid.

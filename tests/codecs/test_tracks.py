@@ -51,11 +51,11 @@ def test_real_pieces_survive_a_midi_file(tmp_path):
     from musicfusion.data import voices
 
     corpus = voices.read(limit=12)
-    for lineup in ("voices", "band"):
+    for instrumentation in ("voices", "band"):
         tokens = tracks.without_carry(corpus.arrays["tracks"][:512])
-        midi.write(tmp_path / "a.mid", tracks.score(tokens, lineup))
+        midi.write(tmp_path / "a.mid", tracks.score(tokens, instrumentation))
         score = midi.read(tmp_path / "a.mid")
-        parts = [[part] for part in score.tracks] if lineup == "voices" else list(tracks.roles(score).values())
+        parts = [[part] for part in score.tracks] if instrumentation == "voices" else list(tracks.roles(score).values())
         np.testing.assert_array_equal(tracks.from_tracks(parts, 0.0, 512), tokens)
 
 
@@ -73,10 +73,10 @@ def test_tracks_are_told_apart_by_their_programs_and_noises_left_out():
     assert found == {"drums": [0], "bass": [32, 39], "guitar": [5, 31], "strings": [48, 73]}
 
 
-@pytest.mark.parametrize("lineup", tracks.LINEUPS)
-def test_on_the_way_out_each_track_has_its_program(lineup):
-    made = tracks.score(np.full((4, 4), 60), lineup).tracks
-    assert [t.is_drum for t in made] == [part.drums for part in tracks.LINEUPS[lineup]]
-    if lineup == "band":
+@pytest.mark.parametrize("instrumentation", tracks.INSTRUMENTATIONS)
+def test_on_the_way_out_each_track_has_its_program(instrumentation):
+    made = tracks.score(np.full((4, 4), 60), instrumentation).tracks
+    assert [t.is_drum for t in made] == [part.drums for part in tracks.INSTRUMENTATIONS[instrumentation]]
+    if instrumentation == "band":
         assert [t.program for t in made][1:] == [33, 27, 48], "paper 004's public code"
     assert all(len(grid(t)) == 4 for t in made)

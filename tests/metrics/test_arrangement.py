@@ -1,4 +1,4 @@
-"""Low-level numbers about tracks, counted by hand."""
+"""Low-level features of tracks, counted by hand."""
 
 import jax
 import numpy as np

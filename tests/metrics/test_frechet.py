@@ -8,14 +8,14 @@ from musicfusion.metrics import frechet
 RNG = np.random.default_rng(0)
 
 
-def test_a_cloud_is_as_far_from_itself_as_nothing_and_from_a_moved_one_as_it_was_moved():
+def test_features_are_at_distance_0_of_themselves_and_a_shift_counts_squared():
     cloud = RNG.normal(size=(400, 5)) * [1, 2, 3, 4, 5]
     one = frechet.fit(cloud)
     assert frechet.distance(one, one) == pytest.approx(0, abs=1e-6)
     assert frechet.distance(one, frechet.fit(cloud + [3, 0, 0, 4, 0])) == pytest.approx(25, rel=1e-6)
 
 
-def test_of_variances_alone_it_is_the_squared_difference_of_spreads():
+def test_of_equal_means_it_is_the_squared_difference_of_standard_deviations():
     one, other = frechet.Gaussian(np.zeros(2), np.diag([1.0, 4.0])), frechet.Gaussian(np.zeros(2), np.diag([9.0, 4.0]))
     assert frechet.distance(one, other) == pytest.approx((3 - 1) ** 2)
     assert frechet.distance(other, one) == pytest.approx(4)

@@ -1,4 +1,4 @@
-"""Grades that listeners gave: read, compared, foretold."""
+"""Grades that listeners gave: read, compared, predicted."""
 
 import numpy as np
 import pytest
@@ -55,12 +55,12 @@ def test_a_clip_is_good_if_all_that_was_said_of_it_is_above_five():
     assert grades.good({"anna": {"x": np.full(4, 5.0)}}) == {"x": False}
 
 
-def test_what_features_tell_is_foretold_and_what_they_do_not_is_not():
+def test_grades_are_predicted_from_features_that_determine_them_and_not_from_others():
     features = RNG.normal(size=(300, 8))
     labels = features[:, 0] + 0.5 * features[:, 1] + 0.3 * RNG.normal(size=300) > 0
-    assert grades.foretold(features, labels) > 0.88
-    assert 0.35 < grades.foretold(RNG.normal(size=(300, 8)), labels) < 0.65
-    assert np.isnan(grades.foretold(features, np.ones(300, bool)))
+    assert grades.predicted(features, labels) > 0.88
+    assert 0.35 < grades.predicted(RNG.normal(size=(300, 8)), labels) < 0.65
+    assert np.isnan(grades.predicted(features, np.ones(300, bool)))
 
 
 def test_the_regression_is_scikit_learn_s():

@@ -1,4 +1,4 @@
-"""Onsets and tempo of pictures whose strokes are known."""
+"""Onsets and tempo of mel-spectrograms whose onsets are known."""
 
 import numpy as np
 import pytest
@@ -8,20 +8,20 @@ from musicfusion.metrics import onsets
 RATE = 22050 / 512
 
 
-def strokes(times, seconds=12.0, bands=32):
-    """Strokes that die away, at these seconds."""
-    picture = np.full((int(seconds * RATE), bands), -1.0, np.float32)
+def decaying(times, seconds=12.0, bands=32):
+    """Sounds that begin at these seconds and die away."""
+    mels = np.full((int(seconds * RATE), bands), -1.0, np.float32)
     for time in times:
-        place = round(time * RATE)
-        for k in range(min(8, len(picture) - place)):
-            picture[place + k] = np.maximum(picture[place + k], 0.5 - 0.15 * k)
-    return picture
+        first = round(time * RATE)
+        for k in range(min(8, len(mels) - first)):
+            mels[first + k] = np.maximum(mels[first + k], 0.5 - 0.15 * k)
+    return mels
 
 
 @pytest.mark.parametrize("gap", [0.25, 0.5, 0.8])
-def test_strokes_are_found_where_they_are_and_nowhere_else(gap):
+def test_onsets_are_found_where_they_are_and_nowhere_else(gap):
     times = np.arange(1.0, 11.0, gap)
-    found = onsets.onsets(strokes(times), RATE)
+    found = onsets.onsets(decaying(times), RATE)
     assert onsets.f_measure(found, times) == 1.0
     assert np.max(np.abs(found - times)) < 0.03
 
@@ -36,7 +36,7 @@ def test_the_f_measure_matches_one_to_one():
     truth = np.array([1.0, 2.0, 3.0])
     assert onsets.f_measure(truth + 0.06, truth) == 1.0
     assert onsets.f_measure(truth + 0.08, truth) == 0.0
-    assert onsets.f_measure(np.array([0.96, 1.0, 1.04]), truth) == pytest.approx(1 / 3), "one stroke is found once"
+    assert onsets.f_measure(np.array([0.96, 1.0, 1.04]), truth) == pytest.approx(1 / 3), "one onset is found once"
     assert onsets.f_measure(truth[:2], truth) == pytest.approx(0.8)
     assert onsets.f_measure(np.zeros(0), truth) == 0.0
     assert onsets.f_measure(np.zeros(0), np.zeros(0)) == 1.0
@@ -53,7 +53,7 @@ def test_the_f_measure_is_mir_eval_s():
 
 @pytest.mark.parametrize("bpm", [75, 100, 128, 150])
 def test_the_tempo_of_a_steady_beat_is_found(bpm):
-    found = onsets.tempo(strokes(onsets.beats(bpm, 20.0, 0.3), 20.0), RATE)
+    found = onsets.tempo(decaying(onsets.beats(bpm, 20.0, 0.3), 20.0), RATE)
     assert onsets.same_tempo(found, bpm)
     assert not onsets.same_tempo(found, bpm * 1.2)
     assert not onsets.same_tempo(0.0, bpm)

@@ -152,7 +152,7 @@ def test_each_row_has_its_own_shares():
 
 
 def test_only_what_a_method_makes_is_judged(chorale):
-    batch = chorale | {"row_key": np.zeros((2, 2)), "total": 3}  # whatever else a batch may hold
+    batch = chorale | {"example_key": np.zeros((2, 2)), "total": 3}  # whatever else a batch may hold
     assert set(reconstruction.kept({"tokens": chorale["melody"]}, batch)) == {"onsets_kept", "pitches_kept"}
     without_chords = {name: part for name, part in decoded(chorale).items() if name != "chords"}
     assert set(reconstruction.kept(without_chords, batch)) == {"onsets_kept", "pitches_kept", "notes_kept"}

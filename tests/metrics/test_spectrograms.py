@@ -1,4 +1,4 @@
-"""How bands go together, as the paper prints it and as it says."""
+"""The correlation of bands, as the paper prints it and as it describes it."""
 
 import numpy as np
 import pytest
@@ -14,15 +14,15 @@ def test_a_band_s_correlation_is_numpy_s():
     np.testing.assert_allclose(spectrograms.pearson(one, other), theirs)
 
 
-def test_a_band_goes_with_itself_against_its_mirror_and_not_with_a_still_one():
+def test_a_band_correlates_with_itself_by_1_with_its_negative_by_minus_1_and_with_a_constant_one_by_0():
     one = RNG.normal(size=(50, 4))
     np.testing.assert_allclose(spectrograms.pearson(one, 3 * one + 1), 1)
     np.testing.assert_allclose(spectrograms.pearson(one, -one), -1)
     np.testing.assert_allclose(spectrograms.pearson(one, np.zeros_like(one)), 0)
 
 
-def test_what_is_printed_is_another_thing():
-    """It takes the mean over bands at each time: a sound that gets louder in all bands alike does not count."""
+def test_the_printed_formula_is_another_one():
+    """It subtracts the mean over bands at each time: a sound that gets louder in all bands alike does not count."""
     louder = np.linspace(0, 1, 20)[:, None] + np.zeros((1, 3))
     assert spectrograms.as_printed(louder, louder) == pytest.approx(0)
     np.testing.assert_allclose(spectrograms.pearson(louder, louder), 1)

@@ -23,10 +23,10 @@ def test_a_matrix_product_with_windows_is_a_convolution(size, stride, dilation):
 
 
 @pytest.mark.parametrize("size", [(64, 32), (32, 128)])
-def test_a_picture_keeps_its_size_and_bounds(size):
+def test_a_mel_spectrogram_keeps_its_size_and_bounds(size):
     x = jax.random.normal(KEY, (2, *size, 2))
-    made, _ = FrameNet(8, 2).init_with_output(KEY, x)
-    assert made.shape == (2, size[0], size[1], 1) and float(jnp.max(jnp.abs(made))) <= 1
+    y, _ = FrameNet(8, 2).init_with_output(KEY, x)
+    assert y.shape == (2, size[0], size[1], 1) and float(jnp.max(jnp.abs(y))) <= 1
     assert FramePatchGAN(4).init_with_output(KEY, x)[0].shape == (2, size[0] // 8)
 
 
@@ -37,7 +37,7 @@ def test_a_score_sees_seventy_steps_and_all_bands():
     assert np.ptp(np.flatnonzero(seen.any(1))) + 1 == 70 and seen.any(0).all()
 
 
-def test_every_frame_is_made_of_all_bands_around_it():
+def test_every_frame_depends_on_all_bands_of_those_around_it():
     net, x = FrameNet(16, 3), jax.random.normal(KEY, (1, 256, 16, 1))
     params = net.init(KEY, x)
     seen = np.asarray(jax.grad(lambda x: net.apply(params, x)[0, 128, 15, 0])(x))[0, :, :, 0] != 0
@@ -45,8 +45,8 @@ def test_every_frame_is_made_of_all_bands_around_it():
     assert seen.any(0).all() and frames[0] < 128 < frames[-1] and np.ptp(frames) < 128, "and of nothing far away"
 
 
-def test_what_is_told_is_heard():
-    x, told = jax.random.normal(KEY, (2, 32, 16, 1)), jnp.array([[-1.0], [1.0]])
+def test_the_output_depends_on_the_condition():
+    x, condition = jax.random.normal(KEY, (2, 32, 16, 1)), jnp.array([[-1.0], [1.0]])
     net = FrameNet(8, 2)
-    params = net.init(KEY, x, told)
-    assert float(jnp.max(jnp.abs(net.apply(params, x, told) - net.apply(params, x, -told)))) > 1e-3
+    params = net.init(KEY, x, condition)
+    assert float(jnp.max(jnp.abs(net.apply(params, x, condition) - net.apply(params, x, -condition)))) > 1e-3

@@ -1,4 +1,4 @@
-"""ResNet and PatchGAN: their sizes, shapes, and what they do not see."""
+"""ResNet and PatchGAN: their sizes, shapes, and receptive fields."""
 
 import flax.linen as nn
 import jax
@@ -19,16 +19,16 @@ def count(module, shape):
 
 @pytest.mark.parametrize(("channels", "resnet", "patchgan"), [(1, 11_365_633, 2_762_689), (3, 11_371_905, 2_764_737)])
 def test_the_published_sizes(channels, resnet, patchgan):
-    """FACTS: 11,365,633 and 2,762,689 numbers at one channel; of three only what goes in has three here."""
+    """Those of the public CycleGAN code at one channel; at three, only the inputs have three here."""
     assert count(ResNet(), (1, 256, 256, channels)) == resnet
     assert count(PatchGAN(), (1, 256, 256, channels)) == patchgan
 
 
 @pytest.mark.parametrize("size", [(64, 64), (32, 128)])
-def test_a_picture_keeps_its_size_and_bounds(size):
+def test_an_image_keeps_its_size_and_bounds(size):
     x = jax.random.normal(KEY, (2, *size, 2))
-    made, _ = ResNet(4, 2).init_with_output(KEY, x)
-    assert made.shape == (2, *size, 1) and float(jnp.max(jnp.abs(made))) <= 1
+    y, _ = ResNet(4, 2).init_with_output(KEY, x)
+    assert y.shape == (2, *size, 1) and float(jnp.max(jnp.abs(y))) <= 1
     scores = PatchGAN(4).init_with_output(KEY, x)[0]
     assert scores.shape == (2, size[0] // 8 - 2, size[1] // 8 - 2)
 
@@ -42,7 +42,7 @@ def test_a_score_sees_seventy_by_seventy(monkeypatch):
     assert judge.apply(params, x).shape == (1, 30, 30)
 
 
-def test_instance_norm_is_of_each_picture_by_itself():
+def test_instance_norm_is_of_each_image_by_itself():
     x = jax.random.normal(KEY, (2, 8, 8, 3)) * jnp.array([1.0, 5.0])[:, None, None, None] + 2
     found = instance_norm(x)
     np.testing.assert_allclose(jnp.mean(found, (1, 2)), 0, atol=1e-5)
@@ -78,8 +78,8 @@ def test_an_accelerator_runs_its_own_convolutions_to_the_same_end(monkeypatch):
     before = [net.apply(own, x) for net, own in zip(nets, params, strict=True)]
     monkeypatch.setattr(images, "products", None)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    for net, own, made in zip(nets, params, before, strict=True):
-        np.testing.assert_allclose(net.apply(own, x), made, atol=1e-4)
+    for net, own, y in zip(nets, params, before, strict=True):
+        np.testing.assert_allclose(net.apply(own, x), y, atol=1e-4)
 
 
 def test_up_is_flax_s_transposed_convolution():
@@ -89,15 +89,15 @@ def test_up_is_flax_s_transposed_convolution():
     np.testing.assert_allclose(images.Up(5).apply(params, x), theirs.apply(params, x), atol=1e-5)
 
 
-def test_what_is_told_is_heard_through_the_norms():
+def test_the_output_depends_on_the_condition_despite_the_norms():
     x = jax.random.normal(KEY, (2, 32, 32, 1))
-    told = jnp.array([[-1.0], [1.0]])
+    condition = jnp.array([[-1.0], [1.0]])
     net = ResNet(4, 2)
-    params = net.init(KEY, x, told)
-    apart = jnp.abs(net.apply(params, x, told) - net.apply(params, x, -told))
-    assert float(apart.max()) > 0.01
-    constant = jnp.concatenate([x, jnp.broadcast_to(told[:, None, None], x.shape)], -1)
+    params = net.init(KEY, x, condition)
+    difference = jnp.abs(net.apply(params, x, condition) - net.apply(params, x, -condition))
+    assert float(difference.max()) > 0.01
+    constant = jnp.concatenate([x, jnp.broadcast_to(condition[:, None, None], x.shape)], -1)
     params = net.init(KEY, constant)
-    turned = constant.at[..., 1].multiply(-1)
-    apart = jnp.abs(net.apply(params, constant) - net.apply(params, turned))
-    assert float(apart.max()) < 0.01, "a constant channel is not"
+    negated = constant.at[..., 1].multiply(-1)
+    difference = jnp.abs(net.apply(params, constant) - net.apply(params, negated))
+    assert float(difference.max()) < 0.01, "but not on a constant channel"

@@ -95,7 +95,7 @@ def test_a_note_sounds_at_its_pitch_and_in_its_time(player, program):
 
 
 def test_tempo_changes_move_the_notes(bare):
-    track = Track("", 0, False, [[0, 1, 60, 80], [4, 1, 60, 80]])
+    track = Track("", 0, False, np.array([[0, 1, 60, 80], [4, 1, 60, 80]]))
     played = Score((track,), np.array([[0.0, 60.0], [2.0, 120.0]]), (), "test")
     samples = synthesise(played, 22050).samples  # two beats of 1 s, two of 0.5 s
     assert rms(samples[int(2.5 * 22050) : int(2.99 * 22050)]) < 1e-3
@@ -150,7 +150,7 @@ def test_a_repeated_pitch_is_struck_again(player):
 
 
 def test_a_score_without_notes_is_silence(player):
-    empty = Score((Track("", 0, False, []),), np.array([[0.0, 120.0]]), (), "empty")
+    empty = Score((Track("", 0, False, np.zeros((0, 4))),), np.array([[0.0, 120.0]]), (), "empty")
     samples = synthesise(empty, 22050).samples
     assert len(samples) and not np.abs(samples).max() > 1e-3
 

@@ -10,7 +10,6 @@ import pytest
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.render import page
-from musicfusion.render.audio import synthesise, write_wav
 from musicfusion.render.page import Audio, Facts, Files, Picture, Table, Text
 from musicfusion.render.pianoroll import compare
 
@@ -46,23 +45,30 @@ def written(folder, *sections, title="Title"):
     return Elements(page.write(folder, title, sections).read_text(encoding="utf-8"))
 
 
-def test_sound_and_picture_are_inside_the_page(tmp_path, chorale, voices):
-    sound = synthesise(chorale, 22050)
-    wav = write_wav(tmp_path / "after.wav", sound.samples, sound.rate)
+def test_sound_and_picture_are_inside_the_page(tmp_path, voices):
+    (tmp_path / "after.wav").write_bytes(b"RIFF")
     png = compare(tmp_path / "roll.png", voices, voices)
-    found = written(tmp_path, Audio("After", wav), Picture("Both", png))
-    for tag, kind, path in (("audio", "audio/wav", wav), ("img", "image/png", png)):
+    found = written(tmp_path, Audio("After", tmp_path / "after.wav", b"OggS sound"), Picture("Both", png))
+    for tag, kind, content in (("audio", "audio/ogg", b"OggS sound"), ("img", "image/png", png.read_bytes())):
         (attributes,) = found.all(tag)
         head, data = attributes["src"].split(",", 1)
-        assert head == f"data:{kind};base64" and base64.b64decode(data) == path.read_bytes()
+        assert head == f"data:{kind};base64" and base64.b64decode(data) == content
     assert [a["href"] for a in found.all("a")] == ["after.wav", "roll.png"]
 
 
-def test_a_sound_too_big_to_mail_is_linked(tmp_path):
-    (tmp_path / "long song.wav").write_bytes(bytes(page.EMBED + 1))
-    found = written(tmp_path, Audio("Long", tmp_path / "long song.wav"))
-    assert found.all("audio")[0]["src"] == "long%20song.wav"
+def test_a_picture_too_big_to_mail_is_linked(tmp_path):
+    (tmp_path / "long song.png").write_bytes(bytes(page.EMBED + 1))
+    found = written(tmp_path, Picture("Long", tmp_path / "long song.png"))
+    assert found.all("img")[0]["src"] == "long%20song.png"
     assert (tmp_path / "index.html").stat().st_size < 10_000
+
+
+def test_a_fragment_stands_in_somebody_elses_page_without_links(tmp_path):
+    (tmp_path / "x.png").write_bytes(b"png")
+    sections = [Audio("A", tmp_path / "a.wav", b"OggS"), Picture("B", tmp_path / "x.png")]
+    fragment = page.fragment(sections, tmp_path, links=False)
+    assert "<audio" in fragment and "<img" in fragment
+    assert "<a " not in fragment and "<html" not in fragment
 
 
 def test_nothing_in_a_name_or_value_becomes_markup(tmp_path):
@@ -71,7 +77,7 @@ def test_nothing_in_a_name_or_value_becomes_markup(tmp_path):
     (tmp_path / "x.png").write_bytes(b"png")
     sections = (
         Text(NASTY),
-        Audio(NASTY, tmp_path / name),
+        Audio(NASTY, tmp_path / name, b"OggS"),
         Picture('" onerror="alert(1)', tmp_path / "x.png"),
         Table(NASTY, [NASTY], [[NASTY]]),
         Facts(NASTY, {NASTY: {NASTY: [NASTY]}}),
@@ -122,8 +128,8 @@ def test_a_folder_can_be_moved_with_its_links(tmp_path):
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (Audio("gone", "gone.wav"), "cannot put gone.wav into a page"),
-        (Audio("odd", "odd.mid"), "odd.mid: a page cannot show this kind of file"),
+        (Picture("gone", "gone.png"), "cannot put gone.png into a page"),
+        (Picture("odd", "odd.mid"), "odd.mid: a page cannot show this kind of file"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_and_the_old_page_stays(tmp_path, section, message):

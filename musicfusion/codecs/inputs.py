@@ -1,0 +1,99 @@
+"""What a user gives, whatever form it has: a file, its bytes, an object of another library, samples."""
+
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from musicfusion.codecs import audio, midi, note_sequence
+from musicfusion.codecs.score import Score, pitched_tracks
+from musicfusion.core.errors import MusicFusionError
+
+if TYPE_CHECKING:
+    from note_seq import NoteSequence
+    from pretty_midi import PrettyMIDI
+
+Notes = Union[str, "os.PathLike[str]", bytes, Score, "NoteSequence", "PrettyMIDI"]
+Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[np.ndarray, int]]
+
+
+def read_score(source: Notes, name: str, *, pitched: bool = False) -> Score:
+    """Notes as a Score.
+
+    Args:
+        source: a MIDI file's path or bytes, a note_seq.NoteSequence, a pretty_midi.PrettyMIDI, or a Score.
+        name: what errors call a source that has no path.
+        pitched: refuse a score that has drums only.
+
+    Raises:
+        MusicFusionError: it is none of these, is damaged, or holds no notes.
+    """
+    score = _score(source, name)
+    if pitched:
+        pitched_tracks(score, described(source, name))
+    return score
+
+
+def read_sound(source: Sound, name: str) -> np.ndarray:
+    """Sound as samples float32 [n] at codecs.audio.RATE, all channels in one.
+
+    Args:
+        source: an audio file's path or bytes, or (samples, rate in Hz): samples [n] or [n, channels], floats in [-1, 1]
+            or signed integers at full scale.
+        name: what errors call a source that has no path.
+
+    Raises:
+        MusicFusionError: it is none of these, is damaged, or is empty.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return audio.read(_existing(source))
+    if isinstance(source, bytes):
+        return audio.parse(source, name)
+    if isinstance(source, tuple) and len(source) == 2:
+        samples, rate = np.asarray(source[0]), int(source[1])
+        if samples.ndim in (1, 2) and samples.size and samples.dtype.kind in "fi" and rate > 0:
+            scale = -float(np.iinfo(samples.dtype).min) if samples.dtype.kind == "i" else 1.0
+            mono = np.asarray(samples, np.float32).reshape(len(samples), -1).mean(axis=1) / scale
+            if np.isfinite(mono).all():
+                return audio.resampled(mono, rate)
+    raise MusicFusionError(f"{name}: cannot be read as sound; accepted are an audio file ({', '.join(audio.KINDS)}),"
+                           " its bytes, or (samples [n] or [n, channels], rate)")
+
+
+def described(source: Any, name: str) -> str:
+    """What metadata and errors call a source: its path, or its name and what it is."""
+    if isinstance(source, (str, os.PathLike)):
+        return os.fspath(source)
+    return f"{name} ({type(source).__name__})"
+
+
+def title(source: Any, name: str) -> str:
+    """What a picture calls a source: a file's name without its ending."""
+    return Path(source).stem if isinstance(source, (str, os.PathLike)) else name
+
+
+def _score(source: Any, name: str) -> Score:
+    if isinstance(source, Score):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return midi.read(_existing(source))
+    if isinstance(source, bytes):
+        return midi.parse(source, name)
+    if type(source).__name__ == "NoteSequence":
+        score = note_sequence.from_note_sequence(source)
+        return Score(score.tracks, score.tempos, score.metres, name)
+    if type(source).__name__ == "PrettyMIDI":
+        buffer = io.BytesIO()
+        source.write(buffer)
+        return midi.parse(buffer.getvalue(), name)
+    raise MusicFusionError(f"{name}: {type(source).__name__} cannot be read as notes; accepted are a MIDI file, its"
+                           " bytes, a NoteSequence, a PrettyMIDI, or a Score")
+
+
+def _existing(path) -> Path:
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise MusicFusionError(f"{path}: there is no such file")
+    return found

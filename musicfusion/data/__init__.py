@@ -1,1 +1,1 @@
-"""Corpora -> arrays, NumPy only: one reader per corpus, then windows, splits, cache and batches."""
+"""Corpora -> arrays, NumPy only: the loop that reads songs, a reader for each corpus, splits, cache and batches."""

@@ -1,14 +1,13 @@
-"""Arrangements out of any folder of MIDI files: drums, bass, guitar or piano, and what else plays (paper 004, 4.1).
+"""Arrangements out of any folder of MIDI files: drums, bass, guitar or piano, and strings or whatever else plays.
 
-A file is used where it is in 4/4 throughout and has a bass and a guitar or piano; of several drums, basses and guitars
-every combination is a song of its own. Genres come from an index beside the files:
+(MusAE, section 4.1.) A file is used if it is in 4/4 throughout and has a bass and a guitar or piano; of several drums,
+basses and guitars every combination is a song of its own. Genres come from an index beside the files:
 
     index.csv    columns file (under the folder), genre (several with "|" between); and, if files share a song, which
                  one: song or chart_song. Files of one song stay in one split.
 """
 
 import csv
-import functools
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,15 +18,13 @@ import numpy as np
 from musicfusion.codecs import midi, tracks
 from musicfusion.codecs.score import Score
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import midi_folder
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
-from musicfusion.data.readers import read_all
-from musicfusion.data.twins import Twins
-from musicfusion.data.voices import passages
+from musicfusion.data import licences, midi_folder, near_duplicates, reading
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
+from musicfusion.data.reading import Item
 
 INDEX = "index.csv"
 SONGS = ("song", "chart_song")  # columns that say which song a file is of, the first that is there
-MOST_GENRES = 32  # paper 004; those of most files
+MOST_GENRES = 32  # MusAE's number; those of most files
 COMBINATIONS = 4  # of one file
 BAR = 4  # quarters
 LONGEST = 1000  # bars
@@ -40,38 +37,37 @@ class Entry(NamedTuple):
     genres: tuple[str, ...]
 
 
-def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
+def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
     """The arrangements of the files under `root` as a Corpus of tracks; `limit` > 0 reads only so many, evenly chosen.
 
-    An arrangement is called SONG#FILE#NUMBER. What cannot be used is named in `skipped`. Raises MusicFusionError if the
-    folder holds no MIDI file or none that can be used, or if its index cannot be read.
+    An arrangement is called SONG#FILE#NUMBER. What cannot be used is named in `skipped`.
+
+    Raises:
+        MusicFusionError: the folder holds no MIDI file or none that can be used, or its index cannot be read.
     """
     root = Path(root)
-    found, index = files(root, limit), read_index(root)
-    genres = _genres(index)
-    songs: list[tuple[str, Arrays]] = []
-    skipped: dict[str, str] = {}
-    twins = Twins()
-    outcomes = read_all(functools.partial(_outcome, root=root), found)
-    for done, (path, result) in enumerate(zip(found, outcomes, strict=True), start=1):
-        name = path.relative_to(root).as_posix()
-        entry = index.get(name, Entry(name.removesuffix(path.suffix), ()))
-        if isinstance(result, str):
-            skipped[name] = result
-            continue
+    genres, items = _genres(read_index(root)), []
+    for song, path, entry in named(root, limit):
         bits = np.uint32(sum(1 << genres.index(genre) for genre in entry.genres if genre in genres))
-        met = [twins.of(passages(tokens)) for tokens in result]  # before: combinations of one file are alike
-        for number, (tokens, other) in enumerate(zip(result, met, strict=True)):
-            if other and other != entry.song:
-                skipped[f"{name}#{number}"] = f"most of it is {other}"
-                continue
-            twins.add(entry.song, passages(tokens))
-            songs.append((f"{entry.song}#{name.removesuffix(path.suffix)}#{number}", {
-                "tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, bits, np.uint32)}))
-        if progress:
-            progress(done, len(found))
-    source = f"{root.resolve().name}, {len(found)} MIDI files"
-    return concatenate(songs, skipped, source=source, place=str(root), tags=genres, lineup="band")
+        items.append(Item(path.relative_to(root).as_posix(), (path, bits), song, root))
+    return reading.read(
+        items, _songs, f"{root.resolve().name}, {len(items)} MIDI files", several=True, versions=True,
+        passages=near_duplicates.of_tracks, progress=progress, root=str(root), licence=licences.of_folder(root),
+        tags=genres, instrumentation="band")
+
+
+def named(root: Path, limit: int = 0) -> list[tuple[str, Path, Entry]]:
+    """The MIDI files under a folder (see `files`): what each is called, SONG#FILE, and what the index says of it.
+
+    A file that the index does not name is a song of its own. Raises MusicFusionError as `read` does.
+    """
+    index, found = read_index(root), []
+    for path in files(root, limit):
+        name = path.relative_to(root).as_posix()
+        title = name.removesuffix(path.suffix)
+        entry = index.get(name, Entry(title, ()))
+        found.append((f"{entry.song}#{title}", path, entry))
+    return found
 
 
 def files(root: Path, limit: int = 0) -> list[Path]:
@@ -113,17 +109,19 @@ def _genres(index: Mapping[str, Entry]) -> tuple[str, ...]:
     return tuple(genre for genre in count if genre in kept)
 
 
-def _outcome(path: Path, root: Path) -> list[np.ndarray] | str:
-    try:
-        return arrangements(midi.read(path), path)
-    except MusicFusionError as error:
-        return str(error).replace(str(path), path.relative_to(root).as_posix())
+def _songs(content: tuple[Path, np.uint32]) -> dict[int, Arrays]:
+    path, genres = content
+    return {number: {"tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, genres, np.uint32)}
+            for number, tokens in enumerate(arrangements(midi.read(path), path))}
 
 
-def arrangements(score: Score, where) -> list[np.ndarray]:
-    """Each combination of a score's drums, basses and guitars -> tokens uint8 [T, 4], whole bars, from the first note.
+def arrangements(score: Score, where: str | Path) -> list[np.ndarray]:
+    """Each combination of a score's drums, basses and guitars -> tokens uint8 [T, 4], whole bars from the first note's.
 
-    Raises MusicFusionError if it is not in 4/4 or lacks a bass or a guitar; drums may be missing, and so may others.
+    Drums may be missing, and so may the fourth track. where: what errors name.
+
+    Raises:
+        MusicFusionError: it is not in 4/4 throughout, is too long, or lacks a bass or a guitar.
     """
     if any(metre[1:] != (4, 4) for metre in score.metres):
         raise MusicFusionError(f"{where}: not in 4/4 throughout")

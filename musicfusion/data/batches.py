@@ -18,11 +18,11 @@ def block(seed: int, first_step: int, steps: int, batch: int, count: int) -> np.
     """The examples of `steps` steps from `first_step` on, int32 [steps, batch]."""
     if count < 1:
         raise ValueError("batches need at least one example")
-    place = first_step * batch + np.arange(steps * batch, dtype=np.int64)
-    epoch, offset = np.divmod(place, count)
-    drawn = np.empty(len(place), np.int32)
+    position = first_step * batch + np.arange(steps * batch, dtype=np.int64)
+    epoch, offset = np.divmod(position, count)
+    drawn = np.empty(len(position), np.int32)
     borders = np.flatnonzero(np.diff(epoch)) + 1
-    for part in np.split(np.arange(len(place)), borders):
+    for part in np.split(np.arange(len(position)), borders):
         if len(part):
             drawn[part] = _permutation(seed, int(epoch[part[0]]), count)[offset[part]]
     return drawn.reshape(steps, batch)

@@ -1,7 +1,7 @@
 """Corpora are read once and kept as an npz, keyed by the songs and by the code that reads them.
 
-Such a file may be carried to a machine that has neither the songs nor the libraries to read them,
-and given there as data.root.
+Such a file may be carried to a machine that has neither the songs nor the libraries to read them, and given there as
+data.root.
 """
 
 import hashlib
@@ -19,28 +19,29 @@ from musicfusion.data import sources
 from musicfusion.data.corpus import Corpus, Progress, fingerprint
 from musicfusion.data.sources import Source
 
-FORMAT = "musicfusion corpus 1"
+FORMAT = "musicfusion corpus 2"
 _ARRAY = "array/"
 
 
 def load(
     root: str,
+    *,
     limit: int = 0,
+    source: Callable[[str, int], Source] = sources.pairs,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
-    source: Callable[[str, int], Source] = sources.pairs,
 ) -> Corpus:
     """The corpus at `root`, from the cache if it is there.
 
     Args:
-        root: a place that `source` knows, or a file that `save` wrote.
+        root: a data root that `source` knows, or a file that `save` wrote.
         limit: read only the first so many songs (0: all); not for a file, which is used as it is.
+        source: which songs are meant, such as sources.pairs or sources.melodies: (root, limit) -> Source.
         progress: called with the songs done and the songs in all while files are read.
         say: takes one line where a damaged cache is rebuilt, or where it cannot be written.
-        source: of sources.py, which songs are meant: pairs or melodies.
 
     Raises:
-        MusicFusionError: nothing there, or nothing that is understood.
+        MusicFusionError: there is nothing at `root`, or nothing that is understood.
     """
     if root and (path := Path(root).expanduser()).is_file():
         return open_file(path)
@@ -52,7 +53,7 @@ def load(
             return open_file(cached)
         except MusicFusionError:
             say(f"{cached}: damaged, so the corpus is read again")
-    read = found.read(progress)
+    read = found.read(progress=progress)
     try:
         save(read, cached)
     except OSError as error:
@@ -72,9 +73,10 @@ def save(corpus: Corpus, path: Path) -> None:
         "songs": corpus.songs,
         "skipped": dict(corpus.skipped),
         "source": corpus.source,
+        "licence": corpus.licence,
         "fingerprint": corpus.fingerprint,
         "tags": corpus.tags,
-        "lineup": corpus.lineup,
+        "instrumentation": corpus.instrumentation,
         "unit": corpus.unit,
     }
     entries = {_ARRAY + key: array for key, array in corpus.arrays.items()}
@@ -98,21 +100,15 @@ def open_file(path: Path) -> Corpus:
             meta = json.loads(entries["meta"].tobytes())
             if meta["format"] != FORMAT:
                 raise ValueError(f"its format is {meta['format']!r}")
-            arrays = {
-                key.removeprefix(_ARRAY): entries[key]
-                for key in entries.files
-                if key.startswith(_ARRAY)
-            }
+            arrays = {key.removeprefix(_ARRAY): entries[key] for key in entries.files if key.startswith(_ARRAY)}
             first_beat, songs = entries["first_beat"], tuple(meta["songs"])
             if fingerprint(arrays, songs, first_beat) != meta["fingerprint"]:
                 raise ValueError("its arrays are not those that were written")
             return Corpus(
-                arrays, songs, first_beat, meta["fingerprint"], meta["skipped"], meta["source"],
-                tuple(meta.get("tags", ())), meta.get("lineup", ""), meta.get("unit", "beats"),
-            )
+                arrays=arrays, songs=songs, first_beat=first_beat, fingerprint=meta["fingerprint"],
+                skipped=meta["skipped"], source=meta["source"], licence=meta["licence"], tags=tuple(meta["tags"]),
+                instrumentation=meta["instrumentation"], unit=meta["unit"])
     except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file
         reason = " ".join(str(error).split())
         raise MusicFusionError(
-            f"{path}: not a corpus cached by musicfusion ({reason}); accepted is a file from "
-            f"{folder()}"
-        ) from error
+            f"{path}: not a corpus cached by musicfusion ({reason}); accepted is a file from {folder()}") from error

@@ -12,39 +12,26 @@ import numpy as np
 from musicfusion.codecs import chords, melody, musicxml, polyphony
 from musicfusion.codecs.score import monophonic
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
-from musicfusion.data.twins import Twins
+from musicfusion.data import licences, near_duplicates, reading
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
+from musicfusion.data.reading import Item
 
 BAR = musicxml.BAR
 VOICES = ("soprano", "alto", "tenor", "bass")
 
 
-def read(limit: int = 0, progress: Progress | None = None) -> Corpus:
-    """The chorales in 4/4 as a Corpus, sorted by name; `limit` > 0 reads only the first files.
+def read(limit: int = 0, *, progress: Progress | None = None) -> Corpus:
+    """The chorales in 4/4 as a Corpus of pairs, sorted by name; `limit` > 0 reads only the first files.
 
-    Names are those of music21's corpus, such as bach/bwv1.6. What is not in 4/4, not for voices, or
-    a twin of an earlier chorale (most bars the same, in whatever key) is named in `skipped`. Raises
-    MusicFusionError without music21.
+    Names are those of music21's corpus, such as bach/bwv1.6. What is not in 4/4, not for voices, or a near-duplicate of
+    an earlier chorale (most bars the same, in whatever key) is named in `skipped`.
+
+    Raises:
+        MusicFusionError: music21 is not installed.
     """
-    files = song_files()
-    files = files[:limit] if limit else files
-    songs: list[tuple[str, Arrays]] = []
-    skipped: dict[str, str] = {}
-    twins = Twins()
-    for done, path in enumerate(files, start=1):
-        name = f"bach/{path.stem}"
-        try:
-            arrays = song(path)
-            passages = _passages(arrays)
-            if other := twins.of(passages):
-                raise MusicFusionError(f"most of it is {other}")
-            twins.add(name, passages)
-            songs.append((name, arrays))
-        except (MusicFusionError, *musicxml.ERRORS) as error:
-            skipped[name] = str(error)
-        if progress:
-            progress(done, len(files))
-    return concatenate(songs, skipped, source=f"Bach chorales of music21 {version()}")
+    items = [Item(f"bach/{path.stem}", path) for path in song_files()[: limit or None]]
+    return reading.read(items, song, f"Bach chorales of music21 {version()}", passages=near_duplicates.of_pair,
+                        progress=progress, licence=licences.PUBLIC_DOMAIN)
 
 
 def version() -> str:
@@ -59,8 +46,8 @@ def song_files() -> list[Path]:
 
 def corpus_files(folder: str, kinds: tuple[str, ...]) -> list[Path]:
     """The files of these kinds under a folder of music21's corpus, sorted. Raises MusicFusionError without it."""
-    place = Path(str(_music21().locate_file(f"music21/corpus/{folder}")))
-    return sorted(path for path in place.rglob("*") if path.suffix in kinds)
+    root = Path(str(_music21().locate_file(f"music21/corpus/{folder}")))
+    return sorted(path for path in root.rglob("*") if path.suffix in kinds)
 
 
 def _music21() -> importlib.metadata.Distribution:
@@ -75,9 +62,10 @@ def _music21() -> importlib.metadata.Distribution:
 
 
 def song(path: Path) -> Arrays:
-    """One chorale's arrays (see Corpus); a pickup is padded with rests to a whole bar.
+    """One chorale as a pair (see Corpus); a pickup is padded with rests to a whole bar.
 
-    Raises MusicFusionError if it is not in 4/4 or not for voices.
+    Raises:
+        MusicFusionError: it is not in 4/4, or not for voices.
     """
     root = musicxml.document(path)
     metres = musicxml.metres(root)
@@ -111,18 +99,3 @@ def song(path: Path) -> Arrays:
 def _sorted(notes: np.ndarray) -> np.ndarray:
     return notes[np.lexsort((notes[:, 2], notes[:, 0]))]
 
-
-def _passages(arrays: Arrays) -> frozenset[bytes]:
-    """What each bar sounds like, whatever the key."""
-    passages = set()
-    for start in range(0, len(arrays["melody"]), BAR * STEPS_PER_BEAT):
-        bar = slice(start, start + BAR * STEPS_PER_BEAT)
-        lead, pitch, duration = (
-            arrays[key][bar].astype(np.int32) for key in ("melody", "pitch", "duration")
-        )
-        lowest = np.min(pitch, where=duration > 0, initial=127)
-        lead = np.where(lead < melody.HOLD, lead - lowest, lead + polyphony.PITCHES)
-        passages.add(
-            b"".join(part.tobytes() for part in (lead, (duration > 0) * (pitch - lowest), duration))
-        )
-    return frozenset(passages)

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,41 +11,53 @@ from musicfusion.codecs import melody
 from musicfusion.core.errors import MusicFusionError
 
 STEPS_PER_BEAT = 4  # a beat is a quarter, a step a 16th
-# onsets that a window must hold to be worth learning from: fewer say nothing about a melody or a
-# texture
+UNITS = {"beats": STEPS_PER_BEAT, "frames": 1}  # what lengths are counted in: rows of the arrays to each
+# Onsets that a window must hold to be worth learning from: fewer say nothing about a melody or a texture.
 ENOUGH = {"melody": 2, "accompaniment": 8}
 
 Arrays = dict[str, np.ndarray]
 Progress = Callable[[int, int], None]  # songs done, songs in all
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """Songs end to end; song k occupies the beats first_beat[k] .. first_beat[k + 1].
 
-    arrays: "melody" uint8 [T] tokens and, where songs have one, the accompaniment: "pitch" and
-    "duration" uint8 [T, 14] slots, "chords" int16 [T // 4, 3] rows (root, bass, mask); or "tracks" uint8 [T, 4] tokens,
-    with "tags" uint32 [T // 4], a bit for each of `tags`, the names of genres. Songs begin on
-    a bar line and last whole bars of four beats. `skipped` says why a song was left out, `fingerprint` is a sha256
-    over names and arrays. lineup: what the tracks are (codecs.tracks.LINEUPS).
+    A song begins on a bar line and lasts whole bars of four beats (of recordings, whose lengths are counted in frames,
+    neither is true).
 
-    Of recordings: "source" and "target" uint8 [T, M], mel pictures (codecs.mel); what is said of beats is then true of
-    their frames, which `unit` says.
+    Attributes:
+        arrays: what the songs are; T is 4 for each beat. One of
+            pairs: "melody" uint8 [T] tokens (codecs.melody), the accompaniment's "pitch" and "duration" uint8 [T, 14]
+                slots (codecs.polyphony), and "chords" int16 [T / 4, 3] (codecs.chords);
+            melodies: "melody" alone, with "tags" where genres are known;
+            tracks: "tracks" uint8 [T, 4] tokens (codecs.tracks), with "tags" uint32 [T / 4], bit k for tags[k];
+            recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel).
+        songs: their names. Those that begin alike up to a "#" are versions or parts of one song.
+        first_beat: int32 [songs + 1].
+        fingerprint: sha256 over names, borders and arrays.
+        skipped: what was left out, and why.
+        source: where the songs come from, in words.
+        licence: under which licence the songs may be used; "" where that is unknown (data.licences).
+        tags: the genres that the bits of "tags" stand for.
+        instrumentation: what the tracks are, one of codecs.tracks.INSTRUMENTATIONS.
+        unit: what lengths are counted in, one of UNITS.
     """
 
     arrays: Arrays
     songs: tuple[str, ...]
-    first_beat: np.ndarray  # int32 [songs + 1]
+    first_beat: np.ndarray
     fingerprint: str
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, str] = field(default_factory=dict)
     source: str
+    licence: str = ""
     tags: tuple[str, ...] = ()
-    lineup: str = ""
+    instrumentation: str = ""
     unit: str = "beats"
 
     @property
     def beats(self) -> int:
-        """Length of all songs together, in beats."""
+        """Length of all songs together, in `unit`."""
         return int(self.first_beat[-1])
 
     def windows(
@@ -53,9 +65,11 @@ class Corpus:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Windows of `beats` beats inside one song -> (start beat int32 [n], song int32 [n]).
 
-        A song's windows start at its beats 0, stride, 2 * stride...; one stays if it holds at least
-        require["melody"] onsets of the melody and require["accompaniment"] notes of the
-        accompaniment that start in it.
+        A song's windows start at its beats 0, stride, 2 * stride...; one stays if at least require["melody"] onsets
+        of the melody and require["accompaniment"] notes of the accompaniment lie in it.
+
+        Raises:
+            MusicFusionError: `require` names another part.
         """
         lengths = np.diff(self.first_beat)
         song = np.repeat(np.arange(len(lengths)), lengths)
@@ -81,30 +95,33 @@ class Corpus:
 
 
 def concatenate(
-    songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, place: str = "",
-    tags: tuple[str, ...] = (), lineup: str = "",
+    songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, *, root: str = "", licence: str = "",
+    tags: tuple[str, ...] = (), instrumentation: str = "", unit: str = "beats",
 ) -> Corpus:
-    """Songs, each a name and its arrays (T a multiple of 4), -> one Corpus in the order given.
+    """Songs, each a name and its arrays, as one Corpus in the order given. root: the folder that errors name.
 
-    Raises MusicFusionError, naming the `place` or else the source, if there is no song.
+    Raises:
+        MusicFusionError: there is no song; it names the root, or else the source, and the first reason.
     """
     songs = list(songs)
     if not songs:
         example = "".join(f" ({name}: {why})" for name, why in list(skipped.items())[:1])
-        raise MusicFusionError(
-            f"{place or source}: none of {len(skipped)} songs can be used{example}"
-        )
+        raise MusicFusionError(f"{root or source}: none of {len(skipped)} songs can be used{example}")
     names = tuple(name for name, _ in songs)
     arrays = {key: np.concatenate([of_song[key] for _, of_song in songs]) for key in songs[0][1]}
-    grid = "tracks" if lineup else "melody"
-    first_beat = np.cumsum([0] + [len(of_song[grid]) // STEPS_PER_BEAT for _, of_song in songs]).astype(np.int32)
+    timeline = next(key for key in ("melody", "tracks", "source") if key in arrays)  # has a row for each step or frame
+    lengths = [len(of_song[timeline]) // UNITS[unit] for _, of_song in songs]
+    first_beat = np.cumsum([0, *lengths]).astype(np.int32)
     return Corpus(
-        arrays, names, first_beat, fingerprint(arrays, names, first_beat), dict(skipped), source, tags, lineup
-    )
+        arrays=arrays, songs=names, first_beat=first_beat, fingerprint=fingerprint(arrays, names, first_beat),
+        skipped=dict(skipped), source=source, licence=licence, tags=tags, instrumentation=instrumentation, unit=unit)
 
 
 def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = ()) -> Corpus:
-    """Several corpora with the same arrays as one, in the order given; tags: one for each, which its songs bear."""
+    """Several corpora with the same arrays as one, in the order given; tags: one for each, which its songs bear.
+
+    Its licence names that of each part, unless they are the same.
+    """
     if len(corpora) == 1 and not tags:
         return corpora[0]
     arrays = {key: np.concatenate([one.arrays[key] for one in corpora]) for key in corpora[0].arrays}
@@ -115,9 +132,23 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = ()) -> Corpus:
     lengths = np.concatenate([np.diff(one.first_beat) for one in corpora])
     first_beat = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     skipped = {name: why for one in corpora for name, why in one.skipped.items()}
-    source = " + ".join(one.source for one in corpora)
-    return Corpus(arrays, songs, first_beat, fingerprint(arrays, songs, first_beat), skipped, source, tags,
-                  unit=corpora[0].unit)
+    return Corpus(
+        arrays=arrays, songs=songs, first_beat=first_beat, fingerprint=fingerprint(arrays, songs, first_beat),
+        skipped=skipped, source=" + ".join(one.source for one in corpora), licence=_licences(corpora), tags=tags,
+        unit=corpora[0].unit)
+
+
+def _licences(corpora: Sequence[Corpus]) -> str:
+    """The licence of all parts, or that of each, after its source."""
+    if len({one.licence for one in corpora}) == 1:
+        return corpora[0].licence
+    return "; ".join(one.licence if one.licence.startswith(f"{one.source.partition(' + ')[0]}: ")  # joined before
+                     else f"{one.source}: {one.licence or 'unknown'}" for one in corpora)
+
+
+def whole(name: str) -> str:
+    """The song that SONG#PART is a part or a version of."""
+    return name.partition("#")[0]
 
 
 def finer(corpus: Corpus) -> Corpus:
@@ -129,9 +160,7 @@ def finer(corpus: Corpus) -> Corpus:
                    fingerprint=fingerprint(arrays, corpus.songs, first_beat))
 
 
-def fingerprint(
-    arrays: Mapping[str, np.ndarray], songs: tuple[str, ...], first_beat: np.ndarray
-) -> str:
+def fingerprint(arrays: Mapping[str, np.ndarray], songs: tuple[str, ...], first_beat: np.ndarray) -> str:
     """sha256 over what a run sees: the names, the borders of the songs, and every array."""
     digest = hashlib.sha256("\n".join(songs).encode())
     digest.update(np.ascontiguousarray(first_beat).tobytes())

@@ -1,12 +1,11 @@
 """POP909 (MIT licence), from the layout of its public repository.
 
-Melody = MELODY, accompaniment = BRIDGE and PIANO together (paper 000, section 4.1). The beats are
+Melody = MELODY, accompaniment = BRIDGE and PIANO together (CollageNet, section 4.1). The beats are
 those of beat_midi.txt: a time in seconds, then two flags, the downbeats of the simple and of the
 compound metre. In 790 of 818 songs the first flag comes every 2 beats and the second every 4: these
 are in 4/4. In the others they come every 3 and 6: triple metre, left out.
 """
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -15,9 +14,11 @@ import numpy as np
 from musicfusion.codecs import chords, melody, midi, polyphony
 from musicfusion.codecs.score import Score, monophonic
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
-from musicfusion.data.readers import read_all
+from musicfusion.data import reading
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
+from musicfusion.data.reading import Item
 
+LICENCE = "MIT"
 URL = "https://github.com/music-x-lab/POP909-Dataset"
 FILES = ("{name}.mid", "beat_midi.txt", "chord_midi.txt")
 BAR = 4  # beats
@@ -26,10 +27,7 @@ LONGEST = 20_000  # beats: nor may a damaged tempo
 
 
 def song_folders(root: Path) -> list[Path]:
-    """The folders NNN that hold NNN.mid, under the POP909 folder or its repository.
-
-    Raises MusicFusionError if there is none.
-    """
+    """The folders NNN that hold NNN.mid, under the POP909 folder or its repository. Raises MusicFusionError without."""
     songs = _song_folders(Path(root))
     if not songs:
         raise MusicFusionError(
@@ -55,39 +53,23 @@ def _song_folders(root: Path) -> list[Path]:
     return []
 
 
-def read(root: Path, progress: Progress | None = None, limit: int = 0) -> Corpus:
-    """The 4/4 songs of POP909 as a Corpus, by number; `limit` > 0 reads only the first songs.
+def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
+    """The 4/4 songs of POP909 as a Corpus of pairs, by number; `limit` > 0 reads only the first songs.
 
-    Songs that are unreadable or not in 4/4 are named in `skipped` with the reason. Raises
-    MusicFusionError if the folder holds no song, or none that can be used.
+    Songs that are unreadable or not in 4/4 are named in `skipped` with the reason.
+
+    Raises:
+        MusicFusionError: the folder holds no song, or none that can be used.
     """
-    folders = song_folders(root)
-    folders = folders[:limit] if limit else folders
-    songs: list[tuple[str, Arrays]] = []
-    skipped: dict[str, str] = {}
-    for done, (name, result) in enumerate(read_all(_outcome, folders), start=1):
-        if isinstance(result, str):
-            skipped[name] = result
-        else:
-            songs.append((name, result))
-        if progress:
-            progress(done, len(folders))
-    return concatenate(songs, skipped, source=f"POP909 ({URL})", place=str(root))
-
-
-def _outcome(folder: Path) -> tuple[str, Arrays | str]:
-    try:
-        return folder.name, song(folder)
-    except MusicFusionError as error:
-        # without the folder: a cache travels, and tells nobody's paths
-        return folder.name, str(error).replace(f"{folder}{os.sep}", "")
+    items = [Item(folder.name, folder, folder=folder) for folder in song_folders(root)[: limit or None]]
+    return reading.read(items, song, f"POP909 ({URL})", progress=progress, root=str(root), licence=LICENCE)
 
 
 def song(folder: Path) -> Arrays:
-    """One song's arrays (see Corpus), from a bar line on, in whole bars.
+    """One song as a pair (see Corpus), from a bar line on, in whole bars.
 
-    Raises MusicFusionError if the song cannot be used: not in 4/4, a track or a file missing, an
-    unreadable line.
+    Raises:
+        MusicFusionError: it is not in 4/4, a track or a file is missing, or a line cannot be read.
     """
     midi_file, beat_file, chord_file = (folder / name.format(name=folder.name) for name in FILES)
     times, simple, compound = _beats(beat_file)
@@ -112,7 +94,7 @@ def song(folder: Path) -> Arrays:
 
 
 class _Grid:
-    """Seconds <-> beats: straight lines between the table's beats, beyond it the tempo of its ends.
+    """Seconds <-> beats: linear between the table's beats, beyond them the tempo of its first or last two bars.
 
     Beat 0 is the last bar line at or before the table's first beat.
     """
@@ -176,7 +158,7 @@ def _beats(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _phase(downbeats: np.ndarray) -> int:
-    """Where the bar lines fall, 0..3 beats after the first beat: the place of most downbeats."""
+    """Where the bar lines fall, 0..3 beats after the first beat: where most downbeats lie."""
     return int(np.argmax(np.bincount(np.flatnonzero(downbeats) % BAR, minlength=BAR)))
 
 

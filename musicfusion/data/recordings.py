@@ -1,4 +1,4 @@
-"""Recordings of songs part by part, as mel pictures: folders of stems, songs rendered from notes, mixes taken apart.
+"""Recordings of songs part by part, as mel-spectrograms: stems, songs rendered from notes, mixes taken apart.
 
     stems      SONG/{bass,drums,vocals,mix}.{wav,flac,ogg,mp3}, also in train/ and test/, as MUSDB18's WAV files are;
                their mix is mixture.wav
@@ -23,9 +23,9 @@ from musicfusion.codecs import audio as files
 from musicfusion.codecs import mel, midi, tracks
 from musicfusion.codecs.score import Score, Track, pick_melody
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import bands, voices
-from musicfusion.data.corpus import Arrays, Corpus, Progress, fingerprint
-from musicfusion.data.readers import read_all
+from musicfusion.data import bands, licences, reading, voices
+from musicfusion.data.corpus import Arrays, Corpus, Progress
+from musicfusion.data.reading import Item
 from musicfusion.render import audio
 
 PARTS = ("bass", "drums", "vocals", "mix")
@@ -33,16 +33,19 @@ ALIASES = {"mix": ("mix", "mixture")}
 SOUNDFONTS = (".sf2", ".sf3")
 FOLDERS = ("train", "test")  # of MUSDB18
 VOICES = 64  # pieces for four voices at most: three quarters of an hour
-TEMPO = 90.0  # of what has none
-BLOCK = 2048  # frames that are made into a picture at once
+TEMPO = 90.0  # beats a minute, of pieces that have none
+BLOCK = 2048  # frames of a mel-spectrogram that are computed at once
 
 
-def pictured(samples: np.ndarray, mels: int) -> np.ndarray:
-    """Samples [n] -> uint8 [frames(n), mels] (codecs.mel); so many frames at a time that one program does for all."""
+def mel_spectrogram(samples: np.ndarray, mels: int) -> np.ndarray:
+    """The mel-spectrogram of samples [n] with `mels` bands: uint8 [frames(n), mels] (codecs.mel.quantised).
+
+    It is computed in blocks of one size, so that one compiled program does for sounds of every length.
+    """
     import jax
 
-    run = _picture(mels)
-    margin = mel.PARTS  # frames that a window reaches beyond its block
+    run = _program(mels)
+    margin = mel.HOPS  # frames whose windows reach beyond their block
     total = mel.frames(len(samples))
     padded = np.pad(samples, (margin * mel.HOP, (BLOCK + 2 * margin) * mel.HOP))
     found = []
@@ -53,10 +56,10 @@ def pictured(samples: np.ndarray, mels: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=4)
-def _picture(mels: int) -> Callable:
+def _program(mels: int) -> Callable:
     import jax
 
-    return jax.jit(functools.partial(mel.picture, bands=mels))
+    return jax.jit(functools.partial(mel.spectrogram, bands=mels))
 
 
 # Stems --------------------------------------------------------------------------------------------------------------
@@ -64,31 +67,36 @@ def _picture(mels: int) -> Callable:
 
 def stem_folders(root: Path) -> list[Path]:
     """The folders under `root`, or under its train/ and test/, that hold recordings of parts, sorted."""
-    places = [root, *(root / name for name in FOLDERS)]
-    return sorted(folder for place in places if place.is_dir() for folder in place.iterdir()
+    parents = [root, *(root / name for name in FOLDERS)]
+    return sorted(folder for parent in parents if parent.is_dir() for folder in parent.iterdir()
                   if folder.is_dir() and any(stem(folder, part) for part in PARTS))
 
 
 def is_real(root: Path) -> bool:
-    """Whether recordings lie here, in parts or whole; else it is a place of notes."""
+    """Whether recordings lie here, in parts or whole, and not notes."""
     return root.is_dir() and bool(stem_folders(root) or mixes(root))
 
 
 def stem(folder: Path, part: str) -> Path | None:
-    """The recording of a part of a song, if there is one."""
+    """The recording of a part of the song in `folder`, or None."""
     names = (f"{name}{kind}" for name in ALIASES.get(part, (part,)) for kind in files.KINDS)
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_stems(root: Path, source: str, target: str, mels: int, limit: int = 0,
-               progress: Progress | None = None) -> Corpus:
-    """Songs recorded in parts; a song that lacks one of the two parts is named in `skipped`.
+def read_stems(root: Path, *, source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None,
+               licence: str = "") -> Corpus:
+    """Songs recorded in parts as a Corpus; those that lack a part or cannot be read are named in `skipped`.
 
-    Raises MusicFusionError if none has both, or a file cannot be read.
+    source, target: of PARTS; mels: bands of the mel-spectrograms; limit: read only the first so many (0: all); licence:
+    of the songs, where the folder does not say it (data.licences).
+
+    Raises:
+        MusicFusionError: no song has both parts.
     """
-    named = {folder.relative_to(root).as_posix(): folder for folder in stem_folders(root)[: limit or None]}
-    return _read(named, functools.partial(_stems, parts=(source, target)), mels, f"{root.resolve().name}, stems",
-                 progress)
+    items = [Item(folder.relative_to(root).as_posix(), folder, folder=root)
+             for folder in stem_folders(root)[: limit or None]]
+    return _read(items, functools.partial(_stems, parts=(source, target)), mels, f"{root.resolve().name}, stems",
+                 progress, licences.of_folder(root) or licence)
 
 
 def _stems(folder: Path, parts: tuple[str, str]) -> list[np.ndarray]:
@@ -104,38 +112,34 @@ def _stems(folder: Path, parts: tuple[str, str]) -> list[np.ndarray]:
 # Rendered -----------------------------------------------------------------------------------------------------------
 
 
-def read_rendered(root: Path, source: str, target: str, mels: int, limit: int = 0,
-                  progress: Progress | None = None, soundfonts: Sequence[Path] = ()) -> Corpus:
+def read_rendered(root: Path, *, source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None,
+                  soundfonts: Sequence[Path] = ()) -> Corpus:
     """Bands of a folder of MIDI files (data.bands), played part by part; called SONG#FILE.
 
-    soundfonts: those that songs are played with, in turn by chance; none: the plain synthesiser.
+    soundfonts: each song is played with one of them, drawn by its name; none: the plain synthesiser. The rest as
+    `read_stems`. The licence is that of the notes.
     """
-    index = bands.read_index(root)
-    named = {}
-    for path in bands.files(root, limit):
-        name = path.relative_to(root).as_posix()
-        song = index[name].song if name in index else name.removesuffix(path.suffix)
-        named[f"{song}#{name.removesuffix(path.suffix)}"] = path
+    items = [Item(name, path, folder=root) for name, path, _ in bands.named(root, limit)]
     one = functools.partial(_band, parts=(source, target), soundfonts=tuple(soundfonts))
     how = f" with {' and '.join(path.stem for path in soundfonts)}" if soundfonts else ""
-    return _read(named, one, mels, f"{root.resolve().name}, rendered{how}", progress)
+    return _read(items, one, mels, f"{root.resolve().name}, rendered{how}", progress, licences.of_folder(root))
 
 
-def read_voices(source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None) -> Corpus:
-    """Pieces for four voices, played."""
+def read_voices(*, source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None) -> Corpus:
+    """Pieces for four voices, played, VOICES at most. As `read_stems` otherwise."""
     pieces = voices.read(min(limit or VOICES, VOICES), composers=("bach",))
     ends = pieces.first_beat * 4
-    named = {name: tracks.score(pieces.arrays["tracks"][begin:end], "voices", TEMPO, name)
-             for name, begin, end in zip(pieces.songs, ends[:-1], ends[1:], strict=True)}
+    items = [Item(name, tracks.score(pieces.arrays["tracks"][begin:end], "voices", TEMPO, name))
+             for name, begin, end in zip(pieces.songs, ends[:-1], ends[1:], strict=True)]
     one = functools.partial(_voices, parts=(source, target))
-    read = _read(named, one, mels, f"{pieces.source}, rendered", progress)
+    read = _read(items, one, mels, f"{pieces.source}, rendered", progress, pieces.licence)
     return replace(read, skipped={**pieces.skipped, **read.skipped})
 
 
-def find_soundfonts(place: str) -> list[Path]:
-    """The soundfonts of `place`, files and folders with a comma between, sorted. Raises MusicFusionError."""
+def find_soundfonts(names: str) -> list[Path]:
+    """The soundfonts that are named, files and folders with a comma between, sorted. Raises MusicFusionError."""
     found: list[Path] = []
-    for name in filter(None, place.split(",")):
+    for name in filter(None, names.split(",")):
         path = Path(name).expanduser()
         own = [path] if path.is_file() else [file for file in sorted(path.glob("*")) if file.suffix in SOUNDFONTS]
         if not own:
@@ -167,7 +171,7 @@ def _voices(score: Score, parts: tuple[str, str]) -> list[np.ndarray]:
 
 def _played(score: Score, chosen: list[list[Track]], parts: Iterable[str],
             soundfont: str | Path = audio.PLAIN) -> list[np.ndarray]:
-    """Each part's tracks as samples, all of one length."""
+    """The tracks of each part as samples at mel.RATE; the shorter parts are padded with silence."""
     for part, own in zip(parts, chosen, strict=True):
         if not own:
             raise MusicFusionError(f"no {part}")
@@ -179,11 +183,12 @@ def _played(score: Score, chosen: list[list[Track]], parts: Iterable[str],
 # Mixes --------------------------------------------------------------------------------------------------------------
 
 
-def read_mixes(root: Path, source: str, target: str, mels: int, limit: int = 0,
+def read_mixes(root: Path, *, source: str, target: str, mels: int, limit: int = 0,
                progress: Progress | None = None) -> Corpus:
-    """Whole songs, taken apart by demucs's command line into a folder that is then read as stems.
+    """Whole songs, taken apart by demucs's command line into a folder that is then read as stems (`read_stems`).
 
-    Raises MusicFusionError where demucs is not installed, or it fails.
+    Raises:
+        MusicFusionError: demucs is not installed, or it fails.
     """
     songs = mixes(root)[: limit or None]
     if shutil.which("demucs") is None:
@@ -193,46 +198,29 @@ def read_mixes(root: Path, source: str, target: str, mels: int, limit: int = 0,
                               text=True)
         if done.returncode:
             raise MusicFusionError(f"demucs: {(done.stderr.strip() or 'it failed').splitlines()[-1]}")
-        apart = Path(scratch) / "htdemucs"
+        separated = Path(scratch) / "htdemucs"
         for song in songs:
-            if (folder := apart / song.stem).is_dir():
+            if (folder := separated / song.stem).is_dir():
                 shutil.copy(song, folder / f"mix{song.suffix}")
-        return read_stems(apart, source, target, mels, 0, progress)
+        return read_stems(separated, source=source, target=target, mels=mels, progress=progress,
+                          licence=licences.of_folder(root))
 
 
 def mixes(root: Path) -> list[Path]:
-    """The recordings that lie in a folder itself, sorted."""
+    """The recordings in `root` itself, sorted."""
     return sorted(path for path in root.iterdir() if path.is_file() and path.suffix.lower() in files.KINDS)
 
 
 # All ----------------------------------------------------------------------------------------------------------------
 
 
-def _read(named: dict, one: Callable, mels: int, source: str, progress: Progress | None) -> Corpus:
-    """A Corpus of {name: what `one` makes (source samples, target samples) of}."""
-    outcomes = read_all(functools.partial(_outcome, one=one, mels=mels), list(named.values()))
-    songs: list[tuple[str, Arrays]] = []
-    skipped: dict[str, str] = {}
-    for done, (name, result) in enumerate(zip(named, outcomes, strict=True), start=1):
-        if isinstance(result, str):
-            skipped[name] = result
-        else:
-            songs.append((name, result))
-        if progress:
-            progress(done, len(named))
-    if not songs:
-        example = "".join(f" ({name}: {why})" for name, why in list(skipped.items())[:1])
-        raise MusicFusionError(f"{source}: none of {len(skipped)} songs can be used{example}")
-    names = tuple(name for name, _ in songs)
-    arrays = {key: np.concatenate([own[key] for _, own in songs]) for key in songs[0][1]}
-    first = np.cumsum([0] + [len(own["source"]) for _, own in songs]).astype(np.int32)
-    return Corpus(arrays, names, first, fingerprint(arrays, names, first), skipped, source, unit="frames")
+def _read(items: list[Item], one: Callable, mels: int, source: str, progress: Progress | None, licence: str) -> Corpus:
+    """A Corpus of what `one` makes of the items' contents: samples of the source and of the target."""
+    return reading.read(items, functools.partial(_arrays, one=one, mels=mels), source, progress=progress,
+                        licence=licence, unit="frames")
 
 
-def _outcome(song, one: Callable, mels: int) -> Arrays | str:
-    try:
-        own, other = (pictured(samples, mels) for samples in one(song))
-    except MusicFusionError as error:
-        return str(error)
+def _arrays(content: Path | Score, one: Callable, mels: int) -> Arrays:
+    own, other = (mel_spectrogram(samples, mels) for samples in one(content))
     shorter = min(len(own), len(other))  # stems of a song differ by a few samples at most
     return {"source": own[:shorter], "target": other[:shorter]}

@@ -1,128 +1,173 @@
-"""Where songs come from: places that a user may name as data.root, and who reads them."""
+"""Where songs come from: the data roots that a user may name, and which reader is meant by each."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from musicfusion.codecs import chords, kern, melody, midi, musicxml, polyphony, score, tracks
+from musicfusion.codecs import beats, chords, kern, melody, midi, musicxml, polyphony, score, tracks
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import (
     bands,
     chorales,
     collections,
     corpus,
+    licences,
     midi_folder,
+    midi_pairs,
+    near_duplicates,
     pop909,
-    readers,
+    reading,
     tunes,
-    twins,
     voices,
 )
-from musicfusion.data.corpus import Corpus, Progress
+from musicfusion.data.corpus import Corpus
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
-_EVERY = (corpus, chords, melody, polyphony, score)  # what every reader uses
+# What every reader uses.
+_EVERY = (corpus, reading, near_duplicates, licences, chords, melody, polyphony, score, tracks)
 
 
 class Source(NamedTuple):
     """Songs to be read.
 
     name: of the cache file;  content: changes when the songs do;  code: the modules that read them
-    read(progress) -> their corpus
+    read(progress=...) -> their corpus
     """
 
     name: str
     content: str
     code: tuple[ModuleType, ...]
-    read: Callable[[Progress | None], Corpus]
+    read: Callable[..., Corpus]
 
 
 def pairs(root: str, limit: int = 0) -> Source:
-    """Songs with a melody and an accompaniment: POP909's at `root`, or the chorales where it is ""."""
+    """Songs with a melody and an accompaniment.
+
+    Args:
+        root: "" for the chorales of music21, a folder with POP909, or any folder of MIDI files (data.midi_pairs).
+        limit: read only the first so many (0: all).
+
+    Raises:
+        MusicFusionError: there is no such folder, or no song in it.
+    """
     if not root:
-        return Source("chorales", chorales.version(), (*_EVERY, musicxml, chorales, twins),
-                      lambda progress: chorales.read(limit, progress))
-    folder = _folder(root, "a folder with POP909")
-    return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, midi, pop909, readers),
-                  lambda progress: pop909.read(folder, progress, limit))
+        return Source("chorales", chorales.version(), (*_EVERY, musicxml, chorales),
+                      functools.partial(chorales.read, limit))
+    folder = _folder(root, "a folder with POP909 or with MIDI files")
+    if pop909.is_here(folder):
+        return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, midi, pop909),
+                      functools.partial(pop909.read, folder, limit=limit))
+    return Source("pairs", _digest_of(folder, midi_folder.files(folder)[: limit or None]),
+                  (*_EVERY, beats, midi, midi_folder, midi_pairs),
+                  functools.partial(midi_pairs.read, folder, limit=limit))
 
 
 def melodies(root: str, limit: int = 0) -> Source:
-    """Melodies: a collection of music21's by its name, POP909's, Weimar's solos, any folder of **kern or MIDI files."""
+    """Melodies in 16ths.
+
+    Args:
+        root: a collection of music21's by its name (COLLECTIONS), or a folder with POP909, with the solos of the Weimar
+            Jazz Database, with **kern or with MIDI files.
+        limit: read only the first so many songs (0: all).
+
+    Raises:
+        MusicFusionError: there is no such collection or folder, or no song in it.
+    """
     if root in COLLECTIONS:
-        return Source(f"{root}-tunes", chorales.version(), (*_EVERY, musicxml, chorales, readers, tunes, twins),
-                      lambda progress: tunes.read(root, limit, progress))
+        return Source(f"{root}-tunes", chorales.version(), (*_EVERY, musicxml, chorales, tunes),
+                      functools.partial(tunes.read, root, limit=limit))
     folder = _folder(root, f"{', '.join(COLLECTIONS)}, a folder with POP909, Weimar's solos, **kern or MIDI files")
     if pop909.is_here(folder):
         under = pairs(root, limit)
-        return under._replace(name="pop909-melodies", code=(*under.code, tunes),
-                              read=lambda progress: tunes.melodies(under.read(progress), "melodies"))
-    others = (*_EVERY, collections, kern, readers, tunes, twins)
+
+        def read(**progress) -> Corpus:
+            return tunes.melodies(under.read(**progress), "melodies")
+
+        return under._replace(name="pop909-melodies", code=(*under.code, tunes), read=read)
+    others = (*_EVERY, collections, kern)
     if collections.is_jazz(folder):
         content = _digest([folder / collections.INDEX, *collections.solo_files(folder)[: limit or None]])
-        return Source("jazz", content, others, lambda progress: collections.read_jazz(folder, progress, limit))
+        return Source("jazz", content, others, functools.partial(collections.read_jazz, folder, limit=limit))
     if scores := collections.kern_files(folder):
-        return Source("kern", _digest(scores[: limit or None]), others,
-                      lambda progress: collections.read_kern(folder, progress, limit))
-    content = _digest(midi_folder.files(folder)[: limit or None])
-    return Source("melodies", content, (*_EVERY, midi, midi_folder, readers, tunes, twins),
-                  lambda progress: midi_folder.read(folder, progress, limit))
+        return Source("kern", _digest_of(folder, scores[: limit or None]), others,
+                      functools.partial(collections.read_kern, folder, limit=limit))
+    return Source("melodies", _digest_of(folder, midi_folder.files(folder)[: limit or None]),
+                  (*_EVERY, midi, midi_folder), functools.partial(midi_folder.read, folder, limit=limit))
 
 
 def fine_melodies(root: str, limit: int = 0) -> Source:
-    """The same in 32nds (Corpus.finer): read so where a collection has them, else every 16th is two."""
+    """The same in 32nds: read so where a collection has them, else every 16th is two 32nds (data.corpus.finer)."""
     coarse = melodies(root, limit)
-    readers_of = {"jazz": collections.read_jazz, "kern": collections.read_kern}
-    folder = Path(root).expanduser()
 
-    def read(progress: Progress | None) -> Corpus:
-        if own := readers_of.get(coarse.name):
-            return own(folder, progress, limit, stretch=2)
-        return corpus.finer(coarse.read(progress))
+    def read(**progress) -> Corpus:
+        if coarse.name in ("jazz", "kern"):
+            return coarse.read(stretch=2, **progress)
+        return corpus.finer(coarse.read(**progress))
 
     return coarse._replace(name=f"{coarse.name}-32nds", read=read)
 
 
 def arrangements(root: str, limit: int = 0) -> Source:
-    """Music in four tracks: music21's pieces for four voices where root is "", or a folder of MIDI files of bands."""
-    every = (*_EVERY, tracks, readers, twins, voices)
+    """Music in four tracks.
+
+    Args:
+        root: "" for the pieces for four voices of music21, or a folder of MIDI files of bands (data.bands).
+        limit: read only so many songs, of all that there are (0: all).
+
+    Raises:
+        MusicFusionError: there is no such folder, or no MIDI file in it.
+    """
     if not root:
-        return Source("voices", chorales.version(), (*every, kern, musicxml, chorales),
-                      lambda progress: voices.read(limit, progress))
+        return Source("voices", chorales.version(), (*_EVERY, voices, kern, musicxml, chorales),
+                      functools.partial(voices.read, limit))
     folder = _folder(root, "a folder with MIDI files")
     index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
-    return Source("bands", _digest([*bands.files(folder, limit), *index]), (*every, midi, midi_folder, bands),
-                  lambda progress: bands.read(folder, progress, limit))
+    return Source("bands", _digest_of(folder, [*bands.files(folder, limit), *index]),
+                  (*_EVERY, midi, midi_folder, bands), functools.partial(bands.read, folder, limit=limit))
 
 
 def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, soundfonts: str = "") -> Source:
-    """Recordings of two parts of songs (data.recordings): chorales played where root is "", else a folder of stems, of
-    whole songs, or of MIDI files to be played, with soundfonts if any are named."""
+    """Recordings of two parts of songs (data.recordings) as mel-spectrograms.
+
+    Args:
+        root: "" for chorales of music21 that are played, or a folder of stems, of whole songs, or of MIDI files to be
+            played.
+        limit: read only so many songs (0: all).
+        source, target: the parts, of data.recordings.PARTS.
+        mels: bands of the mel-spectrograms.
+        soundfonts: files or folders, with a comma between, that MIDI files are played with; "": a plain synthesiser.
+
+    Raises:
+        MusicFusionError: there is no such folder, or no song in it.
+    """
     from musicfusion.codecs import audio as audio_files  # with jax, which other songs do without
     from musicfusion.codecs import mel
     from musicfusion.data import recordings
     from musicfusion.render import audio
 
-    every = (corpus, mel, recordings, readers, audio, score)
-    name, wanted = f"{source}-{target}-{mels}", (source, target, mels, limit)
+    every = (corpus, reading, licences, mel, recordings, audio, score)
+    name = f"{source}-{target}-{mels}"
+    wanted: dict[str, Any] = {"source": source, "target": target, "mels": mels, "limit": limit}
     if not root:
-        return Source(f"voices-{name}", chorales.version(), (*every, tracks, voices, kern, musicxml, chorales),
-                      lambda progress: recordings.read_voices(*wanted, progress))
+        return Source(f"voices-{name}", chorales.version(),
+                      (*every, near_duplicates, tracks, voices, kern, musicxml, chorales),
+                      functools.partial(recordings.read_voices, **wanted))
     folder = _folder(root, "a folder with stems, with whole songs, or with MIDI files")
     if stems := recordings.stem_folders(folder):
         found = [path for song in stems[: limit or None] for part in (source, target)
                  if (path := recordings.stem(song, part))]
-        return Source(f"stems-{name}", _digest(found), (*every, audio_files),
-                      lambda progress: recordings.read_stems(folder, *wanted, progress))
+        return Source(f"stems-{name}", _digest_of(folder, found), (*every, audio_files),
+                      functools.partial(recordings.read_stems, folder, **wanted))
     if mixes := recordings.mixes(folder):
-        return Source(f"mixes-{name}", _digest(mixes[: limit or None]), (*every, audio_files),
-                      lambda progress: recordings.read_mixes(folder, *wanted, progress))
+        return Source(f"mixes-{name}", _digest_of(folder, mixes[: limit or None]), (*every, audio_files),
+                      functools.partial(recordings.read_mixes, folder, **wanted))
     fonts = recordings.find_soundfonts(soundfonts)
-    notes = _digest([*bands.files(folder, limit), *fonts])
-    return Source(f"rendered-{name}", notes, (*every, midi, tracks, midi_folder),
-                  lambda progress: recordings.read_rendered(folder, *wanted, progress, fonts))
+    return Source(f"rendered-{name}", _digest_of(folder, [*bands.files(folder, limit), *fonts]),
+                  (*every, midi, tracks, midi_folder),
+                  functools.partial(recordings.read_rendered, folder, **wanted, soundfonts=fonts))
 
 
 def _folder(root: str, accepted: str) -> Path:
@@ -141,6 +186,12 @@ def _songs_of_pop909(root: Path, limit: int) -> str:
 def code_digest(modules: Iterable[ModuleType]) -> str:
     """sha256 over the source of modules."""
     return _digest(Path(str(module.__file__)) for module in modules)
+
+
+def _digest_of(folder: Path, files: Iterable[Path]) -> str:
+    """The digest of files in a user's folder, and of what it says of their licence."""
+    licence = folder / licences.FILE
+    return _digest([*files, *([licence] if licence.is_file() else [])])
 
 
 def _digest(files: Iterable[Path]) -> str:

@@ -7,22 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import Corpus
+from musicfusion.data.corpus import Corpus, whole
 
-SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}  # paper 000, section 4.1
+SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}  # CollageNet, section 4.1
 ALL = "all"
 
 
 def of_song(name: str, seed: int, shares: Mapping[str, float] = SPLITS) -> str:
-    """The split of a song, by its name and the seed alone; shares: {split: how large, beside the others}.
+    """The split of a song, by its name and the seed alone: neither the order of the corpus nor its other songs matter.
 
-    So it depends neither on the order of the corpus nor on what else is in it. Parts of one song, SONG#PART, stay
-    together.
+    shares: {split: its share, relative to the others}. Parts and versions of one song, SONG#PART, stay together.
     """
-    digest = hashlib.sha256(f"{seed}:{name.partition('#')[0]}".encode()).digest()
-    place = int.from_bytes(digest[:8]) / 2**64 * sum(shares.values())
+    digest = hashlib.sha256(f"{seed}:{whole(name)}".encode()).digest()
+    position = int.from_bytes(digest[:8]) / 2**64 * sum(shares.values())
     ends = itertools.accumulate(shares.values())
-    return next((split for split, end in zip(shares, ends, strict=True) if place < end), list(shares)[-1])
+    return next((split for split, end in zip(shares, ends, strict=True) if position < end), list(shares)[-1])
 
 
 def select(

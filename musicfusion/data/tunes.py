@@ -1,7 +1,7 @@
 """Tunes in one voice that the music21 package carries: fiddle tunes and Essen folk songs (ABC), chorale sopranos.
 
     fiddle    Ryan's Mammoth Collection (1883), O'Neill's Music of Ireland (1850 tunes, 1903), Aird's Airs (1782-1801)
-    essen     the Essen folk song collection: for research only, so nothing that is shipped learns from it
+    essen     the Essen folk song collection: for research only, so weights that learned from it are not shipped
     chorales  the sopranos of the Bach chorales (chorales.py)
 
 Only what is in 4/4 or, bar for bar the same, in cut time; repeats are read once, as written.
@@ -18,42 +18,31 @@ import numpy as np
 from musicfusion.codecs import melody
 from musicfusion.codecs.score import grid, monophonic
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import chorales
+from musicfusion.data import chorales, licences, near_duplicates, reading
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
-from musicfusion.data.readers import read_all
-from musicfusion.data.twins import Twins
+from musicfusion.data.reading import Item
 
+LICENCES = {"fiddle": licences.PUBLIC_DOMAIN, "essen": "research only, not redistributable"}
 FOLDERS = {"fiddle": ("ryansMammoth", "oneills1850", "airdsAirs"), "essen": ("essenFolksong",)}
 METRES = ("4/4", "C", "C|", "2/2")
 BAR = 4  # quarters
-PASSAGE = 2 * BAR * STEPS_PER_BEAT  # two bars: one alone is often like another tune's
 LONGEST = 400  # bars: beyond it a file is damaged
 
 
-def read(collection: str, limit: int = 0, progress: Progress | None = None) -> Corpus:
+def read(collection: str, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
     """One of "fiddle", "essen", "chorales" as a Corpus of melodies; `limit` > 0 reads only the first tunes.
 
-    A song is called FOLDER/FILE:NUMBER, by music21's corpus. What is a twin of an earlier tune, or has bars that do not
-    add up, is named in `skipped`. Raises MusicFusionError without music21.
+    A song is called FOLDER/FILE:NUMBER, by music21's corpus. A near-duplicate of an earlier tune, and a tune whose bars
+    do not add up, is named in `skipped`.
+
+    Raises:
+        MusicFusionError: music21 is not installed.
     """
     if collection == "chorales":
-        return melodies(chorales.read(limit, progress), "chorale sopranos")
-    found = list(texts(collection))
-    found = found[:limit] if limit else found
-    songs: list[tuple[str, Arrays]] = []
-    skipped: dict[str, str] = {}
-    twins = Twins()
-    for done, (name, arrays) in enumerate(read_all(_outcome, found), start=1):
-        if isinstance(arrays, str):
-            skipped[name] = arrays
-        elif other := twins.of(own := passages(arrays["melody"])):
-            skipped[name] = f"most of it is {other}"
-        else:
-            twins.add(name, own)
-            songs.append((name, arrays))
-        if progress:
-            progress(done, len(found))
-    return concatenate(songs, skipped, source=f"{collection} tunes of music21 {chorales.version()}")
+        return melodies(chorales.read(limit, progress=progress), "chorale sopranos")
+    items = [Item(name, text) for name, text in texts(collection)]
+    return reading.read(items[: limit or None], song, f"{collection} tunes of music21 {chorales.version()}",
+                        passages=near_duplicates.of_melody, progress=progress, licence=LICENCES[collection])
 
 
 def melodies(corpus: Corpus, what: str) -> Corpus:
@@ -61,7 +50,7 @@ def melodies(corpus: Corpus, what: str) -> Corpus:
     lengths = np.diff(corpus.first_beat) * STEPS_PER_BEAT
     parts = np.split(corpus.arrays["melody"], np.cumsum(lengths)[:-1])
     songs = [(name, {"melody": part}) for name, part in zip(corpus.songs, parts, strict=True)]
-    return concatenate(songs, corpus.skipped, source=f"{what} of {corpus.source}")
+    return concatenate(songs, corpus.skipped, f"{what} of {corpus.source}", licence=corpus.licence)
 
 
 def texts(collection: str) -> Iterator[tuple[str, str]]:
@@ -76,31 +65,13 @@ def texts(collection: str) -> Iterator[tuple[str, str]]:
                     yield f"{folder}/{path.stem}:{int(number[1])}", tune
 
 
-def passages(tokens: np.ndarray, stretch: int = 1) -> frozenset[bytes]:
-    """What every two bars of a melody, `stretch` steps to a 16th, sound like, whatever the key."""
-    found = set()
-    for start in range(0, len(tokens), PASSAGE * stretch):
-        part = tokens[start : start + PASSAGE * stretch].astype(np.int32)
-        onsets = part < melody.HOLD
-        if onsets.any():
-            part[onsets] -= part[onsets][0]
-            found.add(part.tobytes())
-    return frozenset(found)
-
-
-def _outcome(tune: tuple[str, str]) -> tuple[str, Arrays | str]:
-    name, text = tune
-    try:
-        return name, song(text)
-    except MusicFusionError as error:
-        return name, str(error)
-
-
 def song(text: str) -> Arrays:
     """One tune in ABC -> {"melody"}, from a bar line on, in whole bars; a pickup is padded with rests.
 
-    Of notes that sound together the highest stays. Raises MusicFusionError if music21 cannot read it, it has no notes,
-    or its bars do not add up to bars of four quarters.
+    Of notes that sound together the highest stays.
+
+    Raises:
+        MusicFusionError: music21 cannot read it, it has no notes, or its bars do not add up to bars of four quarters.
     """
     from music21 import converter
 
@@ -127,10 +98,10 @@ def song(text: str) -> Arrays:
 
 
 def _in_bars(lengths: list[Fraction]) -> tuple[list[Fraction], int]:
-    """Measures as written, lengths in quarters -> where each begins, and the end, so that whole ones are bars.
+    """Lengths of measures as written, in quarters -> where each begins, and the end, so that whole measures are bars.
 
-    Between whole measures stand section ends and pickups, which make up bars together; where they do not, a rest does.
-    Raises MusicFusionError where a measure is longer than a bar, or hardly one is whole.
+    Between whole measures stand ends of sections and pickups. Together they fill a bar; where they do not, a rest is
+    put in. Raises MusicFusionError where a measure is longer than a bar, or most are not whole.
     """
     if max(lengths, default=0) > BAR or lengths.count(Fraction(BAR)) < max(len(lengths) / 2, 2):
         raise MusicFusionError("its measures are no bars of four quarters")

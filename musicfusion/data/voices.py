@@ -13,42 +13,31 @@ import numpy as np
 from musicfusion.codecs import kern, musicxml, tracks
 from musicfusion.codecs.score import grid
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import chorales
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
-from musicfusion.data.readers import read_all
-from musicfusion.data.twins import Twins
+from musicfusion.data import chorales, near_duplicates, reading
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
+from musicfusion.data.reading import Item
 
 COMPOSERS = ("palestrina", "monteverdi", "bach", "haydn", "mozart", "beethoven")
 METRES = {("4", "4"), ("2", "2")}
 BREVES = "4/2"
 FIFTH = "quint"  # the voice that a madrigal for five does without
+LICENCE = "public domain scores, as music21's corpus says"
 LONGEST = 2000  # bars: beyond it a file is damaged
 
 
-def read(limit: int = 0, progress: Progress | None = None, composers: Sequence[str] = COMPOSERS) -> Corpus:
-    """The pieces of composers as a Corpus of tracks; `limit` > 0 reads only so many, of all of them alike.
+def read(limit: int = 0, *, composers: Sequence[str] = COMPOSERS, progress: Progress | None = None) -> Corpus:
+    """The pieces of composers as a Corpus of tracks; `limit` > 0 reads only so many, the same number of each composer.
 
-    Names are those of music21's corpus. What is not for four voices in that metre, or a twin of an earlier piece, is
-    named in `skipped`. Raises MusicFusionError without music21.
+    Names are those of music21's corpus. What is not for four voices in that metre, or a near-duplicate of an earlier
+    piece, is named in `skipped`.
+
+    Raises:
+        MusicFusionError: music21 is not installed.
     """
-    found = _chosen(limit, composers)
-    songs: list[tuple[str, Arrays]] = []
-    skipped: dict[str, str] = {}
-    twins = Twins()
-    for done, (path, tokens) in enumerate(zip(found, read_all(_outcome, found), strict=True), start=1):
-        composer, name = _name(path)
-        if isinstance(tokens, str):
-            skipped[name] = tokens
-        elif other := twins.of(own := passages(tokens)):
-            skipped[name] = f"most of it is {other}"
-        else:
-            twins.add(name, own)
-            bit = np.uint32(1 << COMPOSERS.index(composer))
-            songs.append((name, {"tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, bit)}))
-        if progress:
-            progress(done, len(found))
-    return concatenate(songs, skipped, source=f"pieces for four voices of music21 {chorales.version()}",
-                       tags=COMPOSERS, lineup="voices")
+    items = [Item(_name(path)[1], path) for path in _chosen(limit, composers)]
+    return reading.read(
+        items, _arrays, f"pieces for four voices of music21 {chorales.version()}", passages=near_duplicates.of_tracks,
+        progress=progress, licence=LICENCE, tags=COMPOSERS, instrumentation="voices")
 
 
 def _chosen(limit: int, composers: Sequence[str]) -> list[Path]:
@@ -65,23 +54,23 @@ def _files(composer: str) -> Iterator[Path]:
 
 
 def _name(path: Path) -> tuple[str, str]:
-    """(composer, what the piece is called): its place under music21's corpus."""
+    """(composer, name of the piece): the name is its path under music21's corpus."""
     parts = path.with_suffix("").parts
     composer = next(part for part in reversed(parts) if part in COMPOSERS)
     return composer, "/".join(parts[len(parts) - 1 - parts[::-1].index(composer) :])
 
 
-def _outcome(path: Path) -> np.ndarray | str:
-    try:
-        return song(path)
-    except (MusicFusionError, *musicxml.ERRORS) as error:
-        return str(error)
+def _arrays(path: Path) -> Arrays:
+    tokens = song(path)
+    genre = np.uint32(1 << COMPOSERS.index(_name(path)[0]))
+    return {"tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, genre)}
 
 
 def song(path: Path) -> np.ndarray:
     """One piece -> tokens uint8 [T, 4], the highest voice first; a pickup is padded with rests to a whole bar.
 
-    Raises MusicFusionError where it is not in that metre or not for four voices.
+    Raises:
+        MusicFusionError: it is in another metre, or not for four voices.
     """
     voices, length = _kern(path) if path.suffix == ".krn" else _musicxml(path)
     if len(voices) != tracks.TRACKS:
@@ -112,15 +101,4 @@ def _kern(path: Path) -> tuple[list[np.ndarray], int]:
     found = [grid(np.hstack([voice * halves, np.full((len(voice), 1), 80)])) for voice in reversed(piece.voices)]
     return [notes for notes in found if len(notes)], int(np.ceil(piece.length / 2 * STEPS_PER_BEAT))
 
-
-def passages(tokens: np.ndarray) -> frozenset[bytes]:
-    """What every bar of tracks [T, 4] sounds like, whatever the key."""
-    pitch, found = tracks.sounding(tokens), set()
-    bar = musicxml.BAR * STEPS_PER_BEAT
-    for start in range(0, len(tokens), bar):
-        here = pitch[start : start + bar]
-        if (here >= 0).any():
-            lowest = here[here >= 0].min()
-            found.add(np.where(here >= 0, here - lowest, -1).tobytes())
-    return frozenset(found)
 

@@ -60,7 +60,7 @@ def indexed(tmp_path):
 
 def test_genres_and_songs_come_from_the_index(indexed):
     corpus = bands.read(indexed)
-    assert corpus.tags == ("rock", "swing") and corpus.lineup == "band"
+    assert corpus.tags == ("rock", "swing") and corpus.instrumentation == "band"
     tags = dict(zip(corpus.songs, corpus.arrays["tags"][corpus.first_beat[:-1]].tolist(), strict=True))
     assert tags == {"1#x/a#0": 1, "1#x/b#0": 3, "2#y/c#0": 2, "d#d#0": 0}
     assert len({splits.of_song(name, 0) for name in corpus.songs if name[0] == "1"}) == 1, "one song, one split"

@@ -25,7 +25,7 @@ def cached_files(cache_home):
 def equal(corpus, other):
     assert corpus.songs == other.songs
     assert dict(corpus.skipped) == dict(other.skipped)
-    assert (corpus.fingerprint, corpus.source) == (other.fingerprint, other.source)
+    assert (corpus.fingerprint, corpus.source, corpus.licence) == (other.fingerprint, other.source, other.licence)
     np.testing.assert_array_equal(corpus.first_beat, other.first_beat)
     assert corpus.arrays.keys() == other.arrays.keys()
     for key, array in corpus.arrays.items():
@@ -150,7 +150,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path, write):
 def test_a_folder_that_is_not_there_says_what_is_accepted(tmp_path):
     with pytest.raises(MusicFusionError, match="nowhere: no such folder; accepted is"):
         cache.load(str(tmp_path / "nowhere"))
-    with pytest.raises(MusicFusionError, match="no songs here; accepted is POP909"):
+    with pytest.raises(MusicFusionError, match="no songs here; accepted is a folder with MIDI files"):
         cache.load(str(tmp_path))
 
 

@@ -30,21 +30,21 @@ LINE = [(1, 1, 1, 1, 1.0, 60), (1, 2, 1, 2, 0.5, 62), (1, 2, 2, 2, 0.5, 64), (2,
 
 
 def test_notes_stand_where_the_annotation_says(tmp_path):
-    tokens = collections.solo(solo(tmp_path, "a", LINE))
+    tokens = collections.solo(solo(tmp_path, "a", LINE))["melody"]
     np.testing.assert_array_equal(melody.notes_from_tokens(tokens), [
         [0, 4, 60], [4, 2, 62], [6, 2, 64], [30, 1, 65], [32, 24, 67]])
     assert len(tokens) == 64
 
 
 def test_a_solo_that_begins_before_its_first_bar_begins_with_a_bar(tmp_path):
-    tokens = collections.solo(solo(tmp_path, "a", [(-1, 4, 1, 1, 1.0, 59), *LINE]))
+    tokens = collections.solo(solo(tmp_path, "a", [(-1, 4, 1, 1, 1.0, 59), *LINE]))["melody"]
     assert melody.notes_from_tokens(tokens)[:2].tolist() == [[12, 4, 59], [32, 4, 60]]
 
 
 @pytest.mark.parametrize(("rows", "signature", "words"), [
     (LINE, '"""3/4"""', "not in 4/4 throughout"),
-    ([(1, 1, 1, 0, 1.0, 60)], '"""4/4"""', "a note without its place"),
-    ([(1, "x", 1, 1, 1.0, 60)], '"""4/4"""', "a note without its place"),
+    ([(1, 1, 1, 0, 1.0, 60)], '"""4/4"""', "a note without its position"),
+    ([(1, "x", 1, 1, 1.0, 60)], '"""4/4"""', "a note without its position"),
 ])
 def test_a_solo_that_cannot_be_used_is_refused(tmp_path, rows, signature, words):
     with pytest.raises(MusicFusionError, match=words):
@@ -60,7 +60,7 @@ def test_solos_on_one_tune_are_one_song(tmp_path):
     corpus = cache.load(str(tmp_path), source=sources.melodies)
     assert corpus.songs == ("Tune#a", "Tune#b", "Other#c") and "d" in next(iter(corpus.skipped))
     assert splits.of_song("Tune#a", 3) == splits.of_song("Tune#b", 3)
-    assert "Weimar Jazz Database" in corpus.source
+    assert "Weimar Jazz Database" in corpus.source and corpus.licence.startswith("ODbL 1.0")
 
 
 SONG = """!!!OTL: A song
@@ -90,7 +90,7 @@ SONG = """!!!OTL: A song
 def test_a_folk_song_is_read_from_its_bar_line_and_its_pickup_padded(tmp_path):
     path = tmp_path / "a.krn"
     path.write_text(SONG)
-    notes = melody.notes_from_tokens(collections.song(path))
+    notes = melody.notes_from_tokens(collections.song(path)["melody"])
     assert notes[:3].tolist() == [[12, 4, 62], [16, 4, 67], [20, 4, 67]] and notes[-1].tolist() == [64, 12, 67]
 
 
@@ -106,8 +106,8 @@ def test_a_folk_song_that_cannot_be_used_is_refused(tmp_path, change, words):
 
 
 def test_a_folder_of_folk_songs_is_a_corpus(tmp_path):
-    for place, other in (("europa/a", False), ("asia/b", True)):
-        path = tmp_path / f"{place}.krn"
+    for name, other in (("europa/a", False), ("asia/b", True)):
+        path = tmp_path / f"{name}.krn"
         path.parent.mkdir(parents=True)
         path.write_text(SONG.replace("4g", "4a").replace("1g", "1e") if other else SONG)
     (tmp_path / "europa" / "bad.krn").write_text("nothing")
@@ -118,7 +118,7 @@ def test_a_folder_of_folk_songs_is_a_corpus(tmp_path):
 
 def test_in_32nds_a_melody_has_twice_the_steps_and_what_16ths_round_away(tmp_path):
     quick = [(1, 1, tatum, 8, 0.125, 60 + tatum) for tatum in range(1, 9)]
-    coarse, fine = (collections.solo(solo(tmp_path, "a", [*quick, *LINE[1:]]), stretch) for stretch in (1, 2))
+    coarse, fine = (collections.solo(solo(tmp_path, "a", [*quick, *LINE[1:]]), stretch)["melody"] for stretch in (1, 2))
     assert len(fine) == 2 * len(coarse)
     assert melody.notes_from_tokens(fine)[:8].tolist() == [[k, 1, 61 + k] for k in range(8)]
     notes = [melody.notes_from_tokens(tokens)[-3:] for tokens in (coarse, fine)]

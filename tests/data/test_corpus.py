@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import concatenate
+from musicfusion.data.corpus import concatenate, joined
 
 
 def windows_one_by_one(corpus, beats, stride, require):
@@ -85,4 +85,17 @@ def test_the_fingerprint_sees_names_borders_and_every_array(small_corpus):
 
 def test_a_corpus_without_a_song_says_why():
     with pytest.raises(MusicFusionError, match=r"here: none of 1 songs can be used \(034: waltz\)"):
-        concatenate([], {"034": "waltz"}, "POP909", "here")
+        concatenate([], {"034": "waltz"}, "POP909", root="here")
+
+
+def part(name, licence):
+    return concatenate([(name, {"melody": np.full(16, 60, np.uint8)})], {}, name, licence=licence)
+
+
+def test_a_corpus_that_was_joined_keeps_the_licence_of_every_part():
+    assert joined([part("a", "MIT"), part("b", "MIT")]).licence == "MIT"
+    assert joined([part("a", ""), part("b", "")]).licence == ""
+    both = joined([part("a", "MIT"), part("b", "")])
+    assert both.licence == "a: MIT; b: unknown"
+    assert joined([both, part("c", "CC0")], ("x", "y")).licence == "a: MIT; b: unknown; c: CC0"
+    assert joined([part("c", "CC0"), both]).licence == "c: CC0; a: MIT; b: unknown"

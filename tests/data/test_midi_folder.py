@@ -31,7 +31,8 @@ def line(song=0, name="FLUTE", program=73, shift=0, start=0):
 def test_the_notes_of_a_melody_come_back_from_the_bar_of_the_first(tmp_path):
     path = write(tmp_path / "a.mid", line(start=48), line(1, shift=2))
     found = midi_folder.song(path)
-    for tokens, song, shift in zip(found.values(), (0, 1), (0, 2), strict=True):
+    for arrays, song, shift in zip(found.values(), (0, 1), (0, 2), strict=True):
+        tokens = arrays["melody"]
         notes = soprano(song)
         bar = notes[0, 0] // 16 * 16
         np.testing.assert_array_equal(melody.notes_from_tokens(tokens), notes - [bar, 0, -shift])
@@ -78,8 +79,9 @@ def test_a_folder_is_read_whatever_lies_in_it(tmp_path):
     (tmp_path / "notes.txt").write_text("no music")
     corpus = midi_folder.read(tmp_path)
     assert corpus.songs == ("again#0", "two#0", "x/one#1")
-    assert list(corpus.skipped) == ["broken"] and str(tmp_path) not in corpus.skipped["broken"]
-    for name in (str(tmp_path / "nothing"), str(tmp_path / "x" / "one.mid")):
+    assert corpus.skipped.keys() == {"broken", "two#1", "x/one#0"}, "near-duplicates and damaged files"
+    assert str(tmp_path) not in corpus.skipped["broken"] and corpus.skipped["x/one#0"] == "most of it is again"
+    for name in (tmp_path / "nothing", tmp_path / "x" / "one.mid"):
         with pytest.raises(MusicFusionError, match="MIDI"):
             midi_folder.read(name)
 
@@ -92,21 +94,21 @@ def test_melodies_of_one_file_are_never_in_two_splits():
     assert drawn.count("three") == pytest.approx(100, abs=40) and set(drawn) == set(shares)
 
 
-def test_melodies_are_found_and_kept_by_the_place_that_a_user_names(tmp_path, monkeypatch, pop909_root):
+def test_melodies_are_found_and_kept_by_the_data_root_that_a_user_names(tmp_path, monkeypatch, pop909_root):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "mine"
     write(folder / "one.mid", line(0), line(1))
 
     def load(root, limit=0):
-        return cache.load(str(root), limit, source=sources.melodies)
+        return cache.load(str(root), limit=limit, source=sources.melodies)
 
     first = load(folder)
     assert first.songs == ("one#0", "one#1")
-    monkeypatch.setattr(midi_folder, "read", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(midi_folder, "read", lambda *_, **__: pytest.fail("read again"))
     assert load(folder).fingerprint == first.fingerprint
     assert load("chorales", 3).songs == CHORALES.songs[:3]
     pop = load(pop909_root, 2)
-    pairs = cache.load(str(pop909_root), 2)
+    pairs = cache.load(str(pop909_root), limit=2)
     assert pop.songs == pairs.songs and set(pop.arrays) == {"melody"}
     np.testing.assert_array_equal(pop.arrays["melody"], pairs.arrays["melody"])
     with pytest.raises(MusicFusionError, match="fiddle"):

@@ -166,7 +166,7 @@ def test_an_unreadable_song_is_named_and_the_others_are_read(tmp_path, damage, r
     damage(write_song(tmp_path, "002"))
     write_song(tmp_path, "003")
     corpus = pop909.read(tmp_path)
-    assert corpus.songs == ("001", "003")
+    assert corpus.songs == ("001", "003") and corpus.licence == "MIT"
     assert list(corpus.skipped) == ["002"]
     assert re.search(reason, corpus.skipped["002"])
     assert str(tmp_path) not in corpus.skipped["002"]
@@ -241,7 +241,7 @@ def test_processes_read_what_one_alone_reads(pop909_root):
 
 
 def test_segments_have_as_many_notes_as_the_paper_counts(pop909_root):
-    """Table 3 of paper 000: 10.7 melody notes and 31.6 accompaniment notes in 8 beats."""
+    """CollageNet, table 3: 10.7 melody notes and 31.6 accompaniment notes in 8 beats."""
     corpus = real(pop909_root)
     start, _ = corpus.windows(require={"melody": 1, "accompaniment": 1})
     chosen = np.random.default_rng(0).choice(start, 2000)
@@ -251,7 +251,7 @@ def test_segments_have_as_many_notes_as_the_paper_counts(pop909_root):
 
 
 def test_real_notes_prefer_the_beats(pop909_root):
-    """Were the grid off by a step, or the tables by a beat, the strong places would be bare."""
+    """Were the grid off by a step, or the tables by a beat, the strong beats would be bare."""
     onsets = (real(pop909_root).arrays["duration"] > 0).sum(axis=1).reshape(-1, 16).sum(axis=0)
     assert np.argmax(onsets) == 0
     assert onsets[::4].min() > onsets[1::4].max()

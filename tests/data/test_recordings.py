@@ -26,7 +26,7 @@ def song(folder, kind=".wav", **parts):
 
 
 def load(root, **changes):
-    return cache.load(str(root), source=lambda place, limit: sources.sounds(place, limit, **(read | changes)))
+    return cache.load(str(root), source=lambda root, limit: sources.sounds(root, limit, **(read | changes)))
 
 
 def test_stems_are_read_in_pairs_and_what_lacks_one_is_named(tmp_path):
@@ -43,8 +43,8 @@ def test_stems_are_read_in_pairs_and_what_lacks_one_is_named(tmp_path):
 
 
 def test_musdb_s_folders_are_read_and_its_mixture_is_the_mix(tmp_path):
-    for place, name in (("train", "A - B"), ("test", "C - D")):
-        song(tmp_path / place / name, bass=tone(80), drums=tone(2000), vocals=tone(500), other=tone(700),
+    for folder, name in (("train", "A - B"), ("test", "C - D")):
+        song(tmp_path / folder / name, bass=tone(80), drums=tone(2000), vocals=tone(500), other=tone(700),
              mixture=tone(80) + tone(2000))
     assert load(tmp_path).songs == ("test/C - D", "train/A - B")
     assert load(tmp_path, source="vocals", target="mix").songs == ("test/C - D", "train/A - B")
@@ -61,12 +61,12 @@ def test_a_damaged_recording_is_named_and_the_others_are_read(tmp_path):
         load(tmp_path)
 
 
-def test_a_picture_made_in_blocks_is_one_made_at_once(monkeypatch):
+def test_a_mel_spectrogram_computed_in_blocks_is_that_computed_at_once(monkeypatch):
     samples = tone(440, 7.0) + np.random.default_rng(0).normal(0, 0.01, 7 * RATE).astype(np.float32)
-    whole = recordings.pictured(samples, 32)
+    whole = recordings.mel_spectrogram(samples, 32)
     assert len(whole) == mel.frames(len(samples))
     monkeypatch.setattr(recordings, "BLOCK", 64)
-    np.testing.assert_allclose(recordings.pictured(samples, 32).astype(int), whole.astype(int), atol=1)
+    np.testing.assert_allclose(recordings.mel_spectrogram(samples, 32).astype(int), whole.astype(int), atol=1)
 
 
 def band(path, seed):
@@ -118,7 +118,7 @@ def test_soundfonts_are_files_or_folders(tmp_path):
         recordings.find_soundfonts("nowhere")
 
 
-def test_chorales_are_played_where_no_place_is_named():
+def test_chorales_are_played_where_no_data_root_is_named():
     found = load("", source="bass", target="drums")
     assert len(found.songs) > 30 and all(name.startswith("bach/") for name in found.songs)
     assert len(found.songs) + len(found.skipped) == recordings.VOICES

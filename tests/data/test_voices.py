@@ -14,7 +14,7 @@ def corpus():
 
 
 def test_every_composer_is_there_and_is_their_pieces_genre(corpus):
-    assert corpus.tags == voices.COMPOSERS and corpus.lineup == "voices"
+    assert corpus.tags == voices.COMPOSERS and corpus.instrumentation == "voices"
     of_song = corpus.arrays["tags"][corpus.first_beat[:-1]]
     for name, bits in zip(corpus.songs, of_song, strict=True):
         assert bits == 1 << voices.COMPOSERS.index(name.partition("/")[0]), name
@@ -48,8 +48,8 @@ def test_what_is_not_for_four_voices_or_not_in_four_is_refused():
             voices.song(path)
 
 
-def test_tags_and_line_up_survive_the_cache(corpus, tmp_path, monkeypatch):
+def test_tags_licence_and_instrumentation_survive_the_cache(corpus, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     first, again = (cache.load("", limit=12, source=sources.arrangements) for _ in range(2))
     assert first.fingerprint == again.fingerprint and len(list((tmp_path / "musicfusion").glob("voices-*"))) == 1
-    assert again.tags == voices.COMPOSERS and again.lineup == "voices"
+    assert again.tags == voices.COMPOSERS and again.instrumentation == "voices" and again.licence == voices.LICENCE

@@ -1,28 +1,22 @@
-"""CollageNet: melody + unrelated accompaniment -> one song (paper 000).
+"""CollageNet: a melody and an unrelated accompaniment become one song (Wuerkaixi et al., ISMIR 2021).
 
     python -m musicfusion.launch --config=configs/collagenet.py[:VARIANT] [--config.any.key=value ...]
 
 variants
   quick   minutes on 2 CPU cores, on the embedded chorales: shows that everything works, not how good it gets
-  lite    (default) parallel blocks; about an hour on 2 CPU cores with POP909; see README for its figures
+  lite    (default) parallel blocks; about an hour on 2 CPU cores with POP909; its weights ship as collagenet-lite
   paper   the published sizes and schedules (EC2-VAE 82.5 M, chord/texture VAE 120.2 M); accelerators only
   paper_polydis   the same with the chord/texture VAE at PolyDis' sizes (27.3 M), actor and critic at z_acc 512
 """
 
 from ml_collections import ConfigDict
 
-VARIANTS = ("quick", "lite", "paper", "paper_polydis")
+from musicfusion.configs import common
 
 
 def get_config(variant: str = "lite") -> ConfigDict:
     """The whole configuration; each group is the keyword arguments of the thing that it configures."""
-    variant = variant or "lite"
-    if variant not in VARIANTS:
-        raise ValueError(f"variant {variant!r} is unknown: use one of {', '.join(VARIANTS)}")
-    config = ConfigDict()
-    config.system = "collagenet"
-    config.preset = variant
-    config.seed = 0
+    config = common.start("collagenet", variant or "lite", VARIANTS)
 
     # Which songs. root: POP909's folder, a cache file made from it, or "" for the embedded chorales.
     config.data = ConfigDict({
@@ -40,7 +34,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "kl": {"pitch": 0.1, "rhythm": 0.1},
         "kl_midpoint": 0.0,  # fraction of the steps at which a logistic ramp reaches half; 0 = none
         "steps": 6000, "batch": 64,
-        "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
+        "optimizer": common.adam(2e-3, warmup=300),
     })
     config.accompaniment_vae = ConfigDict({
         "model": "lite",
@@ -48,7 +42,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "kl": {"chord": 0.1, "texture": 0.1},
         "kl_midpoint": 0.0,
         "steps": 8000, "batch": 64,
-        "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
+        "optimizer": common.adam(2e-3, warmup=300),
     })
 
     # Posterior mean and std of so many training segments, each in so many keys. sbar is floored.
@@ -56,68 +50,59 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "segments": 20_000, "validation": 2000, "transpositions": 12, "batch": 500, "floor": 0.01,
     })
 
-    # Actor and critic. The critic has a start, learns slower, and cares more for what is harmonic than for what was
-    # made: at the public code's weights it soon tells that by faults which nobody hears (docs/lite.md).
+    # Actor and critic. The critic starts before the actor, learns slower, and its loss counts raw negatives more than
+    # the actor's outputs: at the public code's weights it soon tells the outputs by faults that are no disharmony.
     config.fusion = ConfigDict({
-        "model": "lite",  # they hear what z decodes to; or perceptron, the paper's
+        "model": "lite",  # they read the decoded notes, as probabilities; perceptron, the paper's, reads z alone
         "actor": {"width": 128, "depth": 4},
         "critic": {"width": 128, "depth": 2},
         "weights": {"real": 0.5, "raw": 2.0, "fake": 0.1},
         "prior": 0.0,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor
-        "actor_rate": 7.5,  # the actor's rate as a part of the optimizer's
-        "actor_start": 500,  # the actor waits until the critic knows something
+        "actor_rate": 7.5,  # the actor's rate as a multiple of the optimizer's
+        "actor_start": 500,  # the step from which the actor learns
         "steps": 8000, "batch": 64,
-        "optimizer": {"rate": 2e-4, "schedule": "cosine", "warmup": 50, "clip": 1.0, "beta1": 0.5, "beta2": 0.99},
+        "optimizer": common.adam(2e-4, warmup=50, beta1=0.5, beta2=0.99),
     })
 
     # The two judges of harmony: one learns from random negatives as the paper's, one from key-matched ones too.
     config.evaluator = ConfigDict({
-        "model": "lite",
+        "model": "lite",  # or harmony, the paper's
         "size": {"width": 128, "depth": 2, "dropout": 0.2},
         "key_matched": 0.5,  # share of the second one's negatives that are transposed into the accompaniment's key
         "steps": 2000, "batch": 64,
-        "optimizer": {"rate": 2e-3, "schedule": "cosine", "warmup": 300, "clip": 1.0},
+        "optimizer": common.adam(2e-3, warmup=300),
     })
 
-    # What Table 1 sets beside this model, trained too where evaluate.compare is true. vanilla: the same fusion on VAEs
-    # that do not tell aspects apart; lambdas: fusion.distance in place of its own, on the same latents.
+    # What Table 1 sets beside this model is trained too where train.baselines is true: the same fusion on VAEs that do
+    # not tell aspects apart (vanilla), fusion at other lambdas on the same latents, the data-driven baseline's critic.
+    config.train.lambdas = (0.1, 0.5, 2.0)
     config.vanilla = ConfigDict({
         "melody_vae": config.melody_vae.to_dict() | {
             "model": "plain", "size": {"width": 128, "depth": 2, "melody": 256}, "kl": {"melody": 0.1}},
         "accompaniment_vae": config.accompaniment_vae.to_dict() | {
             "model": "plain", "size": {"width": 128, "depth": 2, "accompaniment": 384}, "kl": {"accompaniment": 0.1}},
     })
-    config.compare = ConfigDict({"lambdas": (0.1, 0.5, 2.0)})
 
-    # What sampling does where the command line is silent. hop: beats from one window to the next.
+    # What sampling does where the command line says nothing. hop: beats from one window to the next.
     config.sample = ConfigDict({
         "hop": 4,
         "length": "loop",  # the shorter piece is repeated to the longer one's length; or cut
         "tempo": "melody",  # whose tempo and metre the song has; or accompaniment
         "noise": 1.0,  # z ~ q(z|x), as in training; 0 takes its mean
-        "audio": True,
+        "audio": True,  # also write WAV files
         "examples": 3,  # how many held-out pairs are fused when training ends
     })
 
-    config.evaluate = ConfigDict({
-        "segments": 5000, "batch": 250,
-        "compare": False,  # also train and measure vanilla, the other lambdas and the data-driven baseline's critic
-    })
+    config.evaluate = ConfigDict({"segments": 5000, "batch": 250})
 
-    # How, not what: nothing here changes what is learned, up to rounding.
-    config.run = ConfigDict({
-        "parallel": "pmap",  # or shard_map
-        "precision": "float32",  # of matrix products; or bfloat16
-        "steps_per_dispatch": 20,
-        "log_every": 100, "evaluate_every": 500, "checkpoint_every": 500, "show_every": 1000,
-        "evaluate_batches": 8,
-        "tensorboard": True,
-    })
-
-    {"quick": _quick, "lite": lambda _: None, "paper": _paper, "paper_polydis": _polydis}[variant](config)
+    VARIANTS[config.preset](config)
     return config
+
+
+def _lite(config: ConfigDict) -> None:
+    """As above."""
 
 
 def _quick(config: ConfigDict) -> None:
@@ -127,7 +112,7 @@ def _quick(config: ConfigDict) -> None:
         for vae in (group.melody_vae, group.accompaniment_vae):
             vae.size.width = 64
             vae.optimizer.warmup = 50
-            for aspect in vae.kl:  # so few steps need a wider way through
+            for aspect in vae.kl:  # with so few steps a larger weight would leave z unused
                 vae.kl[aspect] = 0.02
         group.melody_vae.steps, group.accompaniment_vae.steps = 1200, 1000
     config.latents.update({"segments": 2000, "validation": 200, "batch": 250})
@@ -138,20 +123,18 @@ def _quick(config: ConfigDict) -> None:
     config.evaluator.size.update({"width": 64, "depth": 1})
     config.evaluator.steps = 200
     config.evaluate.segments = 500
-    config.run.update({"log_every": 20, "evaluate_every": 100, "checkpoint_every": 100, "show_every": 300,
-                       "evaluate_batches": 4})
+    config.run.update(common.QUICK)
 
 
 def _paper(config: ConfigDict) -> None:
-    """The published sizes and schedules: paper 000, section 3.4, and its public code where the paper is silent."""
-    decay = {"rate": 1e-3, "schedule": "decay", "warmup": 0, "clip": 1.0}  # x 0.9999 a step, floor 1e-5
+    """The published sizes and schedules: CollageNet, section 3.4, and its public code where the paper is silent."""
     config.melody_vae = ConfigDict({
         "model": "ec2vae",
         "size": {"hidden": 2048, "pitch": 128, "rhythm": 128},
         "kl": {"pitch": 0.2 / 32, "rhythm": 0.2 / 32},
         "kl_midpoint": 0.0,
         "steps": 375_000, "batch": 256,  # 200 epochs of 480k segments
-        "optimizer": decay,
+        "optimizer": common.adam(1e-3, schedule="decay"),
     })
     config.accompaniment_vae = ConfigDict({
         "model": "polydis",
@@ -159,7 +142,7 @@ def _paper(config: ConfigDict) -> None:
         "kl": {"chord": 0.1 / 512, "texture": 0.1 / 1024},  # means over the dimensions, per-token losses
         "kl_midpoint": 1 / 6,  # epoch 5 of 30
         "steps": 80_000, "batch": 180,
-        "optimizer": decay,
+        "optimizer": common.adam(1e-3, schedule="decay"),
     })
     config.vanilla.melody_vae = ConfigDict(config.melody_vae.to_dict() | {
         "model": "recurrent", "size": {"hidden": 2048, "melody": 256}, "kl": {"melody": 0.2 / 32}})
@@ -171,14 +154,15 @@ def _paper(config: ConfigDict) -> None:
     })
     config.latents.update({"segments": 40_000, "validation": 5000})
     config.fusion.model = "perceptron"
-    config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
+    for name in ("actor", "critic"):
+        config.fusion[name] = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
     config.fusion.weights.update({"raw": 1 / 11, "fake": 10 / 11})  # the public code's, in expectation
     config.fusion.update({"prior": 1.0, "actor_rate": 1.0, "actor_start": 50, "steps": 8000, "batch": 6000})
-    config.fusion.optimizer.update({"rate": 3e-5, "schedule": "constant", "clip": 0.0, "beta1": 0.0, "beta2": 0.9})
+    config.fusion.optimizer = common.adam(3e-5, schedule="constant", clip=0.0, beta1=0.0, beta2=0.9)
     config.evaluator.update({"model": "harmony", "steps": 10_000, "batch": 2000})
     config.evaluator.size = ConfigDict({"dropout": 0.5})
-    config.evaluator.optimizer = ConfigDict(decay | {"clip": 0.0})
-    config.run.update({"evaluate_every": 1000, "checkpoint_every": 1000})
+    config.evaluator.optimizer = common.adam(1e-3, schedule="decay", clip=0.0)
+    config.run.update({"validate_every": 1000, "checkpoint_every": 1000})
 
 
 def _polydis(config: ConfigDict) -> None:
@@ -187,3 +171,6 @@ def _polydis(config: ConfigDict) -> None:
     config.accompaniment_vae.size.preset = "polydis"
     config.accompaniment_vae.kl = ConfigDict({"chord": 0.1 / 256, "texture": 0.1 / 256})
     config.accompaniment_vae.update({"steps": 80_000, "batch": 128})
+
+
+VARIANTS = {"quick": _quick, "lite": _lite, "paper": _paper, "paper_polydis": _polydis}

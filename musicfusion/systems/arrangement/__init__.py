@@ -1,28 +1,28 @@
-"""Arrangement: the part that a recording lacks, by CycleGANs on mel-spectrograms (paper 002)."""
+"""Arrangement: the part that a recording lacks, by CycleGANs on mel-spectrograms (Barnabo et al., 2020).
 
-from musicfusion.core.task import Control, Declaration, Shipped, System
+Sections in this folder are those of "Automatic Music Production Using Generative Adversarial Networks".
+"""
 
-
-def _load() -> System:
-    from musicfusion.systems.arrangement.system import SYSTEM
-
-    return SYSTEM
-
+from musicfusion.core.contracts import Control, Declaration, ExportSpec, Input
 
 DECLARATION = Declaration(
+    package=__name__,
     name="arrangement",
     title="Arrangement: a bass line gets its drums, a voice its band",
     paper="Automatic Music Production Using Generative Adversarial Networks, submitted to ICLR 2021",
-    inputs={"source": "a recording of the part that is there (WAV, FLAC, OGG, MP3): a bass line"},
-    controls={"density": Control("how dense the part that is made gets, beside what was learned from", 0.5)},
-    data="Bach's chorales, played: from the bass voice to the others",
-    more="others by --config.data.root: folders with stems (SONG/bass.wav, drums.wav...; MUSDB18), with whole songs,"
-         " where demucs is installed, or with MIDI files of bands, which are played; several with a comma between",
-    load=_load,
-    pretrained="arrangement-lite",
-    shipped={
-        "cyclegan": Shipped(("generators",)),
-        "tuned": Shipped(("generators",), needed=False),
-        "ear": Shipped(needed=False),
+    inputs={"source": Input(
+        about="a recording of the part that is there (WAV, FLAC, OGG, MP3): a bass line", kind="sound")},
+    input_sets=(("source",),),
+    controls={"density": Control(
+        about="how dense the new part is: the share of the training examples that are less dense", default=0.5)},
+    embedded_corpus="Bach's chorales, played: from the bass voice to the others",
+    other_corpora="others by --config.data.root: folders with stems (SONG/bass.wav, drums.wav...; MUSDB18), with whole"
+                  " songs, where demucs is installed, or with MIDI files of bands, which are played; several with a"
+                  " comma between",
+    exported={
+        "cyclegan": ExportSpec(groups=("generators",)),
+        "finetune": ExportSpec(groups=("generators",), required=False),
+        "part_classifier": ExportSpec(required=False),
     },
+    pretrained="arrangement-lite",
 )

@@ -1,265 +1,202 @@
-"""What an ear and a stopwatch say of translations of songs that nobody learned from; and what people say.
+"""What a trained run makes of songs that it never saw, measured without listeners, and by listeners' grades.
 
-The paper (002, section 5) asks four listeners. Their grades are read here where there are any; besides, without
-anybody: is it the target that sounds, does the source leak through, do its strokes fall where they should.
+The paper asks four listeners (section 4.4). Their grades are read where there are any. Without listeners it is measured
+whether the target is detected, whether the source leaks through, and whether the onsets fall where they should.
 """
 
-import importlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import mel
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.report import working
-from musicfusion.data import splits
+from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import bootstrap, frechet, grades, onsets, spectrograms
-from musicfusion.systems.arrangement import crops, nets, songs, tables
+from musicfusion.systems.arrangement import baselines, tables
+from musicfusion.systems.arrangement.dataset import AUDIBLE, RATE, Crops, Song, mean_level
+from musicfusion.systems.arrangement.judges import Features, Judge
+from musicfusion.systems.arrangement.tables import Clip, Grades, Interval
+from musicfusion.systems.arrangement.translation import Translate
 
-METHODS = {
-    "silence": "silence", "copy": "the source itself", "random": "the target of another song",
-    "steady": "a steady beat at the source's tempo", "pix2pix": "pix2pix, in pairs", "cyclegan": "CycleGAN",
-    "tuned": "CycleGAN, tuned on recordings",
-}
-TRAINED = ("pix2pix", "cyclegan", "tuned")
+MIDDLE = 0.5  # the density at which methods are compared
 DENSITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
-RATE = mel.RATE / mel.HOP  # frames a second
-STROKE = 8  # frames of the mean stroke of the target
 
 
-class Song(NamedTuple):
-    """A test song's pictures [T, M] in -1..1."""
+class Measured(NamedTuple):
+    """A method's measures: values: name -> mean, or (mean, low, high) over songs; onset_f1: [songs]."""
 
-    name: str
-    source: np.ndarray
-    target: np.ndarray
-
-
-def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[Path]]]:
-    """-> (report, its text, draw(folder) -> figures, and clips with a sheet for listeners)."""
-    tested = test_songs(config, corpus)
-    hear, features = _ear(config, results)
-    if config.evaluate.features:
-        features = named(config.evaluate.features)
-    made: dict[str, list[np.ndarray]] = {}
-    for name, title in METHODS.items():
-        working(title)
-        if (found := by(name, config, corpus, results, tested)) is not None:
-            made[name] = found
-    real = [song.target for song in tested]
-    lit = {song.name: _cut(config, song.source)[0] for song in tested}
-    truth = frechet.fit(features(_crops(config, real))) if features else None
-    report: dict = {
-        "system": "arrangement", "preset": config.preset, "data": {"source": corpus.source, "split": config.data.split},
-        "parts": [config.data.source, config.data.target], "songs": len(tested), "titles": METHODS,
-        "features": config.evaluate.features,
-        "seconds": sum(len(song.source) for song in tested) / RATE,
-        "methods": {name: _measured(config, tested, found, lit, hear, features, truth)
-                    for name, found in (*made.items(), ("real", real))},
-    }
-    best = next((name for name in ("tuned", "cyclegan") if name in made), None)
-    if best:
-        of = report["methods"]
-        ahead = {name: np.subtract(of[best]["each"], of[name]["each"]) for name in made if name != best}
-        report["ahead"] = {name: bootstrap.interval(x, np.arange(len(x))) for name, x in ahead.items()}
-    if best and config.cyclegan.density:
-        report["densities"] = [
-            {"density": density, "level": float(np.mean([
-                (songs.translated(config, results(best), song.source, density).mean() + 1) / 2 for song in tested]))}
-            for density in DENSITIES]
-    clips = _clips(config, tested, made[best]) if best else []
-    if config.evaluate.grades and features and truth:
-        report["grades"] = _graded(config.evaluate.grades, clips, features, truth)
-    return report, tables.text(report), lambda folder: tables.draw(report, tested, made, best, clips, config, folder)
+    values: dict[str, float | Interval]
+    onset_f1: np.ndarray
 
 
-def test_songs(config, corpus) -> list[Song]:
-    """Songs of the split in which source and target sound, evenly chosen, each from where the source sets in.
+def evaluate(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate], *, best: str | None, conditional: bool,
+             judge: Judge | None, features: Features | None, features_name: str, grades_file: str, split: str,
+             songs: int, seconds: float, clips: int, iterations: int, training: Mapping[str, int],
+             preset: str) -> Evaluation:
+    """Measures translators beside the baselines that take no training.
 
-    Raises MusicFusionError if there is none.
+    Args:
+        corpus, crops: the songs, and how they are cut.
+        translators: the trained methods by their rows' names.
+        best: the translator that is compared with all others, and that clips are of; None: there is none.
+        conditional: whether the best translator takes a density.
+        judge: which parts are audible; None: that is not measured.
+        features: for the Frechet distance and the log-density; None: they are not measured.
+        features_name: MODULE:FUNCTION of features of the user's own, or "".
+        grades_file: a CSV of listeners' grades of the clips, or "".
+        split, songs, seconds: which songs, at most how many, and how much of each.
+        clips: how many to write for listeners.
+        iterations: of Griffin and Lim, for the clips.
+        training: how many crops each translator was trained on.
+        preset: of the config.
+
+    Raises:
+        MusicFusionError: there is no such song, or the grades cannot be used.
     """
-    numbers = splits.select(corpus, np.arange(len(corpus.songs)), config.data.split, config.seed, crops.SPLITS)
-    longest = int(config.evaluate.seconds * RATE)
-    found = []
-    for number in numbers:
-        begin, end = corpus.first_beat[number : number + 2]
-        parts = [np.asarray(mel.restored(jnp.asarray(corpus.arrays[part][begin:end]))) for part in ("source", "target")]
-        sounds = [np.flatnonzero((part > -1).mean(1) > crops.SOUNDS) for part in parts]
-        if end - begin >= config.data.crop and all(map(len, sounds)):
-            first = max(min(sounds[0][0], len(parts[0]) - config.data.crop), 0)
-            found.append(Song(corpus.songs[number], *(part[first : first + longest] for part in parts)))
-    if not found:
-        raise MusicFusionError(f"data: no {config.data.split} song with {config.data.source} and {config.data.target}:"
-                               " more songs are needed, or data.split=all")
-    count = config.evaluate.songs
-    return [found[k * len(found) // count] for k in range(count)] if len(found) > count else found
+    tested = crops.songs(corpus, split, count=songs, seconds=seconds)
+    start = crops.starts(corpus, "train")["b"]
+    given, real = [song.source for song in tested], [song.target for song in tested]
+    methods: dict[str, Callable[[], list[np.ndarray]]] = {
+        "silence": lambda: baselines.silence(tested),
+        "the source itself": lambda: baselines.source_itself(tested),
+        "the target of another song": lambda: baselines.other_target(tested, corpus, start, seed=crops.seed),
+        "a steady beat at the source's tempo": lambda: baselines.steady_beat(
+            tested, corpus, start, length=crops.length),
+        **{name: functools.partial(translate, given, MIDDLE) for name, translate in translators.items()},
+    }
+    truth = frechet.fit(features(_all_crops(real, crops.length))) if features else None
+    measured_by = functools.partial(
+        measure, tested, length=crops.length, judge=judge, features=features, truth=truth)
+    generated, measured = {}, {}
+    for name, method in methods.items():
+        working(name)
+        generated[name] = method()
+        measured[name] = measured_by(generated[name])
+    densities, chosen = {}, []
+    if best is not None:
+        for name, own in measured.items():
+            if name != best:
+                difference = measured[best].onset_f1 - own.onset_f1
+                own.values["paired_difference"] = bootstrap.interval(difference, np.arange(len(difference)))
+        if conditional:
+            densities = {density: float(np.mean([mean_level(mels) for mels in translators[best](given, density)]))
+                         for density in DENSITIES}
+        chosen = choose_clips(tested, generated[best], count=clips, length=crops.length)
+    said = None
+    if grades_file:
+        if not features or not truth:
+            raise MusicFusionError("evaluate.grades needs features: a trained part classifier, or evaluate.features")
+        said = graded(grades_file, chosen, features, truth)
+    measured[f"real {crops.target}"] = measured_by(real)
+    return tables.evaluation(
+        preset=preset, parts=(crops.source, crops.target), best=best, features=features_name,
+        data={"source": corpus.source, "split": split, "songs": len(tested),
+              "examples": sum(len(song.source) // crops.length for song in tested),
+              "seconds": sum(len(song.source) for song in tested) / RATE},
+        settings={"seed": crops.seed, "density": MIDDLE},
+        methods={name: found.values for name, found in measured.items()},
+        onset_f1={name: found.onset_f1.tolist() for name, found in measured.items()},
+        densities=densities, grades=said, clips=chosen, song=tested[0],
+        translated=None if best is None else generated[best][0],
+        shown=4 * crops.length, seed=crops.seed, iterations=iterations, training=training)
 
 
-def by(name: str, config, corpus, results, tested: list[Song]) -> list[np.ndarray] | None:
-    """What a method makes of each song: pictures [T, M]; None where its stage was not trained."""
-    if name in TRAINED:
-        if not results.has(name):
-            return None
-        return [songs.translated(config, results(name), song.source, 0.5) for song in tested]
-    if name == "silence":
-        return [np.full_like(song.source, -1) for song in tested]
-    if name == "copy":
-        return [song.source for song in tested]
-    start = crops.crops(corpus, config, "train")["b"]
-    rng = np.random.default_rng(config.seed)
-    if name == "random":
-        return [_random(corpus, start, len(song.source), rng) for song in tested]
-    stroke = _stroke(corpus, start, config.data.crop)
-    return [_steady(stroke, song.source) for song in tested]
+# Measures -------------------------------------------------------------------------------------------------------------
 
 
-def _random(corpus, start: np.ndarray, length: int, rng) -> np.ndarray:
-    """The target of a training song, from one of its crops on, repeated where it ends too soon."""
-    first = int(rng.choice(start))
-    end = int(corpus.first_beat[np.searchsorted(corpus.first_beat, first, "right")])
-    rows = first + np.arange(length) % max(end - first, 1)
-    return np.asarray(mel.restored(jnp.asarray(corpus.arrays["target"][rows])))
+def measure(songs: Sequence[Song], generated: Sequence[np.ndarray], *, length: int, judge: Judge | None,
+            features: Features | None, truth: frechet.Gaussian | None) -> Measured:
+    """A method's measures: means over songs, with their intervals.
 
+    Args:
+        songs: the test songs.
+        generated: what the method makes of each, [T, M].
+        length: of crops, in frames.
+        judge, features: as of `evaluate`.
+        truth: the Gaussian of the real targets' features.
 
-def _stroke(corpus, start: np.ndarray, length: int) -> np.ndarray:
-    """The mean of what follows an onset in some training targets: [STROKE, M]."""
-    found = []
-    for first in start[:: max(len(start) // 100, 1)]:
-        picture = np.asarray(mel.restored(jnp.asarray(corpus.arrays["target"][first : first + length])))
-        places = np.rint(onsets.onsets(picture, RATE) * RATE).astype(int)
-        found += [picture[place : place + STROKE] for place in places if place + STROKE <= len(picture)]
-    return np.mean(found, 0) if found else np.full((STROKE, corpus.arrays["target"].shape[1]), -1.0)
-
-
-def _steady(stroke: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """The stroke on every beat of the source's tempo, from its first onset on."""
-    made, heard = np.full_like(source, -1), onsets.onsets(source, RATE)
-    bpm = onsets.tempo(source, RATE) or 120.0
-    for time in onsets.beats(bpm, len(source) / RATE, heard[0] if len(heard) else 0.0):
-        place = round(time * RATE)
-        made[place : place + STROKE] = stroke[: len(made) - place]
-    return made
-
-
-# Measures -----------------------------------------------------------------------------------------------------------
-
-
-def _cut(config, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which whole crops of a picture [T, M] have sound in them [n], and the crops [n, T', M]."""
-    length = config.data.crop
-    parts = picture[: len(picture) // length * length].reshape(-1, length, picture.shape[1])
-    return (parts.mean((1, 2)) + 1) / 2 > crops.SOUNDS, parts
-
-
-def _crops(config, pictures: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([_cut(config, picture)[1] for picture in pictures])
-
-
-def _measured(config, tested, made, lit, hear, features, truth) -> dict[str, Any]:
-    """A method's measures: means over songs, and 95 % intervals over songs.
-
-    target, source: share of crops, where the source sounds, in which the ear hears that part;  strokes, with_source:
-    F-measure of onsets with those of the true target and of the source;  tempo: share of songs with the target's tempo;
-    apart: dB from the true target;  pearson: with it, mean over bands;  frechet, density: of the ear's features;
-    each: every song's strokes
+    Returns:
+        "target_detected", "source_detected": the share of crops with an audible source in which the part is detected
+        "onset_f1", "source_onset_f1": of the onsets, against those of the true target and of the source
+        "tempo": the share of songs with the true target's tempo
+        "mel_l1": the mean absolute difference from the true target, dB
+        "pearson": the correlation with it, the mean over bands
+        "frechet", "log_density": of the features, against those of the true targets
     """
     rows = []
-    for song, picture in zip(tested, made, strict=True):
-        found, truly = onsets.onsets(picture, RATE), onsets.onsets(song.target, RATE)
-        row = {"strokes": onsets.f_measure(found, truly),
-               "with_source": onsets.f_measure(found, onsets.onsets(song.source, RATE)),
-               "tempo": float(onsets.same_tempo(onsets.tempo(picture, RATE), onsets.tempo(song.target, RATE))),
-               "apart": float(np.mean(np.abs(picture - song.target))) / 2 * (mel.HIGH - mel.LOW),
-               "pearson": float(np.mean(spectrograms.pearson(picture, song.target)))}
-        cut = _cut(config, picture)[1][lit[song.name]]
-        if hear and len(cut):
-            heard = hear(cut)
-            row |= {"source": float(np.mean(heard[:, 0] > 0.5)), "target": float(np.mean(heard[:, 1] > 0.5))}
+    for song, mels in zip(songs, generated, strict=True):
+        found, true = onsets.onsets(mels, RATE), onsets.onsets(song.target, RATE)
+        row = {"onset_f1": onsets.f_measure(found, true),
+               "source_onset_f1": onsets.f_measure(found, onsets.onsets(song.source, RATE)),
+               "tempo": float(onsets.same_tempo(onsets.tempo(mels, RATE), onsets.tempo(song.target, RATE))),
+               "mel_l1": float(np.mean(np.abs(mels - song.target))) / 2 * (mel.HIGH - mel.LOW),
+               "pearson": float(np.mean(spectrograms.pearson(mels, song.target)))}
+        sounding = (whole_crops(song.source, length).mean((1, 2)) + 1) / 2 > AUDIBLE
+        cut = whole_crops(mels, length)[sounding]
+        if judge and len(cut):
+            detected = judge.detect(cut) > 0.5
+            row |= {"source_detected": float(np.mean(detected[:, 0])),
+                    "target_detected": float(np.mean(detected[:, 1]))}
         rows.append(row)
-    keys = list(dict.fromkeys(key for row in rows for key in row))
-    values = {key: np.array([row[key] for row in rows if key in row]) for key in keys}
-    report: dict[str, Any] = {key: float(x.mean()) for key, x in values.items()}
-    report["each"] = values["strokes"].tolist()
-    report["ci"] = {key: list(bootstrap.interval(x, np.arange(len(x)))[1:]) for key, x in values.items()}
+    columns = {key: np.array([row[key] for row in rows if key in row])
+               for key in dict.fromkeys(key for row in rows for key in row)}
+    values: dict[str, float | Interval] = {key: over_songs(x) for key, x in columns.items()}
     if features and truth:
-        of = features(_crops(config, made))
-        report["frechet"] = frechet.distance(frechet.fit(of), truth)
-        report["density"] = float(np.mean(frechet.log_density(of, truth)))
-    return report
+        own = features(_all_crops(generated, length))
+        values["frechet"] = frechet.distance(frechet.fit(own), truth)
+        values["log_density"] = float(np.mean(frechet.log_density(own, truth)))
+    return Measured(values, columns["onset_f1"])
 
 
-def _ear(config, results) -> tuple[Callable | None, Callable | None]:
-    """(crops [n, T, M] -> that the source and the target sound [n, 2], crops -> features [n, d]), or none of both."""
-    if not results.has("ear"):
-        return None, None
-    ear, params = nets.ear(config), results("ear")
-
-    def batched(run):
-        run = jax.jit(run)
-
-        def over(cut: np.ndarray) -> np.ndarray:
-            size = 32
-            padded = np.resize(cut, (-(-len(cut) // size) * size, *cut.shape[1:]))
-            parts = [np.asarray(run(padded[k : k + size, ..., None])) for k in range(0, len(padded), size)]
-            return np.concatenate(parts)[: len(cut)]
-
-        return over
-
-    return (batched(lambda x: jax.nn.sigmoid(jnp.asarray(ear.apply({"params": params}, x)))),
-            batched(lambda x: ear.apply({"params": params}, x, method="features")))
+def over_songs(values: np.ndarray) -> Interval:
+    """The mean of one value a song, and its bootstrap interval: (mean, low, high)."""
+    _, low, high = bootstrap.interval(values, np.arange(len(values)))
+    return float(values.mean()), low, high
 
 
-def named(place: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A user's own features, MODULE:FUNCTION: pictures [n, T, M] in -1..1 -> [n, d]. Raises MusicFusionError."""
-    module, _, function = place.partition(":")
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise MusicFusionError(f"evaluate.features = {place!r}: accepted is MODULE:FUNCTION ({error})") from error
+def whole_crops(mels: np.ndarray, length: int) -> np.ndarray:
+    """A mel-spectrogram [T, M] in crops that do not overlap, without the rest: [T // length, length, M]."""
+    return mels[: len(mels) // length * length].reshape(-1, length, mels.shape[1])
 
 
-# People -------------------------------------------------------------------------------------------------------------
+def _all_crops(songs: Sequence[np.ndarray], length: int) -> np.ndarray:
+    return np.concatenate([whole_crops(mels, length) for mels in songs])
 
 
-class Clip(NamedTuple):
-    """A few seconds of a song: what was there, and what was made of it, pictures [T, M]."""
-
-    name: str
-    source: np.ndarray
-    target: np.ndarray
-    made: np.ndarray
+# Listeners ------------------------------------------------------------------------------------------------------------
 
 
-def _clips(config, tested: list[Song], made: list[np.ndarray]) -> list[Clip]:
-    """As many clips as are to be listened to, of all songs in turn."""
-    length, found = config.data.crop, []
-    for k in range(config.evaluate.clips):
-        song, picture = tested[k % len(tested)], made[k % len(tested)]
-        places = max(len(picture) // length, 1)
-        at = (k // len(tested)) % places * length
-        part = slice(at, at + length)
-        found.append(Clip(f"clip-{k + 1:03}", song.source[part], song.target[part], picture[part]))
+def choose_clips(songs: Sequence[Song], generated: Sequence[np.ndarray], *, count: int, length: int) -> list[Clip]:
+    """Clips of `length` frames to be listened to, from all songs in turn."""
+    found = []
+    for k in range(count):
+        song, mels = songs[k % len(songs)], generated[k % len(songs)]
+        first = (k // len(songs)) % max(len(mels) // length, 1) * length
+        part = slice(first, first + length)
+        found.append(Clip(f"clip-{k + 1:03}", song.source[part], song.target[part], mels[part]))
     return found
 
 
-def _graded(path: str, clips: list[Clip], features: Callable, truth: frechet.Gaussian) -> dict:
-    """What listeners' grades say, and how well they are foretold from the picture (the paper: 87 %)."""
+def graded(path: str, clips: Sequence[Clip], features: Features, truth: frechet.Gaussian) -> Grades:
+    """What listeners' grades say, and how well they are predicted from mel-spectrograms (section 4.4).
+
+    Raises:
+        MusicFusionError: the file cannot be read, or grades a clip that is not among `clips`.
+    """
     given = grades.read(path)
-    names, matrix = grades.agreement(given)
+    annotators, agreement = grades.agreement(given)
     good = grades.good(given)
     own = [clip for clip in clips if clip.name in good]
     if len(own) < len(good):
         raise MusicFusionError(f"{path}: grades {len(good) - len(own)} clips that this evaluation has not"
                                " (config.evaluate.clips says how many there are)")
-    density = frechet.log_density(features(np.stack([clip.made for clip in own])), truth)
-    seen = np.array([[*spectrograms.pearson(clip.made, clip.source), nats]
-                     for clip, nats in zip(own, density, strict=True)])
-    return {"annotators": names, "agreement": matrix.tolist(), "clips": len(own),
-            "good": float(np.mean([good[clip.name] for clip in own])),
-            "foretold": grades.foretold(seen, [good[clip.name] for clip in own])}
-
-
+    density = frechet.log_density(features(np.stack([clip.generated for clip in own])), truth)
+    predictors = np.array([[*spectrograms.pearson(clip.generated, clip.source), nats]
+                           for clip, nats in zip(own, density, strict=True)])
+    labels = [good[clip.name] for clip in own]
+    return Grades(annotators=tuple(annotators), agreement=agreement, clips=len(own), good=float(np.mean(labels)),
+                  predicted=grades.predicted(predictors, labels))

@@ -1,73 +1,190 @@
-"""Arrangement as a system: its corpus, its stages, its modules, and what it does for a user."""
+"""Arrangement as a system: what its config means, its stages in order, and what it does for a user."""
 
 import functools
 from pathlib import Path
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from musicfusion.core import optimizers
+from musicfusion.core.contracts import Sampler, Stage, System, Tree
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.task import Stage, System
+from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.results import Trained
 from musicfusion.data import cache, recordings, sources
-from musicfusion.data.corpus import joined
+from musicfusion.data.corpus import Corpus, joined
+from musicfusion.nn.frames import FrameNet, FramePatchGAN
+from musicfusion.nn.images import PatchGAN, ResNet
 from musicfusion.systems.arrangement import (
     DECLARATION,
-    crops,
-    cyclegan,
-    ear,
+    dataset,
     evaluation,
-    nets,
+    judges,
+    objective,
+    pix2pix,
     sampling,
+    translation,
 )
+from musicfusion.systems.arrangement.dataset import KINDS, Crops
+from musicfusion.systems.arrangement.judges import PartClassifier
+from musicfusion.systems.arrangement.objective import CycleGAN
+from musicfusion.systems.arrangement.pix2pix import Pix2pix
+
+NETWORKS = {"frames": (FrameNet, FramePatchGAN), "images": (ResNet, PatchGAN)}
+ROWS = {"pix2pix": "pix2pix, from pairs", "cyclegan": "CycleGAN", "finetune": "CycleGAN, fine-tuned on recordings"}
+TRANSLATORS = ("finetune", "cyclegan")  # the first that was trained makes music
 
 
-def corpus(config):
-    """Songs of the places that config.data.root names, with a comma between; where some are rendered and some real,
-    each song is tagged with what it is."""
-    source, target = config.data.source, config.data.target
-    if source == target or not {source, target} <= set(recordings.PARTS):
-        raise MusicFusionError(f"data.source = {source!r}, data.target = {target!r}: accepted are two of"
+# From the config ------------------------------------------------------------------------------------------------------
+
+
+def _networks(config: ConfigDict) -> tuple[nn.Module, nn.Module]:
+    """The generator and the discriminator, which are the same for both domains."""
+    if config.networks not in NETWORKS:
+        raise MusicFusionError(f"networks = {config.networks!r}: accepted are {', '.join(NETWORKS)}")
+    generator, discriminator = NETWORKS[config.networks]
+    dtype = jnp.dtype(config.run.precision)
+    return generator(**config.generator, dtype=dtype), discriminator(**config.discriminator, dtype=dtype)
+
+
+def _cyclegan(config: ConfigDict, stage: str) -> CycleGAN:
+    group = config[stage]
+    generator, discriminator = _networks(config)
+    return CycleGAN(generator=generator, discriminator=discriminator, cycle=group.cycle, identity=group.identity,
+                    density=group.density, noise=group.noise)
+
+
+def _pix2pix(config: ConfigDict) -> Pix2pix:
+    generator, discriminator = _networks(config)
+    return Pix2pix(generator=generator, discriminator=discriminator, l1=config.pix2pix.l1,
+                   density=config.pix2pix.density)
+
+
+def _classifier(config: ConfigDict) -> PartClassifier:
+    return PartClassifier(**config.part_classifier.size)
+
+
+def _crops(config: ConfigDict) -> Crops:
+    data = config.data
+    return Crops(length=data.crop, stride=data.stride, seed=config.seed, source=data.source, target=data.target)
+
+
+def _translator(config: ConfigDict, trained: Trained, stage: str) -> translation.Translate:
+    return translation.translator(
+        _networks(config)[0], trained(stage)["generators"]["b"], length=config.data.crop, overlap=config.data.overlap,
+        conditional=bool(config[stage].density))
+
+
+# The system -----------------------------------------------------------------------------------------------------------
+
+
+def corpus(config: ConfigDict) -> Corpus:
+    """The songs of every data root (config.data.root, with commas between).
+
+    Where some roots are rendered and some are recordings, each song is tagged with its kind.
+
+    Raises:
+        MusicFusionError: source or target is no part, they are the same, or a root cannot be read.
+    """
+    data = config.data
+    if data.source == data.target or not {data.source, data.target} <= set(recordings.PARTS):
+        raise MusicFusionError(f"data.source = {data.source!r}, data.target = {data.target!r}: accepted are two of"
                                f" {', '.join(recordings.PARTS)}")
-    read = functools.partial(sources.sounds, source=source, target=target, mels=config.data.bands,
-                             soundfonts=config.data.soundfonts)
-    places = [place for place in config.data.root.split(",") if place] or [""]
-    found = [cache.load(place, limit=config.data.songs, source=read) for place in places]
-    kinds = [crops.KINDS[bool(place) and recordings.is_real(Path(place).expanduser())] for place in places]
+    read = functools.partial(sources.sounds, source=data.source, target=data.target, mels=data.bands,
+                             soundfonts=data.soundfonts)
+    roots = [root for root in data.root.split(",") if root] or [""]
+    found = [cache.load(root, limit=data.songs, source=read) for root in roots]
+    kinds = [KINDS[bool(root) and recordings.is_real(Path(root).expanduser())] for root in roots]
     if len(set(kinds)) < 2:
         return joined(found)
-    ordered = {kind: [own for own, other in zip(found, kinds, strict=True) if other == kind] for kind in crops.KINDS}
-    return joined([joined(ordered[kind]) for kind in crops.KINDS], crops.KINDS)
+    by_kind = [joined([own for own, other in zip(found, kinds, strict=True) if other == kind]) for kind in KINDS]
+    return joined(by_kind, KINDS)
 
 
-def stages(config) -> tuple[Stage, ...]:
-    """cyclegan; tuned goes on from there on recordings, if config.tuned.steps asks for it; pix2pix to compare; ear."""
-    found = [_translator(config, "cyclegan", crops.KINDS[0])]
-    if config.tuned.steps:
-        found.append(_translator(config, "tuned", crops.KINDS[1], ("cyclegan",)))
-    if config.evaluate.compare:
-        group = config.pix2pix
-        found.append(Stage(
-            name="pix2pix", task=cyclegan.paired(nets.generator(config), nets.discriminator(config), group),
-            steps=group.steps, batch=group.batch, show=None,
-            data=lambda corpus, results: crops.resident(corpus, config, sides=("both",)),
-            examples=functools.partial(crops.examples, config.data.crop)))
-    listens = Stage(
-        name="ear", task=ear.task(nets.ear(config), config.ear), steps=config.ear.steps, batch=config.ear.batch,
-        best="loss", data=lambda corpus, results: crops.resident(corpus, config),
-        examples=functools.partial(crops.examples, config.data.crop))
-    return (*found, listens)
+def stages(config: ConfigDict) -> tuple[Stage, ...]:
+    """CycleGAN; fine-tuning on recordings (section 4.1) and pix2pix, if the config asks for them; the classifier."""
+    found = [_translation_stage(config, "cyclegan", "rendered")]
+    if config.finetune.steps:
+        found.append(_translation_stage(config, "finetune", "real", after="cyclegan"))
+    if config.train.baselines:
+        found.append(_pix2pix_stage(config))
+    return (*found, _classifier_stage(config))
 
 
-def _translator(config, name: str, kind: str, needs: tuple[str, ...] = ()) -> Stage:
-    group = config[name]
+def _translation_stage(config: ConfigDict, name: str, kind: str, after: str = "") -> Stage:
+    """CycleGAN on songs of a kind, if the corpus has several; it begins with the parameters of the stage `after`."""
+    group, crops = config[name], _crops(config)
 
-    def data(corpus, results):
-        before = results(needs[0]) if needs else None
-        return crops.resident(corpus, config, kind if kind in corpus.tags else "", before)
+    def data(corpus, trained):
+        return crops.resident(corpus, kind=kind if kind in corpus.tags else "",
+                              params=trained(after) if after else None)
 
-    return Stage(
-        name=name, task=cyclegan.task(nets.generator(config), nets.discriminator(config), group), steps=group.steps,
-        batch=group.batch, needs=needs, data=data, examples=functools.partial(crops.examples, config.data.crop))
+    optimizer = optimizers.create(**group.optimizer, steps=group.steps)
+    return Stage(name=name, task=objective.task(_cyclegan(config, name), optimizer, continued=bool(after)),
+                 steps=group.steps, batch=group.batch, needs=(after,) if after else (), data=data,
+                 examples=crops.examples)
+
+
+def _pix2pix_stage(config: ConfigDict) -> Stage:
+    group, crops = config.pix2pix, _crops(config)
+    optimizer = optimizers.create(**group.optimizer, steps=group.steps)
+    return Stage(name="pix2pix", task=pix2pix.task(_pix2pix(config), optimizer), steps=group.steps, batch=group.batch,
+                 data=lambda corpus, trained: crops.resident(corpus, paired=True), examples=crops.examples)
+
+
+def _classifier_stage(config: ConfigDict) -> Stage:
+    group, crops = config.part_classifier, _crops(config)
+    optimizer = optimizers.create(**group.optimizer, steps=group.steps)
+    return Stage(name="part_classifier", task=judges.task(_classifier(config), optimizer, steps=group.steps),
+                 steps=group.steps, batch=group.batch, best="loss",
+                 data=lambda corpus, trained: crops.resident(corpus), examples=crops.examples)
+
+
+def modules(config: ConfigDict) -> dict[str, Tree]:
+    """The abstract parameters of each network; nothing is allocated."""
+    mels = jnp.zeros((1, config.data.crop, config.data.bands, 1))
+    params = jax.eval_shape(_cyclegan(config, "cyclegan").init, jax.random.key(0), mels)
+    found = {f"{group.removesuffix('s')}_{domain}": own
+             for group, domains in params.items() for domain, own in domains.items()}
+    return found | {"part_classifier": jax.eval_shape(_classifier(config).init, jax.random.key(0), mels)["params"]}
+
+
+def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+    """Every trained translator beside the baselines, on songs that none of them learned from."""
+    group = config.evaluate
+    judge = judges.judge(_classifier(config), trained("part_classifier")) if trained.has("part_classifier") else None
+    stages = [stage for stage in ROWS if trained.has(stage)]
+    best = next((stage for stage in TRANSLATORS if stage in stages), None)
+    return evaluation.evaluate(
+        corpus, _crops(config),
+        {ROWS[stage]: _translator(config, trained, stage) for stage in stages},
+        best=best and ROWS[best], conditional=bool(best and config[best].density), judge=judge,
+        features=judges.own_features(group.features) if group.features else judge and judge.features,
+        features_name=group.features, grades_file=group.grades, split=config.data.split, songs=group.songs,
+        seconds=group.seconds, clips=group.clips, iterations=config.sample.iterations,
+        training={ROWS[stage]: config[stage].steps * config[stage].batch for stage in stages}, preset=config.preset)
+
+
+def sampler(config: ConfigDict, trained: Trained) -> Sampler:
+    """The last trained translator, ready for recordings."""
+    stage = next((stage for stage in TRANSLATORS if trained.has(stage)), TRANSLATORS[-1])
+    return sampling.sampler(
+        _translator(config, trained, stage), source=config.data.source, target=config.data.target,
+        bands=config.data.bands, iterations=config.sample.iterations, stage=stage,
+        conditional=bool(config[stage].density))
+
+
+def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:
+    """The sources of a few songs of config.data.split, turned back into sound, as files in `folder`."""
+    group = config.evaluate
+    found = _crops(config).songs(corpus, config.data.split, count=group.songs, seconds=group.seconds)
+    return sampling.demo_inputs(
+        found[: config.sample.examples], folder, source=config.data.source, seconds=config.sample.seconds,
+        seed=config.seed, iterations=config.sample.iterations)
 
 
 SYSTEM = System(
-    DECLARATION, corpus, crops.SPLITS, stages, nets.modules, evaluation.evaluate, sampling.sample, sampling.examples
-)
-
+    declaration=DECLARATION, corpus=corpus, splits=dataset.SPLITS, stages=stages, modules=modules, evaluate=evaluate,
+    sampler=sampler, demo_inputs=demo_inputs)

@@ -1,41 +1,35 @@
-"""CollageNet: fusing an arbitrary melody and accompaniment into a coherent song (paper 000, ISMIR 2021)."""
+"""CollageNet: fusing an arbitrary melody and accompaniment into a coherent song (ISMIR 2021)."""
 
-from musicfusion.core.task import Control, Declaration, Shipped, System
-
-
-def _load() -> System:
-    from musicfusion.systems.collagenet.system import SYSTEM
-
-    return SYSTEM
-
+from musicfusion.core.contracts import Control, Declaration, ExportSpec, Input
 
 DECLARATION = Declaration(
+    package=__name__,
     name="collagenet",
-    title="CollageNet: an arbitrary melody and an unrelated accompaniment become one coherent song",
+    title="CollageNet: an arbitrary melody and an unrelated accompaniment become one song",
     paper="Wuerkaixi, Benetatos, Duan, Zhang: CollageNet, ISMIR 2021",
     inputs={
-        "melody": "a MIDI file; its melody track is taken (highest notes of it)",
-        "accompaniment": "a MIDI file; everything but drums and melody is taken",
+        "melody": Input(about="a MIDI file; its melody track is taken (highest notes of it)"),
+        "accompaniment": Input(about="a MIDI file; everything but drums and melody is taken"),
     },
+    input_sets=(("melody", "accompaniment"),),
     controls={
-        "pitch": Control("how much of the melody's pitch must survive (c_mp)", 0.5),
-        "rhythm": Control("how much of the melody's rhythm must survive (c_mr)", 0.5),
-        "chord": Control("how much of the accompaniment's chords must survive (c_ac)", 0.5),
-        "texture": Control("how much of the accompaniment's texture must survive (c_at)", 0.5),
+        "pitch": Control(about="how much of the melody's pitch is to survive (c_mp)", default=0.5),
+        "rhythm": Control(about="how much of the melody's rhythm is to survive (c_mr)", default=0.5),
+        "chord": Control(about="how much of the accompaniment's chords is to survive (c_ac)", default=0.5),
+        "texture": Control(about="how much of the accompaniment's texture is to survive (c_at)", default=0.5),
     },
-    data="the embedded Bach chorales",
-    more="for POP909: git clone https://github.com/music-x-lab/POP909-Dataset, then"
-         " --config.data.root=POP909-Dataset",
-    load=_load,
-    shipped={
-        "melody_vae": Shipped(),
-        "accompaniment_vae": Shipped(),
-        "latents": Shipped(),
-        "fusion": Shipped(("actor",)),
-        "harmony_evaluator": Shipped(needed=False),
-        "key_evaluator": Shipped(needed=False),
-        "fusion_*": Shipped(("actor",), needed=False),  # at the other lambdas of Table 1
-        "baseline_critic": Shipped(("critic",), needed=False),
+    embedded_corpus="the embedded Bach chorales",
+    other_corpora="for POP909: git clone https://github.com/music-x-lab/POP909-Dataset, then"
+                  " --config.data.root=POP909-Dataset",
+    exported={
+        "melody_vae": ExportSpec(),
+        "accompaniment_vae": ExportSpec(),
+        "latents": ExportSpec(),
+        "fusion": ExportSpec(groups=("actor",)),
+        "harmony_evaluator": ExportSpec(required=False),
+        "key_evaluator": ExportSpec(required=False),
+        "fusion_*": ExportSpec(groups=("actor",), required=False),  # at the other lambdas of Table 1
+        "baseline_critic": ExportSpec(groups=("critic",), required=False),
     },
     pretrained="collagenet-lite",
 )

@@ -1,34 +1,29 @@
-"""Actor and critic in the latent space of the two VAEs (paper 000, sections 3.2 to 3.4; its code where it is silent).
+"""The published actor and critic: perceptrons on the latents of both VAEs (CollageNet, sections 3.2 to 3.4).
 
-z is one vector z_p + z_r + z_c + z_t [B, d], and `aspects` (name -> size, in that order) says where each part lies.
-Of VAEs that do not tell aspects apart it is z_mel + z_acc, aspects "melody" and "accompaniment", with no controls.
+Where the paper is silent they follow its public code. They differ from the paper's text in one point: dropout is .3, as
+in the code; the text says .5. The actor's gate starts nearly closed (nn.mlp.Gate).
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from musicfusion.nn.mlp import DropoutMLP, Gate
-
-MELODY = ("pitch", "rhythm")
-ACCOMPANIMENT = ("chord", "texture")
-ASPECTS = MELODY + ACCOMPANIMENT  # those that a user controls
-
-
-def melody_size(aspects: Mapping[str, int]) -> int:
-    """How many of z's dimensions belong to the melody; the accompaniment's follow."""
-    return sum(size for name, size in aspects.items() if name in (*MELODY, "melody"))
-
-
-def controlled(aspects: Container[str]) -> tuple[str, ...]:
-    """Those of the aspects that a user controls, in the order of the controls' columns."""
-    return tuple(name for name in ASPECTS if name in aspects)
+from musicfusion.systems.collagenet.objective import controlled, melody_size
 
 
 class Actor(nn.Module):
-    """G(z, c): moves a pair of latents toward harmony; the controls c say what must stay. (Section 3.4.)"""
+    """G(z, c): moves a pair of latents toward harmony; the controls c say what must stay (section 3.4).
+
+    Attributes:
+        aspects: latent sizes in the order in which z holds them.
+        hidden: width of all layers; a control's is a quarter of it.
+        layers: after the parts are joined.
+        dropout: after each of these layers.
+        dtype: of the factors of matrix products.
+    """
 
     aspects: Mapping[str, int]
     hidden: int = 1024
@@ -37,22 +32,22 @@ class Actor(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: jax.Array, controls: jax.Array, row_keys=None) -> jax.Array:
+    def __call__(self, z: jax.Array, controls: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
         """z [B, d], controls [B, 4] (a column for each of `controlled(aspects)`) -> z' [B, d].
 
-        Row keys [B] switch dropout on.
+        Example keys [B] switch dropout on.
         """
-        parts = _sides(z, self.aspects, self.hidden, self.dtype)
+        parts = _parts(z, self.aspects, self.hidden, self.dtype)
         for i, name in enumerate(controlled(self.aspects)):
-            knob = nn.Dense(self.hidden // 4, dtype=self.dtype, name=f"control_{name}")
-            parts.append(knob(controls[:, i : i + 1]))
+            enter = nn.Dense(self.hidden // 4, dtype=self.dtype, name=f"control_{name}")
+            parts.append(enter(controls[:, i : i + 1]))
         x = nn.relu(jnp.concatenate(parts, -1))
-        x = DropoutMLP(self.hidden, self.layers, self.dropout, self.dtype, name="body")(x, row_keys)
+        x = DropoutMLP(self.hidden, self.layers, self.dropout, self.dtype, name="body")(x, example_keys)
         return Gate(name="gate")(x, z)
 
 
 class Critic(nn.Module):
-    """D(z): the logit that a pair of latents belongs to one song. (Section 3.2.)"""
+    """D(z): the logit that a pair of latents belongs to one song (section 3.2). Attributes as the actor's."""
 
     aspects: Mapping[str, int]
     hidden: int = 1024
@@ -61,26 +56,15 @@ class Critic(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, d] -> logits [B]."""
-        x = nn.relu(jnp.concatenate(_sides(z, self.aspects, self.hidden, self.dtype), -1))
-        x = DropoutMLP(self.hidden, self.layers, self.dropout, self.dtype, name="body")(x, row_keys)
+    def __call__(self, z: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
+        """z [B, d] -> logits [B]. Example keys [B] switch dropout on."""
+        x = nn.relu(jnp.concatenate(_parts(z, self.aspects, self.hidden, self.dtype), -1))
+        x = DropoutMLP(self.hidden, self.layers, self.dropout, self.dtype, name="body")(x, example_keys)
         return nn.Dense(1, name="logit")(x)[:, 0]
 
 
-def _sides(z, aspects, hidden, dtype) -> list[jax.Array]:
+def _parts(z: jax.Array, aspects: Mapping[str, int], hidden: int, dtype) -> list[jax.Array]:
     """The two linear layers that melody and accompaniment pass through before they are joined."""
     size = melody_size(aspects)
     return [nn.Dense(hidden, dtype=dtype, name="melody")(z[:, :size]),
             nn.Dense(hidden, dtype=dtype, name="accompaniment")(z[:, size:])]
-
-
-def control_loss(rho: Mapping[str, jax.Array], controls: jax.Array) -> jax.Array:
-    """L'_Gd, equation (6): each aspect's distance weighted by its control. [B] each, [B, 4] -> [B].
-
-    What no control belongs to has weight 1, as in equation (4).
-    """
-    names = controlled(rho)
-    terms = [controls[:, i] * rho[name] for i, name in enumerate(names)]
-    terms += [rho[name] for name in rho if name not in names]
-    return sum(terms, jnp.zeros(len(controls)))

@@ -1,13 +1,13 @@
-"""The lite VAEs: the paper's latents and factorisation (paper 000, section 3) from parallel blocks.
+"""The lite VAEs: the paper's latents and factorisation (CollageNet, section 3.1) from parallel blocks.
 
-They keep the contract of the published recurrent models in ec2vae.py and polydis.py: `encode`, `losses`, `decode` and
-`aspects`; losses are nats per segment, one number a row. And they can be heard softly (`hear`), by the actor and critic
-in hearing.py.
+They keep the contract of the published recurrent models in ec2vae.py and polydis.py (see latent.vae); losses are nats
+per segment, one number an example. They also have `soft_decode`, for the actor and critic of lite_actor_critic.py.
 
 Every latent lies in time: an eighth of each aspect belongs to each beat (nn.blocks.Summary). So the actor meets a
 beat's melody beside the chord under it, and need not find out which numbers of z sound together.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -16,15 +16,22 @@ import jax.numpy as jnp
 
 from musicfusion import losses
 from musicfusion.codecs import chords, melody, polyphony
-from musicfusion.latent import soft
+from musicfusion.latent import soft_decode
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
-from musicfusion.systems.collagenet import hearing
+from musicfusion.systems.collagenet import lite_actor_critic
+from musicfusion.systems.collagenet.dataset import BEATS, PER_BEAT, STEPS
 
-STEPS, BEATS, PER_BEAT = 32, 8, 4
+Batch = Mapping[str, jax.Array]
 
 
 class MelodyVAE(nn.Module):
-    """z_p + z_r: the rhythm is decoded from z_r alone, the melody from z_p and the decoded rhythm (as EC2-VAE)."""
+    """z_p + z_r: the rhythm is decoded from z_r alone, the melody from z_p and the decoded rhythm (as EC2-VAE).
+
+    Attributes:
+        width, depth: of the blocks in the encoder and in each decoder.
+        pitch, rhythm: latent sizes.
+        dtype: of the factors of matrix products.
+    """
 
     width: int = 128
     depth: int = 2
@@ -37,7 +44,7 @@ class MelodyVAE(nn.Module):
         """Latent sizes in the order in which z holds them."""
         return {"pitch": self.pitch, "rhythm": self.rhythm}
 
-    def teacher(self, fraction):
+    def teacher(self, fraction: jax.Array | float) -> float:
         """How much of the truth is fed while training: nothing is fed back here."""
         return 1.0
 
@@ -51,7 +58,7 @@ class MelodyVAE(nn.Module):
         self.melody_decoder = Blocks(self.width, self.depth, self.dtype)
         self.melody_head = nn.Dense(melody.VOCABULARY)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """batch["melody"] int [B, 32] -> posterior (mean, std), each [B, pitch + rhythm]."""
         tokens = batch["melody"]
         x = jnp.concatenate(
@@ -68,26 +75,27 @@ class MelodyVAE(nn.Module):
         notes = self.melody_head(self.melody_decoder(x))
         return rhythm, jax.nn.log_softmax(notes.astype(jnp.float32))
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+    def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
         """Negative log-likelihood of rhythm and melody, nats per segment [B]; nothing feeds back, so no teacher."""
         del key, teacher
         rhythm, notes = self.logits(z)
         return {"rhythm": losses.nll(rhythm, melody.rhythm(batch["melody"])),
                 "melody": losses.nll(notes, batch["melody"])}
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
         rhythm, notes = self.logits(z)
         return {"tokens": jnp.argmax(notes, -1), "rhythm": jnp.argmax(rhythm, -1)}
 
-    def hear(self, z) -> dict[str, jax.Array]:
-        """The melody as actor and critic hear it (hearing.py)."""
-        return soft.melody(self.logits(z)[1])
+    def soft_decode(self, z: jax.Array) -> dict[str, jax.Array]:
+        """z -> the decoded features of the melody (lite_actor_critic.py)."""
+        return soft_decode.melody(self.logits(z)[1])
 
 
 class Notes(NamedTuple):
-    """What a decoder says of every cell of the duration matrix, [B, 32, 128] each: the logit of an onset; location and
-    log-scale of the logistic distribution of its duration's log2.
+    """A decoder's output for every cell of the duration matrix, [B, 32, 128] each.
+
+    onsets: the logit of an onset. location, log_scale: of the logistic distribution of the duration's log2.
     """
 
     onsets: jax.Array
@@ -95,24 +103,24 @@ class Notes(NamedTuple):
     log_scale: jax.Array
 
 
-def note_heads(dtype) -> tuple[nn.Dense, nn.Dense]:
-    """The layers that say onsets and durations."""
+def note_heads(dtype: jnp.dtype) -> tuple[nn.Dense, nn.Dense]:
+    """The last layers of a decoder of notes: onsets, durations."""
     rare = nn.initializers.constant(-4.0)  # about one cell in 128 holds an onset
     return (nn.Dense(polyphony.PITCHES, bias_init=rare), nn.Dense(2 * polyphony.PITCHES, dtype=dtype))
 
 
-def notes_from_heads(onsets, durations) -> Notes:
-    """What the two heads say, [B, 32, 128] and [B, 32, 256]; a quiet duration head means two steps."""
+def notes_from_heads(onsets: jax.Array, durations: jax.Array) -> Notes:
+    """The outputs of the two heads, [B, 32, 128] and [B, 32, 256], as Notes; 0 of the second means two steps."""
     location, log_scale = jnp.split(durations.astype(jnp.float32), 2, -1)
     return Notes(onsets.astype(jnp.float32), location + 1.0, jnp.clip(log_scale - 1.0, -4.0, 2.0))
 
 
-def note_losses(notes: Notes, matrix) -> dict[str, jax.Array]:
+def note_losses(notes: Notes, matrix: jax.Array) -> dict[str, jax.Array]:
     """Nats per segment [B]: onsets, and durations at the onsets of the true matrix [B, 32, 128].
 
     A duration that reaches the segment's end stands for every longer one.
     """
-    there = matrix > 0
+    there = (matrix > 0).astype(jnp.float32)
     length = jnp.maximum(matrix, 1.0)
     above = jnp.where(length >= jnp.arange(STEPS, 0, -1)[:, None], jnp.inf, jnp.log2(length + 0.5))
     below = jnp.where(length <= 1.0, -jnp.inf, jnp.log2(length - 0.5))
@@ -121,8 +129,8 @@ def note_losses(notes: Notes, matrix) -> dict[str, jax.Array]:
             "durations": jnp.sum(there * durations, (1, 2))}
 
 
-def likeliest_matrix(notes: Notes) -> jax.Array:
-    """Greedy: the duration matrix [B, 32, 128]."""
+def greedy_matrix(notes: Notes) -> jax.Array:
+    """The likeliest duration matrix [B, 32, 128]."""
     length = jnp.clip(jnp.round(2.0**notes.location), 1, STEPS).astype(jnp.int32)
     return (notes.onsets > 0) * length
 
@@ -130,8 +138,13 @@ def likeliest_matrix(notes: Notes) -> jax.Array:
 class AccompanimentVAE(nn.Module):
     """z_c + z_t: the chords are decoded from z_c alone, the notes from both (as PolyDis).
 
-    The texture is seen and written in the frame of its chord: pitches are counted from the root of the chord that
-    sounds at their onset. So z_t need not know the key, and moving a root in z_c moves the notes along with it.
+    The texture is read and written relative to its chords: pitches are counted from the root of the chord that sounds
+    at their onset. So z_t need not know the key, and moving a root in z_c moves the notes along with it.
+
+    Attributes:
+        width, depth: of the blocks that read and write notes; those of chords are half as wide, and one deep.
+        chord, texture: latent sizes.
+        dtype: of the factors of matrix products.
     """
 
     width: int = 128
@@ -145,7 +158,7 @@ class AccompanimentVAE(nn.Module):
         """Latent sizes in the order in which z holds them."""
         return {"chord": self.chord, "texture": self.texture}
 
-    def teacher(self, fraction):
+    def teacher(self, fraction: jax.Array | float) -> float:
         """How much of the truth is fed while training: nothing is fed back here."""
         return 1.0
 
@@ -155,7 +168,7 @@ class AccompanimentVAE(nn.Module):
         self.chord_summary = Summary(self.chord, BEATS, dtype=self.dtype)
         self.chord_steps = Expansion(BEATS, BEATS, dtype=self.dtype)
         self.chord_decoder = Blocks(half, 1, self.dtype)
-        self.chord_head = nn.Dense(36)
+        self.chord_head = nn.Dense(chords.SIZE)
         self.texture_encoder = Blocks(self.width, self.depth, self.dtype)
         self.texture_summary = Summary(self.texture, BEATS, dtype=self.dtype)
         self.texture_steps = Expansion(STEPS, BEATS, dtype=self.dtype)
@@ -163,7 +176,7 @@ class AccompanimentVAE(nn.Module):
         self.note_decoder = Blocks(self.width, self.depth, self.dtype)
         self.onset_head, self.duration_head = note_heads(self.dtype)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """batch: "pitch", "duration" [B, 32, 14], "chords" int [B, 8, 3] -> (mean, std), each [B, chord + texture]."""
         mean_c, std_c = self.chord_summary(self.chord_encoder(chords.vectors(batch["chords"], jnp)))
         matrix = _relative_matrix(batch)
@@ -171,15 +184,15 @@ class AccompanimentVAE(nn.Module):
         mean_t, std_t = self.texture_summary(self.texture_encoder(x))
         return jnp.concatenate([mean_c, mean_t], -1), jnp.concatenate([std_c, std_t], -1)
 
-    def logits(self, z) -> tuple[jax.Array, Notes]:
-        """z -> chord logits [B, 8, 36], and the notes in the frame of the root."""
+    def logits(self, z: jax.Array) -> tuple[jax.Array, Notes]:
+        """z -> chord logits [B, 8, 36], and the notes relative to the root."""
         z_c, z_t = jnp.split(z, [self.chord], -1)
         chord = self.chord_head(self.chord_decoder(self.chord_steps(z_c))).astype(jnp.float32)
         here = jnp.repeat(self.note_chords(z_c), PER_BEAT, axis=1)
         x = self.note_decoder(jnp.concatenate([self.texture_steps(z_t), here], -1))
         return chord, notes_from_heads(self.onset_head(x), self.duration_head(x))
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+    def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
         """Negative log-likelihoods, nats per segment [B]: root, bass, chroma, onsets, durations (at real onsets)."""
         del key, teacher
         chord, notes = self.logits(z)
@@ -192,21 +205,21 @@ class AccompanimentVAE(nn.Module):
             "chroma": jnp.sum(losses.binary_cross_entropy(chroma, tones), (1, 2)),
         } | note_losses(notes, _relative_matrix(batch))
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" int32 [B, 32, 14] and "chords" int32 [B, 8, 3]."""
         chord, notes = self.logits(z)
         rows = chords.rows(chord, jnp)
-        pitch, duration = polyphony.slots_from_matrix(likeliest_matrix(notes), jnp)
-        pitch = polyphony.transpose(pitch, duration, _frame(rows))
+        pitch, duration = polyphony.slots_from_matrix(greedy_matrix(notes), jnp)
+        pitch = polyphony.transpose(pitch, duration, _root(rows))
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp), "chords": rows}
 
-    def hear(self, z) -> dict[str, jax.Array]:
-        """The accompaniment as actor and critic hear it (hearing.py)."""
+    def soft_decode(self, z: jax.Array) -> dict[str, jax.Array]:
+        """z -> the decoded features of the accompaniment (lite_actor_critic.py)."""
         chord, notes = self.logits(z)
-        return hearing.back(notes.onsets, chord)
+        return lite_actor_critic.accompaniment(notes.onsets, chord)
 
 
-def _frame(rows) -> jax.Array:
+def _root(rows) -> jax.Array:
     """Chord rows [B, 8, 3] -> root in -5..6, for every step and slot: [B, 32, 1]."""
     root = rows[..., 0]
     return jnp.repeat(jnp.where(root > 6, root - 12, root), PER_BEAT, axis=1)[..., None]
@@ -215,5 +228,5 @@ def _frame(rows) -> jax.Array:
 def _relative_matrix(batch) -> jax.Array:
     """Duration matrix [B, 32, 128] with pitches counted from the root of the chord at their onset."""
     pitch, duration = batch["pitch"].astype(jnp.int32), batch["duration"].astype(jnp.int32)
-    pitch = polyphony.transpose(pitch, duration, -_frame(batch["chords"]))
+    pitch = polyphony.transpose(pitch, duration, -_root(batch["chords"]))
     return polyphony.duration_matrix(pitch, duration, jnp)

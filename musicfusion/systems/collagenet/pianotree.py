@@ -3,12 +3,13 @@
 The encoder is that of PianoTree-VAE: a GRU reads the notes of each step, a second one the steps.
 
 The decoder is that of PolyDis: a GRU goes over the steps, fed a summary of the notes of the step
-before; from its state a second GRU goes over the notes of the step, fed the note before, and says a
-pitch; a third one says the five bits of that note's duration. The grid of tokens is that of
+before; from its state a second GRU goes over the notes of the step, fed the note before, and gives
+a pitch; a third one gives the five bits of that note's duration. The grid of tokens is that of
 codecs/pianotree.py. Source: the public code of PianoTree-VAE, PolyDis and CollageNet, which differ
 in the sizes only.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -29,7 +30,7 @@ from musicfusion.nn.recurrent import (
 
 STEPS = 32
 CHOICES = pianotree.TOKENS - 1  # tokens of a step that are decoded: all but SOS
-PITCHES = pianotree.EOS + 1  # what a note's head can say: 128 pitches, SOS, EOS
+PITCHES = pianotree.EOS + 1  # classes of a note's head: 128 pitches, SOS, EOS
 FEATURES = PITCHES + pianotree.BITS
 SOS_TOKEN = [pianotree.SOS] + [pianotree.NO_BIT] * pianotree.BITS
 
@@ -41,9 +42,14 @@ def features(tokens: jax.Array) -> jax.Array:
 
 
 class PianoTreeEncoder(nn.Module):
-    """A BiGRU over the notes of each step, then one over the steps; sizes are a direction's.
+    """A BiGRU over the notes of each step, then one over the steps.
 
     The defaults are those of PianoTree-VAE and of CollageNet's harmony evaluator.
+
+    Attributes:
+        embedding: of a note.
+        notes, time: of the two BiGRUs, a direction.
+        dtype: of the factors of matrix products.
     """
 
     embedding: int = 128
@@ -68,7 +74,15 @@ class PianoTreeEncoder(nn.Module):
 
 
 class PianoTreeDecoder(nn.Module):
-    """The decoder's parameters, at the sizes of PolyDis; calling it returns a `PianoTree`."""
+    """The decoder's parameters, at the sizes of PolyDis; calling it returns a `PianoTree`.
+
+    Attributes:
+        latent: size of z.
+        embedding: of a note; the summary of a step is twice as large.
+        z_input: of z as the GRU over the steps reads it.
+        time, note, duration: of the three GRUs.
+        dtype: of the factors of matrix products.
+    """
 
     latent: int
     embedding: int = 128
@@ -111,10 +125,10 @@ class PianoTree:
     """The PianoTree decoder as pure functions of its arrays, in two passes.
 
     `choose` goes through 32 x 15 x 5 decisions one after the other, without gradients, and settles
-    what is fed: true or decoded tokens. `logits` then takes what was fed as given, so that its only
-    sequences are 32 steps, 15 notes of all steps at once, 5 bits of all notes at once: gradients
-    need no more, since none flow through an argmax. Both use the same parts; `logits` of what a
-    greedy `choose` fed has that choice as its argmax.
+    what is fed: true or decoded tokens. `logits` then takes what was fed as given, so its only
+    sequences are 32 steps, 15 notes of all steps at once, 5 bits of all notes at once. Gradients
+    need no more, since none flow through an argmax. Both use the same arrays: the argmax of
+    `logits`, given what a greedy `choose` fed, is what it chose.
     """
 
     embed: Affine
@@ -131,23 +145,25 @@ class PianoTree:
     bits: Cell
     bit: Affine
 
-    def choose(self, z, truth, coins) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Greedy decoding, with the truth fed instead where a coin is True.
+    def choose(
+        self, z: jax.Array, truth: jax.Array, masks: Mapping[str, jax.Array]
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Greedy decoding, with the truth fed instead where a teacher-forcing mask is True.
 
         Args:
             z: [B, latent]
             truth: grid int [B, 32, 16, 6]
-            coins: bool, "summary" [32]: the next step hears of the true notes of this one;
-                "note" [32, 15]: the next note of the same step hears of the true note before.
+            masks: bool, "summary" [32]: the next step is fed the true notes of this one;
+                "note" [32, 15]: the next note of the same step is fed the true note before.
 
         Returns:
             (decoded grid [B, 32, 16, 6],
             fed tokens: "notes" [32, B, 15, 6], "steps" [32, B, 16, 6])
         """
         decoder, z = jax.lax.stop_gradient((self, z))
-        return decoder._choose(z, truth, coins)
+        return decoder._choose(z, truth, masks)
 
-    def greedy(self, z) -> dict[str, jax.Array]:
+    def greedy(self, z: jax.Array) -> dict[str, jax.Array]:
         """z [B, latent] -> the likeliest notes: slots "pitch", "duration" uint8 [B, 32, 14]."""
         unseen = jnp.zeros((z.shape[0], STEPS, pianotree.TOKENS, 1 + pianotree.BITS), jnp.int32)
         never = {"summary": jnp.zeros(STEPS, bool), "note": jnp.zeros((STEPS, CHOICES), bool)}
@@ -155,40 +171,42 @@ class PianoTree:
         pitch, duration = pianotree.slots_from_grid(grid, jnp)
         return {"pitch": pitch.astype(jnp.uint8), "duration": duration.astype(jnp.uint8)}
 
-    def _choose(self, z, truth, coins):
+    def _choose(self, z, truth, masks):
         fixed = self.time.project(self.time_input(z), 1) + self.time.bi
 
         def step(carry, x):
             h, summary = carry
-            truth, coins = x
+            truth, masks = x
             h = self.time.step(h, self.time.project(summary) + fixed)
-            decoded, fed = self._choose_notes(h, truth, coins["note"])
-            heard = jnp.where(coins["summary"], truth, decoded)
-            return (h, self.summarise(heard)), (decoded, fed, heard)
+            decoded, fed = self._choose_notes(h, truth, masks["note"])
+            whole = jnp.where(masks["summary"], truth, decoded)
+            return (h, self.summarise(whole)), (decoded, fed, whole)
 
         begin = (self.time_start(z), self._first_summary(z.shape[:1]))
-        _, (decoded, notes, steps) = jax.lax.scan(step, begin, (truth.swapaxes(0, 1), coins))
+        _, (decoded, notes, steps) = jax.lax.scan(step, begin, (truth.swapaxes(0, 1), masks))
         return decoded.swapaxes(0, 1), {"notes": notes, "steps": steps}
 
-    def _choose_notes(self, h, truth, coins) -> tuple[jax.Array, jax.Array]:
-        """h [B, time], truth [B, 16, 6], coins [15] -> decoded [B, 16, 6], fed [B, 15, 6]."""
+    def _choose_notes(self, h, truth, mask) -> tuple[jax.Array, jax.Array]:
+        """h [B, time], truth [B, 16, 6], mask [15] -> decoded [B, 16, 6], fed [B, 15, 6]."""
         fixed = self.note.project(h) + self.note.bi
 
         def step(carry, x):
             state, token = carry
-            truth, coin = x
+            truth, forced = x
             state = self.note.step(state, self.note.project(self._embed(token), 1) + fixed)
             pitch = self.pitch(state)
             guess = _token(pitch, self._bits(state, pitch))
-            return (state, jnp.where(coin, truth, guess)), (guess, token)
+            return (state, jnp.where(forced, truth, guess)), (guess, token)
 
         sos = jnp.broadcast_to(jnp.array(SOS_TOKEN, jnp.int32), truth[:, 0].shape)
         begin = (self.note_start(h), sos)
-        _, (decoded, fed) = jax.lax.scan(step, begin, (truth[:, 1:].swapaxes(0, 1), coins))
+        _, (decoded, fed) = jax.lax.scan(step, begin, (truth[:, 1:].swapaxes(0, 1), mask))
         decoded = jnp.concatenate([sos[None], decoded])
         return decoded.swapaxes(0, 1), fed.swapaxes(0, 1)
 
-    def logits(self, z, fed) -> tuple[jax.Array, jax.Array]:
+    def logits(
+        self, z: jax.Array, fed: Mapping[str, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
         """Scores of every decision given the tokens that were fed (the form of `choose`).
 
         Returns:
@@ -207,13 +225,13 @@ class PianoTree:
         pitch = self.pitch(states)
         return pitch, self._bits(states, pitch)
 
-    def summarise(self, tokens) -> jax.Array:
-        """What a step's notes sound like to the next: tokens [..., 16, 6] -> [..., 2E]."""
+    def summarise(self, tokens: jax.Array) -> jax.Array:
+        """A step's notes as the next step is fed them: tokens [..., 16, 6] -> [..., 2E]."""
         x = self._embed(jnp.moveaxis(tokens, -2, 0))
         return bidirectional(self.summary, x, pianotree.lengths(tokens, jnp))[1]
 
-    def _first_summary(self, rows: tuple[int, ...]) -> jax.Array:
-        return jnp.broadcast_to(self.first_summary, (*rows, *self.first_summary.shape))
+    def _first_summary(self, shape: tuple[int, ...]) -> jax.Array:
+        return jnp.broadcast_to(self.first_summary, (*shape, *self.first_summary.shape))
 
     def _embed(self, tokens) -> jax.Array:
         """Tokens [..., 6] -> [..., E]."""

@@ -1,14 +1,16 @@
-"""The chord/texture VAE of PolyDis: the accompaniment VAE of paper 000, section 3.1.
+"""The chord/texture VAE of PolyDis: the published accompaniment VAE (CollageNet, section 3.1).
 
 Chords are encoded to z_c and decoded from it; the texture encoder reads the duration matrix to z_t;
-a PianoTree decoder writes the notes from both. Same contract as the lite model: `aspects`,
-`encode`, `losses`, `decode`, `teacher`. Source: the public code of PolyDis and of CollageNet.
+a PianoTree decoder writes the notes from both. Same contract as the lite VAE (see latent.vae).
+Source: the public code of PolyDis and of CollageNet.
 
-What is mended here: the texture encoder keeps time as time; the chord decoder feeds each row its
-own tokens, in the data's column order; a step is summarised in the same way for true and decoded
-notes (SOS, notes, EOS), also where no EOS comes; the posterior's std is exp(.5 * head).
+Differences from that code: the texture encoder keeps the order of time; the chord decoder feeds
+each example its own tokens, in the data's column order; a step is summarised in the same way for
+true and decoded notes (SOS, notes, EOS), also where no EOS comes; the posterior's std is
+exp(.5 * head).
 """
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
@@ -46,10 +48,11 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-def create(preset: str = "polydis", **fields) -> "PolyDis":
+def create(preset: str = "polydis", **fields: Any) -> "PolyDis":
     """A published size by name, with whatever fields differ.
 
-    Raises MusicFusionError for an unknown preset.
+    Raises:
+        MusicFusionError: the preset is unknown.
     """
     if preset not in PRESETS:
         raise MusicFusionError(f"preset = {preset!r} is unknown: use {' or '.join(PRESETS)}")
@@ -57,7 +60,16 @@ def create(preset: str = "polydis", **fields) -> "PolyDis":
 
 
 class TextureEncoder(nn.Module):
-    """The texture encoder: a convolution that sees one beat at a time, then a BiGRU over beats."""
+    """The texture encoder: a convolution that sees one beat at a time, then a BiGRU over beats.
+
+    Attributes:
+        latent: size of z_t.
+        hidden: of the BiGRU, a direction.
+        channels: of the convolution.
+        features: of a beat.
+        middle: of the linear layer between them.
+        dtype: of the factors of matrix products.
+    """
 
     latent: int
     hidden: int
@@ -99,7 +111,14 @@ class TextureEncoder(nn.Module):
 
 
 class ChordDecoder(nn.Module):
-    """z_c -> a chord for each beat: a GRU over the beats that is fed the chord before."""
+    """z_c -> a chord for each beat: a GRU over the beats that is fed the chord before.
+
+    Attributes:
+        latent: size of z_c.
+        hidden: of the GRU.
+        input: of z_c as the GRU reads it.
+        dtype: of the factors of matrix products.
+    """
 
     latent: int
     hidden: int
@@ -107,11 +126,13 @@ class ChordDecoder(nn.Module):
     dtype: Any = jnp.float32
 
     @nn.compact
-    def __call__(self, z, truth, coins) -> tuple[jax.Array, jax.Array]:
-        """z [B, latent], truth [B, 8, 36], coins bool [8] -> logits [B, 8, 48], greedy [B, 8, 36].
+    def __call__(
+        self, z: jax.Array, truth: jax.Array, teacher_forcing_mask: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """z [B, latent], truth [B, 8, 36], mask bool [8] -> logits [B, 8, 48], greedy [B, 8, 36].
 
-        Logits: root 12, bass 12, chroma 12 x (absent, present). Where a coin is True the next beat
-        is fed the truth.
+        Logits: root 12, bass 12, chroma 12 x (absent, present). Where the mask is True the next
+        beat is fed the truth.
         """
         start = Linear(self.latent, self.hidden, self.dtype, name="start")()
         constant = Linear(self.latent, self.input, self.dtype, name="input")()
@@ -122,19 +143,20 @@ class ChordDecoder(nn.Module):
 
         def step(carry, x):
             h, token = carry
-            truth, coin = x
+            truth, forced = x
             h = cell.step(h, cell.project(token) + fixed)
             logits = head(h)
             guess = _greedy_chord(logits)
-            return (h, jnp.where(coin, truth, guess)), (logits, guess)
+            return (h, jnp.where(forced, truth, guess)), (logits, guess)
 
         begin = (start(z), jnp.broadcast_to(first, (z.shape[0], chords.SIZE)))
-        _, (logits, guesses) = jax.lax.scan(step, begin, (truth.swapaxes(0, 1), coins))
+        given = (truth.swapaxes(0, 1), teacher_forcing_mask)
+        _, (logits, guesses) = jax.lax.scan(step, begin, given)
         return logits.swapaxes(0, 1), guesses.swapaxes(0, 1)
 
 
 def _greedy_chord(logits: jax.Array) -> jax.Array:
-    """Logits [B, 48] -> chord vectors [B, 36], each row from its own logits."""
+    """Logits [B, 48] -> chord vectors [B, 36], each from its own logits."""
     root, bass, chroma = jnp.split(logits, [12, 24], -1)
     root, bass = (jax.nn.one_hot(jnp.argmax(x, -1), 12) for x in (root, bass))
     chroma = jnp.argmax(chroma.reshape(-1, 12, 2), -1)
@@ -153,7 +175,7 @@ class PolyDis(nn.Module):
         ceilings: probability of feeding the ground truth where `teacher` is 1, for the summary of a
             step, for a note, for a chord.
         normalise: "paper" for the published weighted means per token, which are the same for all
-            rows; "segment" for nats per segment, as the other models have it.
+            examples; "segment" for nats per segment, as the other VAEs have it.
         dtype: of the factors of matrix products.
     """
 
@@ -174,7 +196,7 @@ class PolyDis(nn.Module):
         """Latent sizes in the order in which z holds them."""
         return {"chord": self.chord, "texture": self.texture}
 
-    def teacher(self, fraction) -> jax.Array:
+    def teacher(self, fraction: jax.Array | float) -> jax.Array:
         """How much of `ceilings` holds at this fraction of the training."""
         return logistic_teacher(fraction)
 
@@ -191,7 +213,7 @@ class PolyDis(nn.Module):
             self.chord + self.texture, dtype=self.dtype, **self.notes
         )
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
         """Segments -> posterior (mean, std), each [B, chord + texture].
 
         batch: slots "pitch", "duration" [B, 32, 14], cut at the segment's end; "chords" [B, 8, 3].
@@ -201,39 +223,46 @@ class PolyDis(nn.Module):
         mean_t, std_t = self.texture_encoder(matrix)
         return jnp.concatenate([mean_c, mean_t], -1), jnp.concatenate([std_c, std_t], -1)
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+    def losses(
+        self,
+        z: jax.Array,
+        batch: Mapping[str, jax.Array],
+        key: jax.Array,
+        teacher: jax.Array | float,
+    ) -> dict[str, jax.Array]:
         """Reconstruction terms [B]: pitch (of notes and EOS), duration, root, bass, chroma.
 
         Args:
             z: [B, chord + texture]
             batch: as for `encode`.
-            key: for the coins, one a decision for the whole batch; the same on all devices.
+            key: of the teacher-forcing masks, one draw a decision for the whole batch; the same on
+                all devices.
             teacher: scalar in 0..1; the truth is fed with probability ceiling * teacher, else the
                 argmax.
         """
         keys = jax.random.split(key, 3)
         shapes = ((STEPS,), (STEPS, CHOICES), (BEATS,))
-        coins = [
+        masks = [
             jax.random.bernoulli(key, ceiling * teacher, shape)
             for key, ceiling, shape in zip(keys, self.ceilings, shapes, strict=True)
         ]
-        return {**self._note_losses(z, batch, coins[:2]), **self._chord_losses(z, batch, coins[2])}
+        return {**self._note_losses(z, batch, masks[:2]), **self._chord_losses(z, batch, masks[2])}
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" uint8 [B, 32, 14] and "chords" int32 [B, 8, 3]."""
         unseen = jnp.zeros((z.shape[0], BEATS, chords.SIZE))
         _, vectors = self.chord_decoder(z[:, : self.chord], unseen, jnp.zeros(BEATS, bool))
         return {**self.note_decoder().greedy(z), "chords": chords.rows(vectors, jnp)}
 
-    def _note_losses(self, z, batch, coins) -> dict[str, jax.Array]:
+    def _note_losses(self, z, batch, masks) -> dict[str, jax.Array]:
         grid = pianotree.grid_from_slots(batch["pitch"], batch["duration"], jnp)
         decoder = self.note_decoder()
-        coins = dict(zip(("summary", "note"), coins, strict=True))
+        masks = dict(zip(("summary", "note"), masks, strict=True))
         time_first = grid.swapaxes(0, 1)
         fed = jax.lax.cond(
-            jnp.all(coins["summary"]) & jnp.all(coins["note"]),  # then nothing decoded is fed
+            jnp.all(masks["summary"]) & jnp.all(masks["note"]),  # then nothing decoded is fed
             lambda: {"notes": time_first[:, :, :-1], "steps": time_first},
-            lambda: decoder.choose(z, grid, coins)[1],
+            lambda: decoder.choose(z, grid, masks)[1],
         )
         pitch, bits = decoder.logits(z, fed)
         target = time_first[:, :, 1:]
@@ -244,10 +273,10 @@ class PolyDis(nn.Module):
             "duration": self._term("duration", bits, target[..., 1:], note, 1),
         }
 
-    def _chord_losses(self, z, batch, coins) -> dict[str, jax.Array]:
+    def _chord_losses(self, z, batch, mask) -> dict[str, jax.Array]:
         rows = batch["chords"]
         truth = chords.vectors(rows, jnp)
-        logits, _ = self.chord_decoder(z[:, : self.chord], truth, coins)
+        logits, _ = self.chord_decoder(z[:, : self.chord], truth, mask)
         root, bass, chroma = jnp.split(logits, [12, 24], -1)
         chroma = chroma.reshape(*chroma.shape[:-1], 12, 2)
         tones = truth[..., 24:].astype(jnp.int32)
@@ -257,13 +286,13 @@ class PolyDis(nn.Module):
             "chroma": self._term("chroma", chroma, tones),
         }
 
-    def _term(self, name: str, logits, targets, mask=True, rows: int = 0) -> jax.Array:
-        """Logits [..., C], masked targets [...] -> [B]; `rows` is the batch's axis in them."""
+    def _term(self, name: str, logits, targets, mask=True, axis: int = 0) -> jax.Array:
+        """Logits [..., C], masked targets [...] -> [B]; `axis` is the batch's in them."""
         scores = jax.nn.log_softmax(logits) * jax.nn.one_hot(targets, logits.shape[-1])
         entropy = -jnp.sum(scores, -1)
         mask = jnp.broadcast_to(mask, entropy.shape).astype(jnp.float32)
         if self.normalise == "paper":
             mean = PUBLISHED[name] * masked_mean(entropy, mask)
-            return jnp.broadcast_to(mean, entropy.shape[rows])
-        others = [axis for axis in range(entropy.ndim) if axis != rows]
+            return jnp.broadcast_to(mean, entropy.shape[axis])
+        others = [other for other in range(entropy.ndim) if other != axis]
         return jnp.sum(entropy * mask, others)

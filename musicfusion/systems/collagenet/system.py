@@ -1,178 +1,356 @@
-"""CollageNet as a system: its corpus, its stages, its modules, and what it does for a user."""
+"""CollageNet as a system: what its config builds, its stages, and what it does for a user. Only this file sees config.
 
-import dataclasses
+    melody_vae, accompaniment_vae -> latents -> fusion    section 3
+    harmony_evaluator, key_evaluator                      section 4.3: they measure, and need none of these
+    vanilla_*, fusion_<lambda>, baseline_critic           what Table 1 sets beside them, where train.baselines is true
+"""
+
 import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-import numpy as np
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
 
-from musicfusion.codecs import melody, polyphony
+from musicfusion.core import optimizers
+from musicfusion.core.contracts import Sampler, Stage, System, Task
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.task import Stage, System
+from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.results import Trained
 from musicfusion.data import cache, splits
-from musicfusion.latent import fusion, table, vae
+from musicfusion.data.corpus import Corpus
+from musicfusion.latent import actor_critic as latent_actor_critic
+from musicfusion.latent import table, vae
 from musicfusion.systems.collagenet import (
     DECLARATION,
     actor_critic,
     baselines,
+    dataset,
+    ec2vae,
     evaluation,
-    evaluator,
-    latents,
-    nets,
+    judges,
+    lite,
+    lite_actor_critic,
+    objective,
+    polydis,
     sampling,
-    segments,
+    vanilla,
 )
+from musicfusion.systems.collagenet.dataset import PARTS
+from musicfusion.systems.collagenet.latent_space import Fusion, LatentSpace, reconstruction_counts
+
+VAES: dict[str, dict[str, Callable]] = {
+    "melody": {"lite": lite.MelodyVAE, "ec2vae": ec2vae.EC2VAE,
+               "plain": vanilla.PlainMelodyVAE, "recurrent": vanilla.RecurrentMelodyVAE},
+    "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
+                      "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
+}
+FUSIONS: dict[str, tuple[Callable, Callable]] = {
+    "lite": (lite_actor_critic.Actor, lite_actor_critic.Critic),
+    "perceptron": (actor_critic.Actor, actor_critic.Critic),
+}
+EVALUATORS: dict[str, Callable] = {"lite": judges.LiteHarmony, "harmony": judges.Harmony}
+PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+OWN, VANILLA = "", "vanilla"  # the config's groups of two VAEs: its own, and those of config.vanilla
 
 
-def corpus(config):
+# What a config builds ------------------------------------------------------------------------------------------------
+
+
+def build_space(config: ConfigDict, where: str = OWN) -> LatentSpace:
+    """The two VAEs of one group. Raises MusicFusionError where the config names no such networks."""
+    built = {}
+    for part in PARTS:
+        group, key = _group(config, where)[f"{part}_vae"], f"{where}.{part}_vae".removeprefix(".")
+        kind = _choice(VAES[part], group.model, f"{key}.model")
+        built[part] = _build(kind, group.size, f"{key}.size", config)
+    return LatentSpace(**built)
+
+
+def build_fusion(config: ConfigDict, where: str = OWN) -> Fusion:
+    """Actor and critic in the latent space of these VAEs. Raises MusicFusionError where they cannot work in it."""
+    group, space = config.fusion, build_space(config, where)
+    kinds = _choice(FUSIONS, group.model, "fusion.model")
+    decoded = group.model != "perceptron"
+    for part, model in space.vaes.items():
+        if decoded and not hasattr(model, "soft_decode"):
+            key, name = f"{where}.{part}_vae".removeprefix("."), _group(config, where)[f"{part}_vae"].model
+            raise MusicFusionError(f"fusion.model = {group.model!r} reads the decoded notes as probabilities, which"
+                                   f" {key}.model = {name!r} cannot give: use perceptron")
+    actor, critic = (_build(functools.partial(kind, space.aspects), group[name], f"fusion.{name}", config)
+                     for name, kind in zip(("actor", "critic"), kinds, strict=True))
+    return Fusion(space=space, actor=actor, critic=critic, decoded=decoded)
+
+
+def build_evaluator(config: ConfigDict) -> Any:
+    """The network of both harmony evaluators."""
+    kind = _choice(EVALUATORS, config.evaluator.model, "evaluator.model")
+    return _build(kind, config.evaluator.size, "evaluator.size", config)
+
+
+def build_segments(config: ConfigDict) -> dataset.Segments:
+    """Which segments are examples."""
+    return dataset.Segments(melody_onsets=config.data.melody_onsets,
+                            accompaniment_onsets=config.data.accompaniment_onsets, seed=config.seed)
+
+
+def build_latents(config: ConfigDict) -> dataset.Latents:
+    """Which segments are encoded."""
+    group = config.latents
+    return dataset.Latents(segments=build_segments(config), train=group.segments, validation=group.validation,
+                           transpositions=group.transpositions)
+
+
+def lambdas(config: ConfigDict) -> list[tuple[float, str]]:
+    """Every lambda of Table 1, ascending, with the stage that trains its actor; config.fusion's own is "fusion".
+
+    Raises:
+        MusicFusionError: config.train.lambdas holds anything but numbers from 0.
+    """
+    own, others = float(config.fusion.distance), config.train.lambdas
+    if not all(isinstance(value, int | float) and value >= 0 for value in others):
+        raise MusicFusionError(f"train.lambdas = {tuple(others)!r} is out of range: accepted are numbers from 0")
+    values = sorted({own, *map(float, others)})
+    return [(value, "fusion" if value == own else f"fusion_{value}") for value in values]
+
+
+def _group(config: ConfigDict, where: str) -> ConfigDict:
+    return config[where] if where else config
+
+
+def _choice(kinds: Mapping[str, Any], name: str, key: str) -> Any:
+    if name not in kinds:
+        raise MusicFusionError(f"{key} = {name!r} is unknown: use {' or '.join(kinds)}")
+    return kinds[name]
+
+
+def _build(kind: Callable, size: ConfigDict, key: str, config: ConfigDict) -> Any:
+    """A network of these sizes; MusicFusionError where they are those of another kind.
+
+    run.precision is the number format of matrix products; parameters and losses stay float32.
+    """
+    dtype = _choice(PRECISIONS, config.run.precision, "run.precision")
+    try:
+        return kind(**dict(size), dtype=dtype)
+    except TypeError as error:
+        raise MusicFusionError(f"{key} = {dict(size)!r} does not fit its model: {error}") from None
+
+
+def _optimizer(group: ConfigDict):
+    return optimizers.create(**group.optimizer, steps=group.steps)
+
+
+# Stages --------------------------------------------------------------------------------------------------------------
+
+
+def corpus(config: ConfigDict) -> Corpus:
     """POP909, a cache file, or the embedded chorales, as config.data says.
 
-    Raises MusicFusionError where it has nothing to evaluate: better now than when everything is trained.
+    Raises:
+        MusicFusionError: it has nothing to evaluate, which is better known now than when everything is trained.
     """
-    corpus = cache.load(config.data.root, limit=config.data.songs)
-    segments.measured(corpus, config)
-    return corpus
+    found = cache.load(config.data.root, limit=config.data.songs)
+    build_segments(config).measured(found, config.data.split, count=config.evaluate.segments,
+                                    batch=config.evaluate.batch)
+    return found
 
 
-def stages(config) -> tuple[Stage, ...]:
-    """melody_vae, accompaniment_vae -> latents -> fusion; then the two evaluators, which need none of them.
-
-    Where config.evaluate.compare asks for it, then what Table 1 sets beside them: the same four of CollageNet-vanilla,
-    fusion at the other lambdas, and the critic of the data-driven baseline.
-    """
-    _require_controls(config)
-    own = _stages(config)
-    judged = (*own, *_evaluators(config))
-    return (*judged, *_compared(config, own[-1])) if config.evaluate.compare else judged
-
-
-def _require_controls(config) -> None:
-    """What users steer must have its own part of z; the models without are for config.vanilla."""
-    models = nets.models(config)
-    for side, needed in (("melody", actor_critic.MELODY), ("accompaniment", actor_critic.ACCOMPANIMENT)):
-        if tuple(models[side].aspects) != needed:
-            raise MusicFusionError(f"{side}_vae.model = {config[f'{side}_vae'].model!r} does not tell"
-                                   f" {' from '.join(needed)}: it is for vanilla.{side}_vae alone")
+def stages(config: ConfigDict) -> tuple[Stage, ...]:
+    """All stages in the order in which they are trained."""
+    fusion = build_fusion(config)
+    _require_controls(config, fusion.space)
+    found = (*_vae_stages(config, OWN, fusion), _fusion_stage(config, OWN, fusion), *_evaluator_stages(config))
+    if not config.train.baselines:
+        return found
+    other = build_fusion(config, VANILLA)
+    swept = (_fusion_stage(config, OWN, fusion, name=name, distance=distance)
+             for distance, name in lambdas(config) if name != "fusion")
+    return (*found, *_vae_stages(config, VANILLA, other), _fusion_stage(config, VANILLA, other), *swept,
+            _critic_stage(config, fusion))
 
 
-def _stages(config, prefix: str = "") -> tuple[Stage, ...]:
-    """The four stages of one config, their names behind a prefix."""
-    sides = nets.models(config)
-    actor, critic = nets.actor_and_critic(config, sides)
-    vaes = tuple(f"{prefix}{side}_vae" for side in nets.SIDES)
+def _require_controls(config: ConfigDict, space: LatentSpace) -> None:
+    """What users control must have its own part of z; VAEs without are for config.vanilla."""
+    for part, needed in (("melody", objective.MELODY), ("accompaniment", objective.ACCOMPANIMENT)):
+        if tuple(space.vaes[part].aspects) != needed:
+            raise MusicFusionError(f"{part}_vae.model = {config[f'{part}_vae'].model!r} does not tell"
+                                   f" {' from '.join(needed)}: it is for vanilla.{part}_vae alone")
 
-    def vae_stage(side):
-        group = config[f"{side}_vae"]
+
+def _vae_stages(config: ConfigDict, where: str, fusion: Fusion) -> tuple[Stage, ...]:
+    """Both VAEs of one group, and the corpus in their latent space."""
+    space, segments, latents = fusion.space, build_segments(config), build_latents(config)
+
+    def vae_stage(part):
+        group = _group(config, where)[f"{part}_vae"]
         return Stage(
-            name=f"{prefix}{side}_vae",
-            task=vae.task(sides[side], group, nets.reconstructions),
+            name=_name(where, f"{part}_vae"),
+            task=vae.task(space.vaes[part], optimizer=_optimizer(group), steps=group.steps, kl=group.kl.to_dict(),
+                          kl_midpoint=group.kl_midpoint, counts=reconstruction_counts),
             steps=group.steps,
             batch=group.batch,
-            data=lambda corpus, results: segments.resident(corpus, config, (side,)),
-            examples=segments.examples,
+            data=lambda corpus, trained: segments.resident(corpus, (part,)),
+            examples=dataset.examples,
             best="loss",
             show=show_reconstruction,
         )
 
-    rows = config.latents.segments * config.latents.transpositions + config.latents.validation
-    return (
-        vae_stage("melody"),
-        vae_stage("accompaniment"),
-        Stage(
-            name=f"{prefix}latents",
-            needs=vaes,
-            task=table.task(functools.partial(nets.encode_batch, sides), sum(actor.aspects.values()),
-                            config.latents.floor),
-            steps=-(-rows // config.latents.batch),
-            batch=config.latents.batch,
-            shuffled=False,
-            data=lambda corpus, results: latents.resident(corpus, config, nets.prefixed(results, prefix)),
-            examples=latents.examples,
-        ),
-        Stage(
-            name=f"{prefix}fusion",
-            needs=(*vaes, f"{prefix}latents"),
-            task=fusion.task(actor, critic, nets.hear(config, sides), functools.partial(nets.decode, sides),
-                             actor_critic.control_loss, config.fusion),
-            steps=config.fusion.steps,
-            batch=config.fusion.batch,
-            data=lambda corpus, results: latents.encoded(corpus, config, nets.prefixed(results, prefix)),
-            examples=functools.partial(fusion.examples, cut=actor_critic.melody_size(actor.aspects),
-                                       knobs=len(actor_critic.controlled(actor.aspects))),
-            show=show_fusion,
-        ),
-    )
+    return (*map(vae_stage, PARTS), Stage(
+        name=_name(where, "latents"),
+        needs=_vae_names(where),
+        task=table.precompute(space.encode, size=space.size, floor=config.latents.floor),
+        batch=config.latents.batch,
+        data=lambda corpus, trained: latents.resident(corpus, vaes=_trained_vaes(trained, where)),
+        examples=dataset.encoder_examples,
+    ))
 
 
-def _compared(config, own: Stage) -> tuple[Stage, ...]:
-    """What Table 1 sets beside the actor of the stage `own`."""
-    sides = nets.models(config)
-    _, critic = nets.actor_and_critic(config, sides)
-    return (
-        *_stages(nets.view(config, "vanilla"), "vanilla_"),
-        *(dataclasses.replace(_stages(_at(config, distance))[-1], name=name)
-          for distance, name in nets.sweep(config) if name != own.name),
-        dataclasses.replace(own, name="baseline_critic", best="loss", show=None,
-                            task=baselines.critic_task(critic, nets.hear(config, sides), config.fusion)),
-    )
+def _fusion_stage(config: ConfigDict, where: str, fusion: Fusion, *, name: str = "fusion",
+                  distance: float | None = None) -> Stage:
+    """Actor against critic; distance: another lambda than config.fusion's."""
+    group, own = config.fusion, config.fusion.optimizer
+    actors = own.to_dict() | {"rate": own.rate * group.actor_rate}
+    return _on_latents(config, where, fusion, name=name, show=show_fusion, task=objective.task(
+        actor=fusion.actor, critic=fusion.critic, features=fusion.features, decode=fusion.space.decode,
+        loss_weights=group.weights.to_dict(), prior=group.prior, critic_updates=group.critic_updates,
+        distance=group.distance if distance is None else distance, actor_start=group.actor_start,
+        optimizer={"actor": optimizers.create(**actors, steps=group.steps), "critic": _optimizer(group)}))
 
 
-def _at(config, distance: float):
-    """The config with another lambda."""
-    changed = config.copy_and_resolve_references()
-    changed.fusion.distance = distance
-    return changed
+def _critic_stage(config: ConfigDict, fusion: Fusion) -> Stage:
+    """The critic of the data-driven baseline, on the same examples."""
+    group = config.fusion
+    return _on_latents(config, OWN, fusion, name="baseline_critic", best="loss", task=baselines.critic_task(
+        critic=fusion.critic, features=fusion.features, loss_weights=group.weights.to_dict(), prior=group.prior,
+        optimizer=_optimizer(group), steps=group.steps))
 
 
-def _evaluators(config) -> tuple[Stage, ...]:
+def _on_latents(config: ConfigDict, where: str, fusion: Fusion, *, name: str, task: Task, best: str = "",
+                show: Callable | None = None) -> Stage:
+    """A stage that learns from the encoded corpus."""
+    space, latents = fusion.space, build_latents(config)
+
+    def data(corpus, trained):
+        stage = _name(where, "latents")
+        return latents.encoded(corpus, latents=trained(stage, "latents"), sbar=trained(stage)["sbar"],
+                               vaes=_trained_vaes(trained, where))
+
+    return Stage(
+        name=_name(where, name), needs=(*_vae_names(where), _name(where, "latents")), task=task,
+        steps=config.fusion.steps, batch=config.fusion.batch, data=data, best=best, show=show,
+        examples=functools.partial(latent_actor_critic.examples, cut=space.cut,
+                                   controls=len(objective.controlled(space.aspects))))
+
+
+def _evaluator_stages(config: ConfigDict) -> tuple[Stage, ...]:
     """Who judges harmony: one who knows random negatives, as in the paper, and one who knows key-matched ones too."""
-    model, group = evaluator.create(config), config.evaluator
+    model, group, segments = build_evaluator(config), config.evaluator, build_segments(config)
     return tuple(
         Stage(
             name=name,
-            task=evaluator.task(model, group),
+            task=judges.task(model, optimizer=_optimizer(group), steps=group.steps),
             steps=group.steps,
             batch=group.batch,
-            data=lambda corpus, results: segments.resident(corpus, config, nets.SIDES),
-            examples=functools.partial(evaluator.examples, key_matched=share),
+            data=lambda corpus, trained: segments.resident(corpus),
+            examples=functools.partial(judges.examples, key_matched=share),
             best="loss",
         )
         for name, share in (("harmony_evaluator", 0.0), ("key_evaluator", group.key_matched))
     )
 
 
-def modules(config) -> dict:
-    """Abstract parameters of each module, the evaluators' last; nothing is allocated."""
-    return nets.modules(config) | evaluator.modules(config)
+def _name(where: str, stage: str) -> str:
+    return f"{where}_{stage}" if where else stage
 
 
-def parts(arrays, row: int) -> dict[str, np.ndarray]:
-    """One row of decoded or original arrays -> {"melody", "accompaniment"}: notes, whichever are there."""
-    found = {}
-    tokens = arrays.get("tokens", arrays.get("melody"))
-    if tokens is not None:
-        found["melody"] = melody.notes_from_tokens(tokens[row])
-    if "pitch" in arrays:
-        found["accompaniment"] = polyphony.notes_from_slots(arrays["pitch"][row], arrays["duration"][row])
-    return found
+def _vae_names(where: str) -> tuple[str, ...]:
+    return tuple(_name(where, f"{part}_vae") for part in PARTS)
 
 
-def show_reconstruction(batch, made) -> list:
+def _trained_vaes(trained: Trained, where: str = OWN) -> dict[str, Any]:
+    """The parameters of both trained VAEs by part."""
+    return {part: trained(name) for part, name in zip(PARTS, _vae_names(where), strict=True)}
+
+
+def show_reconstruction(batch: Mapping[str, Any], generated: Mapping[str, Any]) -> list:
     """Originals beside their reconstructions: (title, before, after)."""
     shown = []
-    for row in range(len(batch["melody"])):
-        after = parts(made, row)
-        before = {name: notes for name, notes in parts(batch, row).items() if name in after}
-        shown.append((f"reconstruction_{row}", before, after))
+    for example in range(len(batch["melody"])):
+        after = dataset.notes(generated, example)
+        before = {part: notes for part, notes in dataset.notes(batch, example).items() if part in after}
+        shown.append((f"reconstruction_{example}", dataset.score(before, "before"), dataset.score(after, "after")))
     return shown
 
 
-def show_fusion(batch, made) -> list:
+def show_fusion(batch: Mapping[str, Any], generated: Mapping[str, Any]) -> list:
     """Unrelated pairs beside what the actor makes of them: (title, before, after)."""
     del batch
-    rows = range(len(made["before"]["tokens"]))
-    return [(f"fusion_{row}", parts(made["before"], row), parts(made["after"], row)) for row in rows]
+    return [(f"fusion_{example}",
+             *(dataset.score(dataset.notes(generated[name], example), name) for name in ("before", "after")))
+            for example in range(len(generated["before"]["tokens"]))]
 
 
-SYSTEM = System(
-    DECLARATION, corpus, splits.SPLITS, stages, modules, evaluation.evaluate, sampling.sample, sampling.examples
-)
+# For a user ----------------------------------------------------------------------------------------------------------
+
+
+def modules(config: ConfigDict) -> dict[str, Any]:
+    """Abstract parameters of each network, the evaluators' last; nothing is allocated."""
+    shapes = _modules(build_fusion(config))
+    if config.train.baselines:
+        shapes |= {f"vanilla_{name}": shape for name, shape in _modules(build_fusion(config, VANILLA)).items()}
+    judge = jax.eval_shape(build_evaluator(config).init, jax.random.key(0), dataset.silence(1))
+    return shapes | {"harmony_evaluator": judge["params"]}
+
+
+def _modules(fusion: Fusion) -> dict[str, Any]:
+    space, key = fusion.space, jax.random.key(0)
+    vaes = {part: jax.eval_shape(functools.partial(vae.init, model), key, dataset.silence(1))
+            for part, model in space.vaes.items()}
+    controls = jnp.zeros((1, len(objective.controlled(space.aspects))))
+    features = jax.eval_shape(fusion.features, vaes, jnp.zeros((1, space.size)))
+    return {**{f"{part}_vae": shape for part, shape in vaes.items()},
+            "actor": jax.eval_shape(fusion.actor.init, key, features, controls)["params"],
+            "critic": jax.eval_shape(fusion.critic.init, key, features)["params"]}
+
+
+def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+    """Tables 1 to 3, controls and reconstruction on the songs of config.data.split."""
+    space = _trained_space(config, trained)
+    actors = {f"CollageNet, lambda {distance:g}": trained(stage)["actor"]
+              for distance, stage in lambdas(config) if trained.has(stage)}
+    beside = None
+    if trained.has("vanilla_fusion"):
+        beside = _trained_space(config, trained, VANILLA), trained("vanilla_fusion")["actor"]
+    critic = trained("baseline_critic")["critic"] if trained.has("baseline_critic") else None
+    score = functools.partial(judges.score, build_evaluator(config))
+    return evaluation.evaluate(
+        corpus=corpus, segments=build_segments(config), split=config.data.split, count=config.evaluate.segments,
+        batch=config.evaluate.batch, seed=config.seed, preset=config.preset, distance=config.fusion.distance,
+        space=space, actor=trained("fusion")["actor"],
+        methods=baselines.methods(space, seed=config.seed, critic=critic, vanilla=beside, actors=actors),
+        judges={rate: jax.tree_util.Partial(score, trained(stage))  # its parameters are no constants of a program
+                for rate, stage in evaluation.JUDGES.items() if trained.has(stage)})
+
+
+def _trained_space(config: ConfigDict, trained: Trained, where: str = OWN) -> baselines.TrainedSpace:
+    return baselines.trained_space(build_fusion(config, where), vaes=_trained_vaes(trained, where),
+                                   sbar=trained(_name(where, "latents"))["sbar"])
+
+
+def sampler(config: ConfigDict, trained: Trained) -> Sampler:
+    """A melody and an accompaniment -> the fused song."""
+    group = config.sample
+    params = {"vaes": _trained_vaes(trained), "actor": trained("fusion")["actor"], "sbar": trained("latents")["sbar"]}
+    settings = sampling.Settings(hop=group.hop, length=group.length, tempo=group.tempo, noise=group.noise)
+    return sampling.sampler(fusion=build_fusion(config), params=params, settings=settings)
+
+
+def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:
+    """A few unrelated pairs out of held-out songs, as files."""
+    return sampling.demo_inputs(corpus, build_segments(config), folder, count=config.sample.examples)
+
+
+SYSTEM = System(declaration=DECLARATION, corpus=corpus, splits=splits.SPLITS, stages=stages, modules=modules,
+                evaluate=evaluate, sampler=sampler, demo_inputs=demo_inputs)

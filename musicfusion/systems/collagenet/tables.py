@@ -1,195 +1,167 @@
-"""The report of paper 000's tables as text and figures: ours, its 95 % intervals, and the paper's own numbers."""
+"""CollageNet's tables and figures: columns, rows and notes, pure functions of numbers that evaluation.py measured.
 
-from collections.abc import Iterable, Mapping
+`Means`: measure -> (mean, low, high) with the 95 % interval, all NaN where a method has no such number.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from musicfusion.core.evaluation import Measure, Table, row
 from musicfusion.render import figures
-from musicfusion.render.tables import markdown
 from musicfusion.systems.collagenet import published
+from musicfusion.systems.collagenet.objective import ASPECTS
 
-RATES = {"harmony_rate": "harmony rate", "harmony_rate_key_matched": "key-matched"}
-RHO = {"rho_melody": "rho melody", "rho_accompaniment": "rho acc."}
-KEPT = {"onsets_kept": "onsets kept", "pitches_kept": "pitches kept", "notes_kept": "acc. notes kept",
-        "chords_kept": "chords kept"}
-TABLE2 = {"pch_kld": "PCH KLD", "pch_oa": "PCH OA", "oh_kld": "OH KLD", "oh_oa": "OH OA", "re": "RE"}
-TABLE3 = {"melody_pc": "melody PC", "melody_pi": "PI signed", "melody_pi_abs": "|PI|", "melody_ioi": "IOI",
-          "accompaniment_pc": "acc. PC", "accompaniment_ioi": "acc. IOI"}
+Means = Mapping[str, tuple[float, float, float]]
+
+
+def _percent(label: str, digits: int = 1, better: str = "higher") -> Measure:
+    return Measure(label=label, unit="%", scale=100, digits=digits, better=better)
+
+
+RATES = {"harmony_rate": _percent("harmony rate"), "harmony_rate_key_matched": _percent("key-matched")}
+RHO = {"rho_melody": Measure(label="rho melody", digits=2, better="lower"),
+       "rho_accompaniment": Measure(label="rho acc.", digits=2, better="lower")}
+AT_EQUAL_CHANGE = {"harmony_rate_equal_change": _percent("CollageNet at equal change"),
+                   "harmony_rate_key_matched_equal_change": _percent("its key-matched")}
+KEPT = {"onsets_kept": _percent("onsets kept"), "pitches_kept": _percent("pitches kept"),
+        "notes_kept": _percent("acc. notes kept (F1)"), "chords_kept": _percent("chords kept"),
+        "changed": _percent("changed", better="lower")}
+EVALUATORS = {
+    "passes_real": _percent("real pairs pass"), "passes_random": _percent("unrelated pairs pass", better="lower"),
+    "passes_key_matched": _percent("transposed into key pass", better="lower"),
+    "accuracy_random": _percent("accuracy, random negatives"),
+    "accuracy_key_matched": _percent("accuracy, key-matched negatives")}
+TABLE2 = {"pch_kld": Measure(label="PCH KLD"), "pch_oa": Measure(label="PCH OA"), "oh_kld": Measure(label="OH KLD"),
+          "oh_oa": Measure(label="OH OA"), "re": Measure(label="RE")}
+TABLE3 = {"melody_pc": Measure(label="melody PC"), "melody_pi": Measure(label="PI signed"),
+          "melody_pi_abs": Measure(label="PI absolute"), "melody_ioi": Measure(label="IOI"),
+          "accompaniment_pc": Measure(label="acc. PC"), "accompaniment_ioi": Measure(label="acc. IOI")}
 RECONSTRUCTION = {
-    "token_accuracy": "melody tokens",
-    "onset_accuracy": "melody onsets",
-    "rhythm_accuracy": "melody rhythm",
-    "note_f1": "accompaniment notes, F1 (onset, pitch)",
-    "note_duration_f1": "the same with duration",
-    "root_accuracy": "chord roots",
-    "chord_accuracy": "whole chords",
-}
+    "token_accuracy": _percent("melody tokens", 2), "onset_accuracy": _percent("melody onsets", 2),
+    "rhythm_accuracy": _percent("melody rhythm", 2),
+    "note_f1": _percent("accompaniment notes, F1 (onset, pitch)", 2),
+    "note_duration_f1": _percent("the same with duration", 2),
+    "root_accuracy": _percent("chord roots", 2), "chord_accuracy": _percent("whole chords", 2)}
 
 
-def paper() -> dict:
-    """The paper's rows as the report holds them."""
-    return {"table1": published.TABLE1, "table2": published.TABLE2, "table3": published.TABLE3,
-            "remarks": list(published.REMARKS)}
+def harmony(methods: Mapping[str, Means], steered: Mapping[str, Means], distance: float) -> Table:
+    """Table 1. steered: CollageNet with all controls alike; distance: lambda of the run."""
+    paper = published.beside(published.TABLE1, distance)
+    rows = [row(name, _of(means, RATES | RHO) | at_equal_change(steered, means), paper.get(name))
+            for name, means in methods.items()]
+    return Table(
+        name="table1", title="Table 1: harmony, and what it costs", measures=RATES | RHO | AT_EQUAL_CHANGE,
+        rows=tuple(rows),
+        note="Rates: pairs that an evaluator takes for real. The first evaluator learned from random negatives as the"
+             " paper's did, the second also from key-matched ones. rho: distance in the latents that"
+             " the method moves (of methods that rewrite notes, after encoding them again). At equal change: both rates"
+             " of CollageNet with its four controls set alike so that it changes as many notes.")
 
 
-def text(report: Mapping) -> str:
-    """The whole report as Markdown."""
-    data = report["data"]
-    blocks = [
-        f"# CollageNet, preset {report['preset']}",
-        f"{report['segments']} segments of {report['songs']} songs ({data['split']} split of {data['source']})."
-        " In brackets: 95 % bootstrap intervals over songs. In \"paper\" columns: what paper 000 reports.",
-        "## Table 1: harmony, and what it costs",
-        _table1(report),
-        "Rates: percentages of pairs that an evaluator takes for real; the first learned from random negatives as the"
-        " paper's did, the second also from melodies transposed into the best-fitting key. rho: latent distance, in"
-        " the latents that the method moves (of methods that rewrite notes, after encoding them again). kept:"
-        " percentages of the melody's onsets, of its pitches at them, F1 of accompaniment notes, beats with the same"
-        " chord. The last column: both rates of CollageNet with its four controls set alike so that it changes as many"
-        " notes (mean of pitches and accompaniment notes).",
-        "## The evaluators on these songs",
-        _evaluators(report["evaluator"]),
-        "## Table 2: melody against accompaniment",
-        _compared(report["table2"], TABLE2, published.TABLE2, report),
-        "## Table 3: each part against the test set",
-        _compared(report["table3"], TABLE3, published.TABLE3, report),
-        "Rows below the first are differences from it. PC counts notes; PI in semitones; IOI in 16ths.",
-        *(f"- {remark}" for remark in published.REMARKS),
-        "## Control: harmony and change with all four controls alike",
-        _curve(report),
-        "## Control response: latent distance rho of each aspect; the other controls at .5",
-        _controls(report["controls"]),
-        "## Reconstruction: greedy, from the posterior mean",
-        _reconstruction(report["reconstruction"]),
-    ]
-    return "\n\n".join(blocks)
+def kept(methods: Mapping[str, Means]) -> Table:
+    """How much of what went in a method keeps."""
+    return Table(
+        name="kept", title="What is kept", measures=KEPT, rows=_rows(methods, KEPT),
+        note="Of the melody's onsets, those at which a note begins, and those at which the same pitch begins; F1 of the"
+             " accompaniment's notes by onset and pitch; beats with the same chord. changed: 100 less the mean of"
+             " pitches and accompaniment notes.")
 
 
-def draw(report: Mapping, folder: Path) -> list[Path]:
-    """controls.png (what each control holds fast) and harmony.png (harmony against change)."""
-    values, response = report["controls"]["values"], report["controls"]["rho"]
-    panels = [(f"control: {control}", values, curves) for control, curves in response.items()]
-    drawn = [figures.lines_grid(folder / "controls.png", panels, xlabel="control", ylabel="latent distance rho",
-                                title="What each control holds fast")]
-    return [*drawn, _draw_harmony(report, folder / "harmony.png")] if report["evaluator"] else drawn
+def evaluators(found: Mapping[str, Mapping[str, float]]) -> Table:
+    """How often each evaluator is right."""
+    return Table(name="evaluators", title="The evaluators on these songs", measures=EVALUATORS, first="evaluator",
+                 rows=tuple(row(name, rates) for name, rates in found.items()))
 
 
-def _draw_harmony(report: Mapping, path: Path) -> Path:
-    """Both rates against the share of changed notes: CollageNet's controls as a line, every method as a point."""
-    steered = sorted(report["curve"], key=lambda row: row["changed"])
-    rows = [row for row in report["table1"] if row["changed"] is not None]
-    panels: list[tuple[str, list, dict]] = []
-    for rate, label in RATES.items():
-        if steered[0][rate] is not None:
-            line = ([row["changed"] for row in steered], [row[rate] for row in steered])
-            points = {row["method"]: ([row["changed"]], [row[rate]]) for row in rows}
-            panels.append((label, [], {"CollageNet, controls 1 to 0": line} | points))
-    return figures.lines_grid(path, panels, xlabel="share of notes changed", ylabel="share of pairs that pass",
-                              title="Harmony against change")
+def pairs(methods: Mapping[str, Means], distance: float) -> Table:
+    """Table 2."""
+    return Table(name="table2", title="Table 2: melody against accompaniment", measures=TABLE2,
+                 rows=_rows(methods, TABLE2, published.beside(published.TABLE2, distance)),
+                 note="PCH: pitch-class histograms; OH: onset histograms; KLD: divergence; OA: overlapping area; RE:"
+                      " steps at which both parts have the same state (onset, hold, rest).")
 
 
-# Tables --------------------------------------------------------------------------------------------------------------
+def parts(differences: Mapping[str, Means], distance: float) -> Table:
+    """Table 3."""
+    return Table(name="table3", title="Table 3: each part against the test set", measures=TABLE3,
+                 rows=_rows(differences, TABLE3, published.beside(published.TABLE3, distance)),
+                 note="Rows below the first are differences from it. PC counts notes; PI in semitones; IOI in 16ths.")
 
 
-def _table1(report: Mapping) -> str:
-    known = _published(published.TABLE1, report)
-    header = ["method"]
-    for name, label in RATES.items():
-        header += [label, "paper"] if name == "harmony_rate" else [label]
-    for label in RHO.values():
-        header += [label, "paper"]
-    header += [*KEPT.values(), "CollageNet at equal change"]
-    rows = []
-    for row in report["table1"]:
-        theirs = known.get(row["method"], {})
-        cells = [row["method"], _with_interval(row, "harmony_rate", 100, 1), _plain(theirs.get("harmony_rate"), 100, 2),
-                 _with_interval(row, "harmony_rate_key_matched", 100, 1)]
-        for name in RHO:
-            cells += [_with_interval(row, name, 1, 2), _plain(theirs.get(name), 1, 2)]
-        cells += [_plain(row[name], 100, 1) for name in KEPT]
-        rows.append([*cells, _at_equal_change(report["curve"], row)])
-    return markdown(header, rows)
+def controls_alike(steered: Mapping[str, Means]) -> Table:
+    """CollageNet with all four controls at one value."""
+    measures = RATES | RHO | KEPT
+    return Table(name="curve", title="Control: harmony and change with all four controls alike", measures=measures,
+                 rows=_rows(steered, measures), first="")
 
 
-def _at_equal_change(curve: Iterable[Mapping], row: Mapping) -> str:
-    """Both rates of the controls' curve at the row's share of changed notes, "-" where the curve does not reach it."""
-    steered = sorted(curve, key=lambda point: point["changed"])
-    change = [point["changed"] for point in steered]
-    if row["changed"] is None or not change[0] <= row["changed"] <= change[-1] or steered[0]["harmony_rate"] is None:
-        return "-"
-    return " / ".join(
-        f"{100 * np.interp(row['changed'], change, [point[rate] for point in steered]):.1f}"
-        for rate in RATES if steered[0][rate] is not None)
+def control_response(values: Sequence[float], response: Mapping[str, Mapping[str, Sequence[float]]]) -> Table:
+    """rho of each aspect as one control moves. response: {control: {aspect: [rho at each of `values`]}}."""
+    rows = [row(f"{control} {value:g}", {aspect: curve[i] for aspect, curve in curves.items()})
+            for control, curves in response.items() for i, value in enumerate(values)]
+    fall = [control for control, curves in response.items() if falls(curves[control])]
+    return Table(
+        name="controls", title="Control response: rho of each aspect; the other controls at .5", first="control",
+        measures={aspect: Measure(label=aspect, better="lower") for aspect in ASPECTS}, rows=tuple(rows),
+        note=f"Falls with every step of its own control: {', '.join(fall) or 'no aspect'}.")
 
 
-def _evaluators(found: Mapping) -> str:
-    if not found:
-        return "(none is trained in this run)"
-    labels = {"passes_real": "real pairs pass", "passes_random": "unrelated pairs pass",
-              "passes_key_matched": "transposed into key pass", "accuracy_random": "accuracy, random negatives",
-              "accuracy_key_matched": "accuracy, key-matched negatives"}
-    rows = [[stage, *(_plain(numbers[name], 100, 1) for name in labels)] for stage, numbers in found.items()]
-    return markdown(["%", *labels.values()], rows)
+def reconstruction(found: Mapping[str, Mapping[str, float]]) -> Table:
+    """Greedy reconstruction from the posterior mean. found: {row: {measure: rate}}."""
+    return Table(
+        name="reconstruction", title="Reconstruction: greedy, from the posterior mean", measures=RECONSTRUCTION,
+        rows=tuple(row(name, rates) for name, rates in found.items()), first="",
+        note="majority: always the training songs' most frequent symbol. all controls 1: unrelated pairs through the"
+             " actor that is told to keep everything, against the VAEs' own reconstruction of them.")
 
 
-def _compared(table: Iterable[Mapping], columns: Mapping[str, str], theirs: Mapping, report: Mapping) -> str:
-    """A table with the paper's number behind each of ours."""
-    known = _published(theirs, report)
-    rows = []
-    for row in table:
-        cells = [row["method"]]
-        for name in columns:
-            value = known.get(row["method"], {}).get(name)
-            cells.append(_with_interval(row, name, 1, 3) + (f"; {value:g}" if value is not None else ""))
-        rows.append(cells)
-    return markdown(["ours [interval]; paper", *columns.values()], rows)
+def at_equal_change(steered: Mapping[str, Means], means: Means) -> dict[str, float]:
+    """Both rates on the controls' curve at a method's share of changed notes; {} where the curve does not reach it."""
+    curve = sorted(steered.values(), key=lambda point: point["changed"][0])
+    change, own = [point["changed"][0] for point in curve], means["changed"][0]
+    if math.isnan(own) or not change[0] <= own <= change[-1]:
+        return {}
+    return {f"{rate}_equal_change": float(np.interp(own, change, [point[rate][0] for point in curve]))
+            for rate in RATES if rate in curve[0]}
 
 
-def _published(theirs: Mapping[str, Mapping], report: Mapping) -> dict[str, Mapping]:
-    """The paper's rows under our names: its data-driven row beside our 100 iterations, CollageNet beside our own."""
-    own = f"CollageNet, lambda {report['lambda']:g}"
-    ours = {"data-driven": "data-driven, 100 iterations", "CollageNet": own}
-    return {ours.get(name, name): row for name, row in theirs.items()}
-
-
-def _curve(report: Mapping) -> str:
-    rows = []
-    for row in report["curve"]:
-        rows.append([row["method"], *(_with_interval(row, name, 100, 1) for name in RATES),
-                     *(_plain(row[name], 1, 2) for name in RHO), *(_plain(row[name], 100, 1) for name in KEPT)])
-    return markdown(["", *RATES.values(), *RHO.values(), *KEPT.values()], rows)
-
-
-def _controls(controls: Mapping) -> str:
-    names, rows = list(controls["rho"]), []
-    for control, curves in controls["rho"].items():
-        for i, value in enumerate(controls["values"]):
-            own = ("falls" if falls(curves[control]) else "does not fall") if i == 0 else ""
-            rows.append([control if i == 0 else "", value, *(curves[name][i] for name in curves), own])
-    return markdown(["control", "c", *names, "own distance"], rows)
-
-
-def falls(values: list[float]) -> bool:
+def falls(values: Sequence[float]) -> bool:
     """Whether every value is below the one before."""
     return bool(np.all(np.diff(values) < 0))
 
 
-def _reconstruction(found: Mapping) -> str:
-    columns = {"ours": "ours", "majority": "majority", "controls_1": "all controls 1"}
-    rows = [[label, *(f"{100 * found[column][name]:.2f}" for column in columns)]
-            for name, label in RECONSTRUCTION.items()]
-    note = ("majority: always the training songs' most frequent symbol. all controls 1: unrelated pairs through the"
-            " actor that is told to keep everything, against the VAEs' own reconstruction of them.")
-    return markdown(["%", *columns.values()], rows) + "\n\n" + note
+def _rows(found: Mapping[str, Means], measures, paper: Mapping[str, Mapping[str, float]] | None = None) -> tuple:
+    paper = paper or {}
+    return tuple(row(name, _of(means, measures), paper.get(name)) for name, means in found.items())
 
 
-def _with_interval(row: Mapping, name: str, scale: float, digits: int) -> str:
-    if row[name] is None:
-        return "-"
-    low, high = row["ci"][name]
-    return f"{scale * row[name]:.{digits}f} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+def _of(means: Means, measures) -> dict[str, tuple[float, float, float]]:
+    return {name: means[name] for name in measures if name in means}
 
 
-def _plain(value: float | None, scale: float, digits: int) -> str:
-    return "-" if value is None else f"{scale * value:.{digits}f}"
+# Figures -------------------------------------------------------------------------------------------------------------
+
+
+def draw_controls(path: Path, *, values: Sequence[float],
+                  response: Mapping[str, Mapping[str, Sequence[float]]]) -> Path:
+    """How far each aspect moves as one control goes from 0 to 1, a panel for each control."""
+    panels = [(f"control: {control}", values, curves) for control, curves in response.items()]
+    return figures.lines_grid(path, panels, xlabel="control", ylabel="latent distance rho",
+                              title="How far each aspect moves as one control goes up")
+
+
+def draw_harmony(path: Path, *, methods: Mapping[str, Means], steered: Mapping[str, Means]) -> Path:
+    """Both rates against the share of changed notes: CollageNet's controls as a line, every method as a point."""
+    curve = sorted(steered.values(), key=lambda point: point["changed"][0])
+    shown = {name: means for name, means in methods.items() if not math.isnan(means["changed"][0])}
+    panels: list[tuple[str, list, dict]] = []
+    for rate, measure in RATES.items():
+        if rate in curve[0]:
+            line = ([point["changed"][0] for point in curve], [point[rate][0] for point in curve])
+            points = {name: ([means["changed"][0]], [means[rate][0]]) for name, means in shown.items()}
+            panels.append((measure.label, [], {"CollageNet, controls 1 to 0": line} | points))
+    return figures.lines_grid(path, panels, xlabel="share of notes changed", ylabel="share of pairs that pass",
+                              title="Harmony against change")

@@ -1,8 +1,8 @@
-"""VAEs that do not tell aspects apart: those of CollageNet-vanilla (paper 000, section 4.3 and Table 1).
+"""VAEs that do not tell aspects apart: those of CollageNet-vanilla (CollageNet, section 4.3 and Table 1).
 
-Each side has one latent, its only aspect, and no part of it that a user could hold fast. Same contract as the models of
-lite.py, ec2vae.py and polydis.py: `aspects`, `encode`, `losses`, `decode`, `teacher`; but no chords come out. The plain
-ones are built as the lite ones, the others as the published ones: a recurrent melody VAE and PianoTree-VAE.
+Each part has one latent, its only aspect, so there is nothing in it that a control could hold. Same contract as the
+VAEs of lite.py, ec2vae.py and polydis.py (see latent.vae), but no chords are decoded. The plain ones are built as the
+lite ones, the others as the published ones: a recurrent melody VAE and PianoTree-VAE.
 """
 
 from dataclasses import field
@@ -15,16 +15,16 @@ import jax.numpy as jnp
 from musicfusion import losses
 from musicfusion.codecs import melody, pianotree, polyphony
 from musicfusion.core.parallel import masked_mean
-from musicfusion.latent import soft
+from musicfusion.latent import soft_decode
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.nn.recurrent import LOG_VARIANCE, GRUCell, Linear, RecurrentEncoder, autoregress, logistic_teacher
-from musicfusion.systems.collagenet import hearing
+from musicfusion.systems.collagenet import lite_actor_critic
+from musicfusion.systems.collagenet.dataset import BEATS, STEPS
 from musicfusion.systems.collagenet.ec2vae import EPOCHS
 from musicfusion.systems.collagenet.lite import (
-    BEATS,
-    STEPS,
+    Batch,
     Notes,
-    likeliest_matrix,
+    greedy_matrix,
     note_heads,
     note_losses,
     notes_from_heads,
@@ -35,7 +35,13 @@ BIT_WEIGHTS = (1.0, 0.6, 0.4, 0.3, 0.3)  # of a duration's bits in PianoTree-VAE
 
 
 class PlainMelodyVAE(nn.Module):
-    """The lite melody VAE with one latent: the tokens are decoded from all of it."""
+    """The lite melody VAE with one latent: the tokens are decoded from all of it.
+
+    Attributes:
+        width, depth: of the blocks in encoder and decoder.
+        melody: the latent's size.
+        dtype: of the factors of matrix products.
+    """
 
     width: int = 128
     depth: int = 2
@@ -47,7 +53,7 @@ class PlainMelodyVAE(nn.Module):
         """The latent's size."""
         return {"melody": self.melody}
 
-    def teacher(self, fraction):
+    def teacher(self, fraction: jax.Array | float) -> float:
         """How much of the truth is fed while training: nothing is fed back here."""
         return 1.0
 
@@ -58,7 +64,7 @@ class PlainMelodyVAE(nn.Module):
         self.decoder = Blocks(self.width, self.depth, self.dtype)
         self.head = nn.Dense(melody.VOCABULARY)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """batch["melody"] int [B, 32] -> posterior (mean, std), each [B, melody]."""
         return self.summary(self.encoder(jax.nn.one_hot(batch["melody"], melody.VOCABULARY)))
 
@@ -66,22 +72,28 @@ class PlainMelodyVAE(nn.Module):
         """z [B, melody] -> [B, 32, 130]."""
         return self.head(self.decoder(self.steps(z))).astype(jnp.float32)
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+    def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
         """Negative log-likelihood of the tokens, nats per segment [B]."""
         del key, teacher
         return {"melody": losses.nll(jax.nn.log_softmax(self.logits(z)), batch["melody"])}
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
         return _with_rhythm(jnp.argmax(self.logits(z), -1))
 
-    def hear(self, z) -> dict[str, jax.Array]:
-        """The melody as actor and critic hear it (hearing.py)."""
-        return soft.melody(self.logits(z))
+    def soft_decode(self, z: jax.Array) -> dict[str, jax.Array]:
+        """z -> the decoded features of the melody (lite_actor_critic.py)."""
+        return soft_decode.melody(self.logits(z))
 
 
 class PlainAccompanimentVAE(nn.Module):
-    """The lite accompaniment VAE with one latent: notes in and out at their own pitch, chords unheard."""
+    """The lite accompaniment VAE with one latent: it reads and writes notes at their own pitch, and no chords.
+
+    Attributes:
+        width, depth: of the blocks in encoder and decoder.
+        accompaniment: the latent's size.
+        dtype: of the factors of matrix products.
+    """
 
     width: int = 128
     depth: int = 2
@@ -93,7 +105,7 @@ class PlainAccompanimentVAE(nn.Module):
         """The latent's size."""
         return {"accompaniment": self.accompaniment}
 
-    def teacher(self, fraction):
+    def teacher(self, fraction: jax.Array | float) -> float:
         """How much of the truth is fed while training: nothing is fed back here."""
         return 1.0
 
@@ -104,35 +116,40 @@ class PlainAccompanimentVAE(nn.Module):
         self.decoder = Blocks(self.width, self.depth, self.dtype)
         self.onset_head, self.duration_head = note_heads(self.dtype)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """batch: "pitch", "duration" [B, 32, 14] -> posterior (mean, std), each [B, accompaniment]."""
         matrix = _matrix(batch)
         return self.summary(self.encoder(jnp.concatenate([matrix > 0, jnp.log2(1 + matrix)], -1)))
 
-    def logits(self, z) -> Notes:
+    def logits(self, z: jax.Array) -> Notes:
         """z [B, accompaniment] -> the notes at their own pitch."""
         x = self.decoder(self.steps(z))
         return notes_from_heads(self.onset_head(x), self.duration_head(x))
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+    def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
         """Negative log-likelihoods, nats per segment [B]: onsets, durations (at real onsets)."""
         del key, teacher
         return note_losses(self.logits(z), _matrix(batch))
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" int32 [B, 32, 14]."""
-        pitch, duration = polyphony.slots_from_matrix(likeliest_matrix(self.logits(z)), jnp)
+        pitch, duration = polyphony.slots_from_matrix(greedy_matrix(self.logits(z)), jnp)
         return {"pitch": pitch, "duration": polyphony.cut(duration, jnp)}
 
-    def hear(self, z) -> dict[str, jax.Array]:
-        """The accompaniment as actor and critic hear it (hearing.py)."""
-        return hearing.back(self.logits(z).onsets)
+    def soft_decode(self, z: jax.Array) -> dict[str, jax.Array]:
+        """z -> the decoded features of the accompaniment (lite_actor_critic.py)."""
+        return lite_actor_critic.accompaniment(self.logits(z).onsets)
 
 
 class RecurrentMelodyVAE(nn.Module):
     """EC2-VAE with one latent: a BiGRU reads the tokens, one GRU that is fed each token writes them.
 
     The paper does not say how large its plain melody VAE is: `hidden` and the teacher's schedule are EC2-VAE's.
+
+    Attributes:
+        hidden: size of every GRU.
+        melody: the latent's size.
+        dtype: of the factors of matrix products.
     """
 
     hidden: int = 2048
@@ -144,7 +161,7 @@ class RecurrentMelodyVAE(nn.Module):
         """The latent's size."""
         return {"melody": self.melody}
 
-    def teacher(self, fraction) -> jax.Array:
+    def teacher(self, fraction: jax.Array | float) -> jax.Array:
         """Probability of feeding the truth at this fraction of the training, as for EC2-VAE."""
         return logistic_teacher(fraction, slope=2.3 * EPOCHS, midpoint=5 / EPOCHS)
 
@@ -154,26 +171,27 @@ class RecurrentMelodyVAE(nn.Module):
         self.cell = GRUCell((melody.VOCABULARY, self.melody), self.hidden, dtype=self.dtype)
         self.head = Linear(self.hidden, melody.VOCABULARY, self.dtype)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """batch["melody"] int [B, 32] -> posterior (mean, std), each [B, melody]."""
         return self.encoder(jax.nn.one_hot(batch["melody"], melody.VOCABULARY))
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
+    def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
         """Negative log-likelihood of the tokens, nats per segment [B].
 
-        key: for the coins, one a step for the whole batch; teacher: how likely each feeds the truth, else the argmax.
+        key: of the teacher-forcing mask, one draw a step for the whole batch. teacher: how likely a step feeds the
+        truth, else the argmax.
         """
         tokens = batch["melody"].astype(jnp.int32)
-        coins = jax.random.bernoulli(key, teacher, tokens.shape[1:])
-        return {"melody": losses.nll(self._scores(z, tokens, coins), tokens)}
+        mask = jax.random.bernoulli(key, teacher, tokens.shape[1:])
+        return {"melody": losses.nll(self._scores(z, tokens, mask), tokens)}
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: {"tokens": int32 [B, 32], "rhythm": int32 [B, 32]}."""
         unseen = jnp.zeros((z.shape[0], STEPS), jnp.int32)
         return _with_rhythm(jnp.argmax(self._scores(z, unseen, jnp.zeros(STEPS, bool)), -1))
 
-    def _scores(self, z, truth, coins) -> jax.Array:
-        """Log-probabilities [B, 32, 130]; coins [32]: feed the truth."""
+    def _scores(self, z, truth, teacher_forcing_mask) -> jax.Array:
+        """Log-probabilities [B, 32, 130]; teacher_forcing_mask [32]: where the truth is fed."""
         cell, head = self.cell(), self.head()
         fixed = cell.project(z, 1) + cell.bi
 
@@ -182,7 +200,8 @@ class RecurrentMelodyVAE(nn.Module):
             return h, head(h)
 
         start = jnp.tanh(self.start()(z))
-        return autoregress(step, start, melody.REST, melody.VOCABULARY, None, truth, coins).swapaxes(0, 1)
+        scores = autoregress(step, start, melody.REST, melody.VOCABULARY, None, truth, teacher_forcing_mask)
+        return scores.swapaxes(0, 1)
 
 
 class PianoTreeVAE(nn.Module):
@@ -211,7 +230,7 @@ class PianoTreeVAE(nn.Module):
         """The latent's size."""
         return {"accompaniment": self.accompaniment}
 
-    def teacher(self, fraction) -> jax.Array:
+    def teacher(self, fraction: jax.Array | float) -> jax.Array:
         """How much of `ceilings` holds at this fraction of the training."""
         return logistic_teacher(fraction)
 
@@ -221,22 +240,22 @@ class PianoTreeVAE(nn.Module):
         self.log_variance = Linear(2 * self.note_encoder.time, self.accompaniment, self.dtype)
         self.note_decoder = PianoTreeDecoder(self.accompaniment, self.embedding, dtype=self.dtype, **self.decoder)
 
-    def encode(self, batch) -> tuple[jax.Array, jax.Array]:
+    def encode(self, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """batch: slots "pitch", "duration" [B, 32, 14], cut at the segment's end -> (mean, std), [B, accompaniment]."""
         last = self.note_encoder(_grid(batch), self.note_decoder().embed)
         return self.mean()(last), jnp.exp(0.5 * jnp.clip(self.log_variance()(last), *LOG_VARIANCE))
 
-    def losses(self, z, batch, key, teacher) -> dict[str, jax.Array]:
-        """The published terms, means over the tokens of the batch, the same for all rows: [B] each.
+    def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
+        """The published terms, means over the tokens of the batch, the same for all examples: [B] each.
 
         pitch: of notes and EOS. duration: of the notes, their five bits weighted by BIT_WEIGHTS and added.
-        key: for the coins, one a decision for the whole batch; teacher: a scalar in 0..1, see `ceilings`.
+        key: of the teacher-forcing masks, one draw a decision for the whole batch. teacher: in 0..1, see `ceilings`.
         """
         grid, decoder = _grid(batch), self.note_decoder()
         shapes = {"summary": (STEPS,), "note": (STEPS, CHOICES)}
-        coins = {name: jax.random.bernoulli(key, ceiling * teacher, shape) for key, ceiling, (name, shape)
+        masks = {name: jax.random.bernoulli(key, ceiling * teacher, shape) for key, ceiling, (name, shape)
                  in zip(jax.random.split(key), self.ceilings, shapes.items(), strict=True)}
-        _, fed = decoder.choose(z, grid, coins)
+        _, fed = decoder.choose(z, grid, masks)
         pitch, bits = decoder.logits(z, fed)
         target = grid.swapaxes(0, 1)[:, :, 1:]  # [32, B, 15, 6], as the logits
         terms = {
@@ -246,7 +265,7 @@ class PianoTreeVAE(nn.Module):
         }
         return {name: jnp.broadcast_to(term, z.shape[:1]) for name, term in terms.items()}
 
-    def decode(self, z) -> dict[str, jax.Array]:
+    def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """Greedy: slots "pitch", "duration" uint8 [B, 32, 14]."""
         return self.note_decoder().greedy(z)
 

@@ -1,6 +1,6 @@
-"""Paper 001's generator and discriminator (sections 2.5 and 3.2); here, as everywhere, they are actor and critic.
+"""Generator G and discriminator D (Connective Fusion, sections 2.5 and 3.2), called actor and critic as in CollageNet.
 
-z is z_L + z_R [B, 128]. What G may change, D judges: a pair of four bars each.
+Both are perceptrons that read z = (z_L, z_R) [B, 2 d_z], a pair of four bars each. What G may change, D judges.
 """
 
 import flax.linen as nn
@@ -9,22 +9,15 @@ import jax.numpy as jnp
 
 from musicfusion.nn.mlp import DropoutMLP, Gate
 
-SIDES = ("left", "right")
 
-
-def parts(latent: int) -> dict[str, int]:
-    """Where the sides lie in z."""
-    return dict.fromkeys(SIDES, latent)
-
-
-def similarity_loss(rho: dict[str, jax.Array], style: jax.Array) -> jax.Array:
-    """L_dist, equation (7): both sides' rho, whatever the style. [B] each -> [B]."""
-    del style
-    return rho["left"] + rho["right"]
+def features(vae: dict, z: jax.Array) -> jax.Array:
+    """What actor and critic read: z itself."""
+    del vae
+    return z
 
 
 class Actor(nn.Module):
-    """G(z_L, z_R, s): a perceptron of five layers over what is given, simply concatenated, then the gate. (3.2.)"""
+    """G(z_L, z_R, s): a perceptron of five layers over its inputs, simply concatenated, then the gate (section 3.2)."""
 
     aspects: dict[str, int]
     hidden: int = 1024
@@ -32,15 +25,15 @@ class Actor(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: jax.Array, style: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, 128], style [B, d_s] -> z' [B, 128]."""
-        del row_keys  # nothing is dropped
+    def __call__(self, z: jax.Array, style: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
+        """z [B, 2 d_z], style [B, d_s] -> z' [B, 2 d_z]."""
+        del example_keys  # nothing is dropped
         x = DropoutMLP(self.hidden, self.layers, dtype=self.dtype, name="body")(jnp.concatenate([z, style], -1))
         return Gate(name="gate")(x, z)
 
 
 class Critic(nn.Module):
-    """D(z_L, z_R): the logit that one follows the other in a song, by a perceptron of five layers. (3.2.)"""
+    """D(z_L, z_R): the logit that R follows L in a song, by a perceptron of five layers (section 3.2)."""
 
     aspects: dict[str, int]
     hidden: int = 1024
@@ -48,8 +41,8 @@ class Critic(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, z: jax.Array, row_keys=None) -> jax.Array:
-        """z [B, 128] -> logits [B]."""
-        del row_keys
+    def __call__(self, z: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
+        """z [B, 2 d_z] -> logits [B]."""
+        del example_keys
         x = DropoutMLP(self.hidden, self.layers, dtype=self.dtype, name="body")(z)
         return nn.Dense(1, name="logit")(x)[:, 0]

@@ -1,18 +1,22 @@
-"""A user's two files -> one melody: the last four bars of the left one and the first four of the right one, joined."""
+"""A user's two songs -> one melody: the last four bars of the left one and the first four of the right one, joined."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicfusion.codecs import bars, melody, midi
+from musicfusion.codecs import bars, inputs, melody, midi
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
+from musicfusion.core.contracts import Sampler
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.task import Made
-from musicfusion.data.corpus import STEPS_PER_BEAT
-from musicfusion.systems.connective_fusion import methods, windows
-from musicfusion.systems.connective_fusion.windows import SIDES, STEPS
+from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
+from musicfusion.render import page, pianoroll
+from musicfusion.render.result import Picture, SampleResult
+from musicfusion.systems.connective_fusion import DECLARATION, dataset, judges
+from musicfusion.systems.connective_fusion.dataset import SIDES, STEPS
+from musicfusion.systems.connective_fusion.inference import CLASSIFIER, Inference
 
 VIOLIN = 40
 TEMPO, METRE = (0.0, 100.0), (0.0, 4, 4)  # of what is made up
@@ -20,11 +24,13 @@ OCTAVES = (0, 1, -1, 2, -2, 3, -3, 4, -4)
 
 
 class Side(NamedTuple):
-    """What comes from one file, or from none.
+    """What comes from one song, or from none.
 
-    symbols: int32 [64], what is joined; None where it is to be made up.  octaves: how far it was moved to be in range
-    rest: the melody beyond, notes int32 [n, 3], and how many steps it lasts: the left one's begins the song, the right
-    one's begins after the joined bars.  tempos, metres: rows (quarter, ...) from the side's own beginning.
+    symbols: int32 [64], the four bars at the joint; None where they are to be made up
+    octaves: by how many they were moved up to be in range
+    rest: the melody beyond, notes int32 [n, 3]: the left one's comes before the joined bars, the right one's after
+    steps: how long the rest lasts
+    tempos, metres: rows (quarter, ...) from the side's own beginning
     """
 
     symbols: np.ndarray | None
@@ -35,43 +41,36 @@ class Side(NamedTuple):
     metres: list
 
 
-class Program(NamedTuple):
-    """The compiled networks, with their parameters.
+class Piece(NamedTuple):
+    """What is to be joined, and the style [d_s]."""
 
-    encode: symbols int [n, 128] -> z [n, 128];  decode: the reverse
-    move: z [n, 128], style [n, d_s] -> z';  distance: z', z -> mean squared distance of both sides [n]
-    judge: symbols [n, 128] -> reality [n]; None without a trained classifier
-    """
+    left: Side
+    right: Side
+    style: np.ndarray
 
-    encode: Callable
-    decode: Callable
-    move: Callable
-    distance: Callable
-    judge: Callable | None
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Both sides."""
+        return self.left, self.right
 
 
-def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: int) -> Made:
-    """--inputs=left=...,right=... -> fused.mid, before.mid, every iteration, the style plane, piano rolls, sound."""
-    sides = [read_side(inputs[name], name) if name in inputs else made_up() for name in SIDES]
-    style, run = styles(controls["style"], config), program(config, results)
-    z = _encoded(sides, run, seed)
-    before = np.array(run.decode(z))
-    for side, part in zip(sides, np.split(before, 2, 1), strict=True):
-        if side.symbols is not None:
-            part[:] = side.symbols
-    moved = iterate(run, z, style[None], controls["iterations"])
-    steps = [before, *(np.asarray(run.decode(m)) for m in moved[1:])]
-    rows = [{"iteration": i, "z_distance": float(run.distance(m, z)[0]),
-             "reality": float(run.judge(s)[0]) if run.judge else None}
-            for i, (m, s) in enumerate(zip(moved, steps, strict=True))]
-    plane = _plane(run, z, config, controls["iterations"], seed) if config.sample.grid else []
-    return made(sides, [s[0] for s in steps], rows, plane, config, folder)
+def sampler(networks: Inference, *, style: int) -> Sampler:
+    """A Sampler (core.contracts) of these networks; style: d_s."""
+    return Sampler(read=functools.partial(read, style=style), generate=functools.partial(generate, networks))
 
 
-def read_side(file, side: str) -> Side:
-    """The melody of a MIDI file: the four bars at the joint, moved into the model's range by octaves, and the rest."""
-    score = midi.read(file)
-    midi.require_pitched(score, file)
+# Read -----------------------------------------------------------------------------------------------------------------
+
+
+def read(given: Mapping[str, Any], controls: Mapping[str, Any], *, style: int) -> Piece:
+    """The user's songs and the style as arrays. Raises MusicFusionError."""
+    left, right = (read_side(given[name], name) if name in given else no_side() for name in SIDES)
+    return Piece(left, right, styles(controls["style"], style))
+
+
+def read_side(source: inputs.Notes, side: str) -> Side:
+    """The melody of a song: the four bars at the joint, moved into the models' range by octaves, and the rest."""
+    score = inputs.read_score(source, side, pitched=True)
     part = bars.in_bars(pick_melody(score).notes, score)
     voice, steps, quarters = monophonic(part.notes), part.steps, part.steps / STEPS_PER_BEAT
     tempos = bars.cut_out(part.score.tempos.tolist(), part.begin + part.phase, quarters, quarters)
@@ -91,13 +90,13 @@ def read_side(file, side: str) -> Side:
     return Side(symbols, octaves, rest, max(steps - STEPS, 0), tempos, metres)
 
 
-def made_up() -> Side:
-    """A side that nobody gave."""
+def no_side() -> Side:
+    """A side that was not given."""
     return Side(None, 0, np.zeros((0, 3), np.int32), 0, [TEMPO], [METRE])
 
 
 def _octaves(tokens: np.ndarray) -> int:
-    """How many octaves up bring most notes into the model's range; of equally many the fewest."""
+    """How many octaves up bring most notes into the models' range; of equally many the fewest."""
     pitch = tokens[tokens < melody.HOLD].astype(int)
 
     def outside(octaves):
@@ -107,57 +106,72 @@ def _octaves(tokens: np.ndarray) -> int:
     return min(OCTAVES, key=outside)
 
 
-def styles(given, config) -> np.ndarray:
-    """The control as a vector [d_s]. Raises MusicFusionError where its numbers are neither one nor d_s."""
-    size = config.fusion.style
+def styles(given: float | Sequence[float], size: int) -> np.ndarray:
+    """The control as a vector [size]. Raises MusicFusionError where its numbers are neither one nor `size`."""
     numbers = np.atleast_1d(np.asarray(given, np.float32))
     if len(numbers) not in (1, size):
-        raise MusicFusionError(f"--controls: style has {len(numbers)} numbers: give one, or {size}")
+        raise MusicFusionError(f"control style has {len(numbers)} numbers: give one, or {size}")
     return np.broadcast_to(numbers, (size,)).copy()
 
 
-def program(config, results) -> Program:
-    """The networks of a run, compiled."""
-    networks = methods.Networks(config, results)
-
-    def judge(symbols):
-        return 1 / (1 + np.exp(-networks.logits(symbols)))
-
-    return Program(lambda symbols: networks.encode(symbols)[0], networks.decode, networks.move, networks.distance,
-                   judge if results.has("reality") else None)
+# Generate -------------------------------------------------------------------------------------------------------------
 
 
-def _encoded(sides: list[Side], run: Program, seed: int) -> np.ndarray:
-    """z [1, 128] of a pair: the posterior's mean; of a side that nobody gave, a draw from the prior."""
+def generate(networks: Inference, pieces: Sequence[Piece], controls: Mapping[str, Any],
+             seeds: Sequence[int]) -> list[SampleResult]:
+    """The joined melodies. controls: "iterations", "grid"; the style is in the piece."""
+    return [_generated(networks, piece, controls["iterations"], controls["grid"], seed)
+            for piece, seed in zip(pieces, seeds, strict=True)]
+
+
+def _generated(networks: Inference, piece: Piece, iterations: int, grid: int, seed: int) -> SampleResult:
+    z = _encoded(piece, networks, seed)
+    before = np.array(networks.decode(z))
+    for side, part in zip(piece.sides, np.split(before, 2, 1), strict=True):
+        if side.symbols is not None:
+            part[:] = side.symbols
+    moved = iterate(networks, z, piece.style[None], iterations)
+    versions = [before, *(np.asarray(networks.decode(m)) for m in moved[1:])]
+    judged = networks.has(CLASSIFIER)
+    trajectory = [{"iteration": i, "z_distance": float(networks.distance(m, z)[0]),
+                   "reality": float(judges.reality(networks.logits(symbols))[0]) if judged else None}
+                  for i, (m, symbols) in enumerate(zip(moved, versions, strict=True))]
+    cells = style_plane(networks, z, size=grid, style=len(piece.style), iterations=iterations, seed=seed)
+    return result(piece, [symbols[0] for symbols in versions], trajectory, cells)
+
+
+def _encoded(piece: Piece, networks: Inference, seed: int) -> np.ndarray:
+    """z [1, 2 d_z] of a pair: the posterior's mean; of a side that was not given, a draw from the prior."""
     silence = np.full(STEPS, melody.SYMBOLS - 1)
-    pair = np.concatenate([silence if side.symbols is None else side.symbols for side in sides])
-    halves, drawn = np.split(np.array(run.encode(pair[None])), 2, 1), np.random.default_rng(seed)
-    return np.concatenate([drawn.normal(size=z.shape).astype(np.float32) if side.symbols is None else z
-                           for side, z in zip(sides, halves, strict=True)], 1)
+    pair = np.concatenate([silence if side.symbols is None else side.symbols for side in piece.sides])
+    halves, rng = np.split(np.array(networks.encode(pair[None])[0]), 2, 1), np.random.default_rng(seed)
+    return np.concatenate([rng.normal(size=z.shape).astype(np.float32) if side.symbols is None else z
+                           for side, z in zip(piece.sides, halves, strict=True)], 1)
 
 
-def iterate(run: Program, z: np.ndarray, style: np.ndarray, times: int) -> list:
-    """z, G(z), G(G(z)), ...: [n, 128] each."""
+def iterate(networks: Inference, z: np.ndarray, style: np.ndarray, times: int) -> list[np.ndarray]:
+    """z, G(z), G(G(z)), ... (section 2.2.3): [n, 2 d_z] each."""
     found = [z]
     for _ in range(times):
-        found.append(run.move(found[-1], style))
+        found.append(networks.move(found[-1], style))
     return found
 
 
-def _plane(run: Program, z, config, times: int, seed: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-    """The style plane (figure 2b): rows of cells (style [d_s], symbols [128]) between four of {0, 1}^d_s."""
-    count, size = config.sample.grid, config.fusion.style
-    corners = _corners(size, seed)
-    at = np.linspace(0, 1, count) if count > 1 else np.zeros(1)
+def style_plane(networks: Inference, z: np.ndarray, *, size: int, style: int, iterations: int,
+                seed: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+    """The paper's figure 2b: `size` rows of cells (style [d_s], symbols [128]) between four corners of {0, 1}^d_s."""
+    if not size:
+        return []
+    at = np.linspace(0, 1, size) if size > 1 else np.zeros(1)
     mix = np.stack([np.outer(1 - at, 1 - at), np.outer(1 - at, at), np.outer(at, 1 - at), np.outer(at, at)], -1)
-    style = (mix @ corners).reshape(-1, size).astype(np.float32)
-    last = iterate(run, np.repeat(z, len(style), 0), style, max(times, 1))[-1]
-    made = np.asarray(run.decode(last)).reshape(count, count, -1)
-    return [list(zip(*row, strict=True)) for row in zip(style.reshape(count, count, size), made, strict=True)]
+    vectors = (mix @ corners(style, seed)).reshape(-1, style).astype(np.float32)
+    last = iterate(networks, np.repeat(z, len(vectors), 0), vectors, max(iterations, 1))[-1]
+    symbols = np.asarray(networks.decode(last)).reshape(size, size, -1)
+    return [list(zip(*row, strict=True)) for row in zip(vectors.reshape(size, size, style), symbols, strict=True)]
 
 
-def _corners(size: int, seed: int) -> np.ndarray:
-    """Four corners of the style's cube [4, d_s]: in two dimensions all of them, in more a draw of opposite ones."""
+def corners(size: int, seed: int) -> np.ndarray:
+    """Four corners of the cube of styles [4, size]: in two dimensions all of them, in more a draw of opposite ones."""
     rng = np.random.default_rng([seed, 1])
     axes = np.arange(size) % 2 if size <= 2 else rng.permutation(np.arange(size) % 2)
     turn = rng.integers(0, 2, size) if size > 2 else np.zeros(size, int)
@@ -165,94 +179,98 @@ def _corners(size: int, seed: int) -> np.ndarray:
                      for row in (0, 1) for column in (0, 1)], float)
 
 
-def song(sides: list[Side], symbols: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+# The result -----------------------------------------------------------------------------------------------------------
+
+
+def result(piece: Piece, versions: Sequence[np.ndarray], trajectory: Sequence[Mapping[str, Any]],
+           cells: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]) -> SampleResult:
+    """Everything about a joined melody. versions: symbols [128] before and after each iteration; cells: style_plane."""
+    songs = [song(piece, symbols) for symbols in versions]
+    names = ["before", *(f"iteration_{i}" for i in range(1, len(versions)))]
+    scores = {name: _score(piece, notes) for name, (notes, _) in zip(names, songs, strict=True)}
+    scores["fused"] = scores[names[-1]]
+    pictures = {"fused": Picture(title="Notes that changed are marked", draw=functools.partial(
+        pianoroll.compare, before=songs[0][1], after=songs[-1][1],
+        title="The eight bars around the joint, before and after"))}
+    if len(versions) > 2:
+        rows = [[(name.replace("_", " "), parts)] for name, (_, parts) in zip(names, songs, strict=True)]
+        pictures["iterations"] = _gallery(rows, "One iteration after the other")
+    if cells:
+        planes = [[(" ".join(f"{number:.2f}" for number in style), song(piece, symbols)) for style, symbols in row]
+                  for row in cells]
+        for i, row in enumerate(planes, start=1):
+            scores |= {f"grid/{i}_{j}": _score(piece, notes) for j, (_, (notes, _)) in enumerate(row, start=1)}
+        pictures["grid"] = _gallery([[(name, parts) for name, (_, parts) in row] for row in planes], "The style plane")
+    table = page.Table("How far each iteration is from the beginning, and how real it seems",
+                       ["iteration", "z-distance", "reality"],
+                       [[row["iteration"], row["z_distance"], row["reality"]] for row in trajectory])
+    return SampleResult(
+        title=DECLARATION.title, main="fused", scores=scores, pictures=pictures, tables=(table,),
+        players={"fused": "The joined melody", "before": "The two melodies, one after the other"},
+        metadata={"joint": (piece.left.steps + STEPS) // STEPS_PER_BEAT, "trajectory": list(trajectory),
+                  "z_distance": trajectory[-1]["z_distance"], "reality": trajectory[-1]["reality"]},
+        notices=_notices(piece))
+
+
+def _gallery(cells: list, title: str) -> Picture:
+    return Picture(title=title, draw=functools.partial(pianoroll.gallery, cells=cells, steps=2 * STEPS, title=title))
+
+
+def _notices(piece: Piece) -> tuple[str, ...]:
+    found = []
+    if any(side.symbols is not None for side in piece.sides):
+        found.append("the melodies were made one voice by their highest notes and quantised to 16ths")
+    found += [f"no {name} melody was given: its four bars are drawn from the prior"
+              for name, side in zip(SIDES, piece.sides, strict=True) if side.symbols is None]
+    return tuple(found)
+
+
+def song(piece: Piece, symbols: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Eight bars of symbols [128] between what is left of both songs -> notes int32 [n, 3]; the eight bars by side.
 
     Each side goes back to the octave that it came from.
     """
-    left, right = sides
+    left, right = piece.sides
     tokens = np.concatenate([melody.transpose(melody.from_symbols(part), -12 * side.octaves)
-                             for part, side in zip(np.split(symbols, 2), sides, strict=True)])
+                             for part, side in zip(np.split(symbols, 2), piece.sides, strict=True)])
     joined = melody.notes_from_tokens(tokens)
     whole = np.concatenate([
         left.rest, joined + np.array([left.steps, 0, 0], np.int32),
         right.rest + np.array([left.steps + 2 * STEPS, 0, 0], np.int32)])
-    return whole, windows.halves(joined)
+    return whole, dataset.halves(joined)
 
 
-def _score(sides: list[Side], notes: np.ndarray) -> Score:
+def _score(piece: Piece, notes: np.ndarray) -> Score:
     """One track; the left song's tempo and metre up to the joint, then the right one's."""
-    left, right = sides
+    left, right = piece.sides
     joint = (left.steps + STEPS) / STEPS_PER_BEAT
 
     def rows(of_left, of_right):
         return [row for row in of_left if row[0] < joint] + [(at + joint, *what) for at, *what in of_right]
 
-    tempos, metres = rows(left.tempos, right.tempos), rows(left.metres, right.metres)
-    return Score((from_notes("MELODY", VIOLIN, notes, velocity=100),), np.array(tempos), tuple(metres), "fused")
+    return melody_score(notes, "fused", tempos=rows(left.tempos, right.tempos), metres=rows(left.metres, right.metres),
+                        velocity=100)
 
 
-def made(sides, steps, rows, plane, config, folder: Path) -> Made:
-    """Writes the files; returns what the page shows. steps: symbols [128] before and after each iteration."""
-    from musicfusion.render import page, pianoroll
-    from musicfusion.render.players import players
-
-    songs = [song(sides, symbols) for symbols in steps]
-    scores = [_score(sides, notes) for notes, _ in songs]
-    names = ["before", *(f"iteration_{i}" for i in range(1, len(steps)))]
-    for name, score in zip([*names, "fused"], [*scores, scores[-1]], strict=True):
-        midi.write(folder / f"{name}.mid", score)
-    heard, sound = players(folder, {
-        "fused": ("The joined melody", scores[-1]),
-        "before": ("The two melodies, one after the other", scores[0])}) if config.sample.audio else ([], {})
-    facts = {"joint": sides[0].steps // STEPS_PER_BEAT + STEPS // STEPS_PER_BEAT, "trajectory": rows,
-             "z_distance": rows[-1]["z_distance"], "reality": rows[-1]["reality"], **sound,
-             "note": "the melodies were made one voice by their highest notes and quantised to 16ths"}
-    picture = pianoroll.compare(folder / "fused.png", songs[0][1], songs[-1][1],
-                                title="The eight bars around the joint, before and after")
-    sections: list = [*heard, page.Picture("Notes that changed are marked", picture)]
-    if len(steps) > 2:
-        cells = [[(name.replace("_", " "), parts)] for name, (_, parts) in zip(names, songs, strict=True)]
-        picture = pianoroll.gallery(folder / "iterations.png", cells, 2 * STEPS, "One iteration after the other")
-        sections.append(page.Picture("One iteration after the other", picture))
-    sections.append(page.Table("How far each iteration is from the beginning, and how real it seems",
-                               ["iteration", "z-distance", "reality"],
-                               [[row["iteration"], row["z_distance"], row["reality"]] for row in rows]))
-    if plane:
-        sections.append(page.Picture("The style plane: a file for each cell lies in grid/",
-                                     _write_plane(sides, plane, folder)))
-    return Made("fused.mid", sections, facts)
+def melody_score(notes: np.ndarray, name: str, *, tempos: Sequence[tuple] = (TEMPO,),
+                 metres: Sequence[tuple] = (METRE,), velocity: int = 80) -> Score:
+    """Notes int [n, 3] on the grid of 16ths as a violin's score."""
+    track = from_notes("MELODY", VIOLIN, notes, velocity=velocity)
+    return Score((track,), np.array(tempos), tuple(metres), name)
 
 
-def _write_plane(sides, plane, folder: Path) -> Path:
-    """grid/ROW_COLUMN.mid, and all of them in one picture."""
-    from musicfusion.render import pianoroll
-
-    (folder / "grid").mkdir()
-    cells: list[list[tuple[str, dict]]] = []
-    for i, row in enumerate(plane):
-        cells.append([])
-        for j, (style, symbols) in enumerate(row):
-            notes, parts = song(sides, symbols)
-            midi.write(folder / "grid" / f"{i + 1}_{j + 1}.mid", _score(sides, notes))
-            cells[-1].append((" ".join(f"{number:.2f}" for number in style), parts))
-    return pianoroll.gallery(folder / "grid.png", cells, 2 * STEPS, "The style plane")
-
-
-def examples(config, corpus, folder: Path) -> list[dict[str, str]]:
-    """A few pairs of test songs as files that `sample` takes: [{"left", "right"}], eight bars of each."""
-    found = windows.windows(corpus, "test", config.seed)
+def demo_inputs(corpus: Corpus, folder: Path, *, count: int, seed: int) -> list[dict[str, str]]:
+    """A few pairs of test songs as files for the sampler: [{"left", "right"}], eight bars of each."""
+    found = dataset.windows(corpus, "test", seed)
     _, first = np.unique(found["song"], return_index=True)
-    count = min(config.sample.examples, len(first) - 1)
     written = []
-    for i in range(count):
+    for i in range(min(count, len(first) - 1)):
         files = {}
         for side, k in zip(SIDES, (i, i + 1), strict=True):
             begin = int(found["start"][first[k]]) * STEPS_PER_BEAT
             notes = melody.notes_from_tokens(melody.without_carry(corpus.arrays["melody"][begin : begin + 2 * STEPS]))
             path = folder / f"{i + 1}-{side}.mid"
-            track = from_notes("MELODY", VIOLIN, notes)
-            midi.write(path, Score((track,), np.array([TEMPO]), (METRE,), path.stem))
+            midi.write(path, melody_score(notes, path.stem))
             files[side] = str(path)
         written.append(files)
     return written

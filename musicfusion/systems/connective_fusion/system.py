@@ -1,124 +1,249 @@
 """Connective Fusion as a system: its corpus, its stages, its modules, and what it does for a user."""
 
+import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
-from musicfusion.core.task import Stage, System
+from musicfusion.codecs import melody
+from musicfusion.codecs.score import Score
+from musicfusion.core.contracts import Sampler, Stage, System
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.results import Trained
 from musicfusion.data import cache, sources
-from musicfusion.data.corpus import joined
-from musicfusion.latent import fusion, table, vae
+from musicfusion.data.corpus import Corpus, joined
+from musicfusion.latent import actor_critic as latent_actor_critic
+from musicfusion.latent import vae
 from musicfusion.systems.connective_fusion import (
     DECLARATION,
     actor_critic,
+    dataset,
     evaluation,
-    latents,
-    methods,
-    nets,
-    reality,
+    inference,
+    judges,
+    lite,
+    lite_actor_critic,
+    lstm_vae,
+    objective,
     sampling,
-    windows,
 )
+from musicfusion.systems.connective_fusion.pairs import PairVAE, parts
+
+VAES: dict[str, Callable[..., nn.Module]] = {"lite": lite.MelodyVAE, "lstm": lstm_vae.LSTMVAE}
+PLAYERS = {"lite": lite_actor_critic, "perceptron": actor_critic}
 
 
-def corpus(config):
-    """The melodies at each of the places that config.data.root names, by commas; all of music21's where it is ""."""
-    places = [place for place in config.data.root.split(",") if place] or list(sources.COLLECTIONS)
-    found = joined([cache.load(place, limit=config.data.songs, source=sources.melodies) for place in places])
-    windows.require_pairs(found, config)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Networks:
+    """All modules that a config names. features: (the VAE's parameters, z) -> what actor and critic read."""
+
+    pair_vae: PairVAE
+    actor: nn.Module
+    critic: nn.Module
+    features: Callable
+    classifier: judges.RealityClassifier
+
+
+def build(config: ConfigDict) -> Networks:
+    """The networks. Raises MusicFusionError for a model that is unknown, or that does not fit the other."""
+    group = config.fusion
+    if config.melody_vae.model not in VAES:
+        raise MusicFusionError(f"melody_vae.model = {config.melody_vae.model!r} is unknown: use {' or '.join(VAES)}")
+    if group.model not in PLAYERS:
+        raise MusicFusionError(f"fusion.model = {group.model!r} is unknown: use {' or '.join(PLAYERS)}")
+    if group.model == "lite" and config.melody_vae.model != "lite":
+        raise MusicFusionError("fusion.model = 'lite' needs a latent that lies in time: use melody_vae.model = 'lite'")
+    pair_vae = PairVAE(side=VAES[config.melody_vae.model](**config.melody_vae.size))
+    lite_features = functools.partial(lite_actor_critic.features, pair_vae.side)
+    aspects = parts(pair_vae.latent)
+    return Networks(
+        pair_vae=pair_vae,
+        actor=PLAYERS[group.model].Actor(aspects, **group.actor),
+        critic=PLAYERS[group.model].Critic(aspects, **group.critic),
+        features=lite_features if group.model == "lite" else actor_critic.features,
+        classifier=judges.RealityClassifier(**config.reality_classifier.size))
+
+
+def corpus(config: ConfigDict) -> Corpus:
+    """The melodies at each data root that config.data.root names, by commas; all of music21's where it is ""."""
+    roots = [root for root in config.data.root.split(",") if root] or list(sources.COLLECTIONS)
+    found = joined([cache.load(root, limit=config.data.songs, source=sources.melodies) for root in roots])
+    dataset.require_pairs(found, config.data.split, **_measured(config))
     return found
 
 
-def stages(config) -> tuple[Stage, ...]:
-    """melody_vae -> latents -> fusion; then reality, which needs none of them.
+def _measured(config: ConfigDict) -> dict[str, int]:
+    """Which windows are measured (dataset.measured)."""
+    return {"seed": config.seed, "count": config.evaluate.windows, "batch": config.evaluate.batch}
 
-    Where config.evaluate.compare asks for it, then G at the other lambdas, and the reality model of Latent Perturb.
+
+# Stages ---------------------------------------------------------------------------------------------------------------
+
+
+def stages(config: ConfigDict) -> tuple[Stage, ...]:
+    """melody_vae -> latents -> fusion; then reality_classifier, which needs none of them.
+
+    Where config.train.baselines asks for it, then G at the other lambdas, and Latent Perturb's own classifier.
     """
-    side = nets.model(config)
-    rows = config.latents.windows * config.latents.transpositions + config.latents.validation
-    own = (
-        Stage(
-            name="melody_vae",
-            task=vae.task(side, config.melody_vae, nets.counts),
-            steps=config.melody_vae.steps,
-            batch=config.melody_vae.batch,
-            data=lambda corpus, results: windows.resident(corpus, config, "train-1", "validation-1"),
-            examples=windows.examples,
-            best="loss",
-            show=show_reconstruction,
-        ),
-        Stage(
-            name="latents",
-            needs=("melody_vae",),
-            task=table.task(functools.partial(nets.encode_batch, side), 2 * nets.latent(side), config.latents.floor),
-            steps=-(-rows // config.latents.batch),
-            batch=config.latents.batch,
-            shuffled=False,
-            data=lambda corpus, results: latents.resident(corpus, config, results),
-            examples=latents.examples,
-        ),
-        _fusion(config, side, "fusion"),
-        _reality(config, "reality", "2"),
+    networks = build(config)
+    main, others = _main_and_others(config)
+    found = (
+        _melody_vae(config, networks), _latents(config, networks), _fusion(config, networks, *main),
+        _classifier(config, networks, inference.CLASSIFIER, "2"),
     )
-    if not config.evaluate.compare:
-        return own
-    others = [(distance, name) for distance, name in methods.sweep(config) if name != "fusion"]
-    return (*own, *(_fusion(_at(config, distance), side, name) for distance, name in others),
-            _reality(config, "reality_1", "1"))
+    if not config.train.baselines:
+        return found
+    return (*found, *(_fusion(config, networks, *other) for other in others),
+            _classifier(config, networks, inference.RIVAL, "1"))
 
 
-def _fusion(config, side, name: str) -> Stage:
-    """G against D."""
-    actor, critic = nets.actor_and_critic(config, side)
+def actors(distance: float, others: Sequence[float]) -> list[tuple[float, str]]:
+    """Every lambda, ascending, with the stage of its actor; that of `distance`, the config's own, is "fusion"."""
+    values = sorted({float(distance), *map(float, others)})
+    return [(value, inference.ACTOR if value == distance else f"{inference.ACTOR}_{value}") for value in values]
+
+
+def _main_and_others(config: ConfigDict) -> tuple[tuple[float, str], list[tuple[float, str]]]:
+    found = actors(config.fusion.distance, config.train.lambdas)
+    (main,) = (actor for actor in found if actor[1] == inference.ACTOR)
+    return main, [actor for actor in found if actor != main]
+
+
+def _melody_vae(config: ConfigDict, networks: Networks) -> Stage:
+    """The VAE of four bars."""
+    group = config.melody_vae
+    return Stage(
+        name="melody_vae",
+        task=objective.melody_vae(networks.pair_vae.side, kl=group.kl, kl_midpoint=group.kl_midpoint,
+                                  free_nats=group.free_nats, optimizer=group.optimizer, steps=group.steps),
+        steps=group.steps,
+        batch=group.batch,
+        data=lambda corpus, trained: dataset.resident(corpus, "train-1", "validation-1", seed=config.seed),
+        examples=dataset.side_examples,
+        best="loss",
+        show=show_reconstruction,
+    )
+
+
+def _table(config: ConfigDict, corpus: Corpus) -> tuple[dataset.Columns, int]:
+    group = config.latents
+    return dataset.latent_table(corpus, count=group.windows, validation=group.validation, copies=group.transpositions,
+                                seed=config.seed)
+
+
+def _latents(config: ConfigDict, networks: Networks) -> Stage:
+    """The latents of pairs, computed once."""
+    return Stage(
+        name="latents",
+        needs=("melody_vae",),
+        task=objective.latents(networks.pair_vae, floor=config.latents.floor),
+        batch=config.latents.batch,
+        data=lambda corpus, trained: dataset.table_resident(corpus, *_table(config, corpus), trained),
+        examples=dataset.table_examples,
+    )
+
+
+def _fusion(config: ConfigDict, networks: Networks, distance: float, name: str) -> Stage:
+    """G against D, at one lambda."""
+    group = config.fusion
     return Stage(
         name=name,
         needs=("melody_vae", "latents"),
-        task=fusion.task(actor, critic, nets.hear(config, side), functools.partial(nets.decode, side),
-                         actor_critic.similarity_loss, config.fusion),
-        steps=config.fusion.steps,
-        batch=config.fusion.batch,
-        data=lambda corpus, results: latents.encoded(corpus, config, results),
-        examples=functools.partial(fusion.examples, cut=nets.latent(side), knobs=config.fusion.style,
-                                   noise=config.fusion.noise),
+        task=objective.fusion(
+            pair_vae=networks.pair_vae, actor=networks.actor, critic=networks.critic, features=networks.features,
+            loss_weights=group.weights, prior=group.prior, distance=distance, diversity=group.diversity,
+            margin=group.margin, critic_updates=group.critic_updates, actor_start=group.actor_start,
+            actor_rate=group.actor_rate, optimizer=group.optimizer, steps=group.steps),
+        steps=group.steps,
+        batch=group.batch,
+        data=lambda corpus, trained: dataset.latent_resident(*_table(config, corpus), trained),
+        examples=functools.partial(latent_actor_critic.examples, cut=networks.pair_vae.latent, controls=group.style,
+                                   noise=group.noise),
         show=show_fusion,
     )
 
 
-def _reality(config, name: str, part: str) -> Stage:
-    """A classifier that learns from train-1 or train-2."""
+def _classifier(config: ConfigDict, networks: Networks, name: str, part: str) -> Stage:
+    """A reality classifier that learns from train-1 or train-2."""
+    group = config.reality_classifier
     return Stage(
         name=name,
-        task=reality.task(reality.Reality(**dict(config.reality.size)), config.reality),
-        steps=config.reality.steps,
-        batch=config.reality.batch,
-        data=lambda corpus, results: windows.resident(corpus, config, f"train-{part}", f"validation-{part}"),
-        examples=reality.examples,
+        task=judges.task(networks.classifier, optimizer=group.optimizer, steps=group.steps),
+        steps=group.steps,
+        batch=group.batch,
+        data=lambda corpus, trained: dataset.resident(corpus, f"train-{part}", f"validation-{part}", seed=config.seed),
+        examples=dataset.pair_examples,
         best="loss",
     )
 
 
-def _at(config, distance: float):
-    """The config with another lambda."""
-    changed = config.copy_and_resolve_references()
-    changed.fusion.distance = distance
-    return changed
-
-
-def show_reconstruction(batch, made) -> list:
+def show_reconstruction(batch: dict, generated: dict) -> list[tuple[str, Score, Score]]:
     """Sides and their reconstructions: (title, before, after)."""
-    pairs = zip(batch["melody"], made["melody"], strict=True)
-    return [(f"reconstruction_{row}", {"melody": windows.notes(before)}, {"melody": windows.notes(after)})
-            for row, (before, after) in enumerate(pairs)]
+    return _shown("reconstruction", batch["melody"], generated["melody"])
 
 
-def show_fusion(batch, made) -> list:
+def show_fusion(batch: dict, generated: dict) -> list[tuple[str, Score, Score]]:
     """Unrelated pairs and what the actor makes of them: (title, before, after)."""
     del batch
-    eight = [np.concatenate([made[when][side] for side in windows.SIDES], 1) for when in ("before", "after")]
-    return [(f"fusion_{row}", *(windows.halves(windows.notes(symbols[row])) for symbols in eight))
-            for row in range(len(eight[0]))]
+    return _shown("fusion", *(np.concatenate([generated[when][side] for side in dataset.SIDES], 1)
+                              for when in ("before", "after")))
 
 
-SYSTEM = System(
-    DECLARATION, corpus, windows.SPLITS, stages, nets.modules, evaluation.evaluate, sampling.sample, sampling.examples
-)
+def _shown(name: str, before: np.ndarray, after: np.ndarray) -> list[tuple[str, Score, Score]]:
+    found = []
+    for i, pair in enumerate(zip(before, after, strict=True)):
+        first, second = (sampling.melody_score(dataset.notes(symbols), f"{name}_{i}") for symbols in pair)
+        found.append((f"{name}_{i}", first, second))
+    return found
+
+
+# What it does ---------------------------------------------------------------------------------------------------------
+
+
+def modules(config: ConfigDict) -> dict[str, dict]:
+    """Abstract parameters of each module; nothing is allocated."""
+    networks = build(config)
+    side, latent = networks.pair_vae.side, networks.pair_vae.latent
+    key, silence = jax.random.key(0), jnp.full((1, dataset.STEPS), melody.SYMBOLS - 1, jnp.int32)
+    shapes = {"melody_vae": jax.eval_shape(functools.partial(vae.init, side), key, {"melody": silence})}
+    z, style = jnp.zeros((1, 2 * latent)), jnp.zeros((1, config.fusion.style))
+    read = jax.eval_shape(networks.features, shapes["melody_vae"], z)
+    shapes["actor"] = jax.eval_shape(networks.actor.init, key, read, style)["params"]
+    shapes["critic"] = jax.eval_shape(networks.critic.init, key, read)["params"]
+    shapes["reality_classifier"] = jax.eval_shape(networks.classifier.init, key, silence, silence)["params"]
+    return shapes
+
+
+def _inference(config: ConfigDict, trained: Trained, batch: int) -> inference.Inference:
+    networks = build(config)
+    return inference.Inference(pair_vae=networks.pair_vae, actor=networks.actor, features=networks.features,
+                               classifier=networks.classifier, trained=trained, batch=batch)
+
+
+def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+    """The paper's curves on the songs of config.data.split."""
+    return evaluation.evaluate(
+        corpus, _inference(config, trained, config.evaluate.batch),
+        actors=actors(config.fusion.distance, config.train.lambdas), distance=config.fusion.distance,
+        style=config.fusion.style, preset=config.preset, split=config.data.split, **_measured(config))
+
+
+def sampler(config: ConfigDict, trained: Trained) -> Sampler:
+    """Joins two melodies; every pair is a batch of its own, so that no other one bears on it."""
+    return sampling.sampler(_inference(config, trained, 1), style=config.fusion.style)
+
+
+def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:
+    """A few pairs of test songs."""
+    return sampling.demo_inputs(corpus, folder, count=config.sample.examples, seed=config.seed)
+
+
+SYSTEM = System(declaration=DECLARATION, corpus=corpus, splits=dataset.SPLITS, stages=stages, modules=modules,
+                evaluate=evaluate, sampler=sampler, demo_inputs=demo_inputs)

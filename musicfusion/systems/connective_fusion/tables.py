@@ -1,133 +1,189 @@
-"""The report of paper 001's figures as text and pictures."""
+"""What was measured as the tables and figures of an Evaluation: pure functions."""
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from musicfusion.core.evaluation import Evaluation, Measure, Table, row
 from musicfusion.metrics import transitions
 from musicfusion.render import figures
-from musicfusion.render.tables import markdown
+from musicfusion.systems.connective_fusion import published
 
 STATISTICS = {"key": "key", "mean_pitch": "mean pitch", "mean_duration": "mean duration", "pitch": "pitch transition",
               "duration": "duration transition"}
-METRICS = {"reality": "reality", **STATISTICS}
+COMPARED = {"reality": "reality", **STATISTICS}
 INPUTS = {"test": "pairs of test songs", "prior": "pairs drawn from the prior"}
+LIMITS = (1, 3)  # of z-distance, which the paper names
+
+CURVE = {
+    "z_distance": Measure(label="z-distance", digits=2),
+    "reality": Measure(label="reality", better="higher"),
+    "accepted": Measure(label="accepted", unit="%", scale=100, digits=1, better="higher"),
+    **{name: Measure(label=label, better="higher") for name, label in STATISTICS.items()},
+}
+CLASSIFIER = {
+    "real": Measure(label="mean on real pairs"),
+    "accuracy": Measure(label="accuracy", better="higher"),
+    "shuffled": Measure(label="mean on shuffled pairs"),
+}
+EQUAL_DISTANCE = {
+    "higher": Measure(label="Connective Fusion is higher at", digits=0),
+    "separated": Measure(label="with separate intervals at", digits=0),
+    "points": Measure(label="of points", digits=0),
+}
+STYLE = {
+    "different": Measure(label="outputs that differ"),
+    "symbols": Measure(label="symbols that differ"),
+    "neighbours": Measure(label="between neighbours"),
+    "far": Measure(label="between opposite corners"),
+    "z_distance": Measure(label="z-distance"),
+}
+DISTANCES = {f"below_{limit}": Measure(label=f"below {limit}") for limit in LIMITS}
+RECONSTRUCTION = {
+    "symbol_accuracy": Measure(label="symbols", better="higher"),
+    "onset_accuracy": Measure(label="onsets", better="higher"),
+    "kl": Measure(label="KL", unit="nats a side"),
+}
 
 
-def text(report: Mapping) -> str:
-    """The whole report as Markdown."""
-    data, reality, style = report["data"], report["reality"], report["style"]
-    paper, histogram = report["paper"], report["histogram"]
-    blocks = [
-        f"# Connective Fusion, preset {report['preset']}",
-        f"{report['windows']} windows of {report['songs']} songs ({data['split']} split of {data['source']})."
-        " In brackets: 95 % bootstrap intervals over songs. The paper reports curves, not tables.",
-        "## Reality",
-        markdown(["", "ours", "paper"], [
-            ["mean on real pairs", reality["mean"], paper["reality_mean"]],
-            ["accuracy, real and shuffled pairs", reality["accuracy"], paper["reality_accuracy"]],
-            ["mean on shuffled pairs", reality["mean_shuffled"], None]]),
-        "How likely a pair is a real one, by a classifier that learned from songs of its own.",
-        *(block for name, label in INPUTS.items()
-          for block in (f"## {label.capitalize()}", _curve(report["curves"][name], report["real"]))),
-        "Statistics: Pearson's correlation of the transitions from left to right with those of these real pairs. More"
-        " than real pairs of other songs (validation-2) have is not to be had.",
-        "## Ours and Latent Perturb at equal z-distance",
-        compared(report["curves"]),
-        "## Style",
-        markdown(["", "share"], [
-            ["outputs that differ between two random styles", style["different"]],
-            ["their symbols that differ", style["symbols_different"]],
-            ["symbols that differ between neighbours on a 5 x 5 plane", style["neighbours"]],
-            ["symbols that differ between its opposite corners", style["far"]]]),
-        "## z-distance of sides within a song and across songs",
-        markdown(["", "within", "across"], [
-            [f"below {limit}", histogram[f"intra_below_{limit}"][0], histogram[f"inter_below_{limit}"][0]]
-            for limit in (1, 3)]),
-        "## Reconstruction: greedy, from the posterior mean",
-        markdown(["symbols", "onsets", "KL, nats a side"], [[report["reconstruction"][name] for name in
-                                                               ("symbol_accuracy", "onset_accuracy", "kl")]]),
-    ]
-    return "\n\n".join(blocks)
+class Point(NamedTuple):
+    """One point of a curve: a method at a setting, applied so often; values: measure -> mean, low, high."""
+
+    method: str
+    setting: str
+    iteration: int
+    values: Mapping[str, tuple[float, float, float]]
+
+    @property
+    def line(self) -> str:
+        """Which curve it is on."""
+        return f"{self.method}{', ' if self.setting else ''}{self.setting}"
+
+    @property
+    def name(self) -> str:
+        """Its row's name."""
+        return f"{self.line} x {self.iteration}" if self.iteration else self.line
 
 
-def _curve(rows: Iterable[Mapping], real: Iterable[Mapping]) -> str:
-    table = [[_name(row), _number(row, "z_distance", 2), *(_number(row, name, 3) for name in METRICS)]
-             for row in (*real, *rows)]
-    return markdown(["method", "z-distance", *METRICS.values()], table)
+def evaluation(*, preset: str, data: Mapping, settings: Mapping, classifier: Mapping[str, float],
+               real: Sequence[Point], curves: Mapping[str, Sequence[Point]], style: Mapping[str, float],
+               histogram: Mapping[str, list[float]], reconstruction: Mapping[str, float],
+               matrices: Mapping[str, Mapping[str, np.ndarray]]) -> Evaluation:
+    """All that evaluation.py measured, put into its tables and figures."""
+    compared = equal_distance_table(curves)
+    return Evaluation(
+        system="connective_fusion", preset=preset, title=f"Connective Fusion, preset {preset}",
+        about=f"{data['examples']} windows of {data['songs']} songs ({data['split']} split of {data['source']})."
+              " Intervals are over songs. But for two numbers of its reality classifier the paper has curves only.",
+        data=data, settings=settings,
+        headlines=tuple(("test", name, "reality") for name in (
+            f"Connective Fusion, lambda {settings['lambda']:g} x 1", "random pairs", "real pairs")),
+        tables=(
+            Table(name="reality_classifier", title="Reality", measures=CLASSIFIER, first="classifier",
+                  rows=(row("reality classifier", classifier, published.REALITY_CLASSIFIER),),
+                  note="Reality is how likely a pair is a real one, by a classifier that learned from songs of its own."
+                       " Accuracy: on real and shuffled pairs."),
+            *(curve_table(name, label, [*real, *curves[name]]) for name, label in INPUTS.items()),
+            *([compared] if compared.rows else []),
+            Table(name="style", title="Style", measures=STYLE, rows=(row("Connective Fusion", style),),
+                  note="Shares of outputs, and of their symbols, that differ between two random styles; shares of"
+                       " symbols that differ between neighbours on a plane of 5 x 5 styles, and between its opposite"
+                       " corners; z-distance between the outputs of two random styles."),
+            Table(name="distances", title="z-distance of sides", measures=DISTANCES, first="sides", rows=tuple(
+                row(label, {f"below_{limit}": histogram[f"{name}_below_{limit}"][0] for limit in LIMITS})
+                for name, label in (("within", "within a song"), ("across", "across songs"))),
+                note="Shares of pairs of sides whose z-distance is below 1 and below 3; identical sides are left out."),
+            Table(name="reconstruction", title="Reconstruction", measures=RECONSTRUCTION, first="model",
+                  rows=(row("melody VAE", reconstruction),),
+                  note="Greedy, from the posterior mean: shares of symbols, and of onsets, that come back."),
+        ),
+        remarks=() if compared.rows else (
+            "Latent Perturb was not trained in this run: `--config.train.baselines=true` trains it.",),
+        details={"histogram": {name: histogram[name] for name in ("edges", "within", "across")}},
+        figures=drawings(curves, histogram, matrices),
+    )
 
 
-def _name(row: Mapping) -> str:
-    times = f" x {row['iteration']}" if row["iteration"] else ""
-    return f"{row['method']}{', ' if row['setting'] else ''}{row['setting']}{times}"
+def curve_table(name: str, label: str, points: Sequence[Point]) -> Table:
+    """A row for each point of the curves."""
+    return Table(name=name, title=label.capitalize(), measures=CURVE,
+                 rows=tuple(row(point.name, point.values) for point in points),
+                 note="Accepted: pairs that the classifier takes for real ones. Statistics: Pearson's correlation of"
+                      " the transitions from left to right with those of the real pairs, which stay the same in all"
+                      " draws of the intervals. x N: after N iterations, or N perturbations.")
 
 
-def _number(row: Mapping, name: str, digits: int) -> str:
-    low, high = row["ci"][name]
-    return f"{row[name]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def compared(curves: Mapping[str, list[Mapping]]) -> str:
-    """Each point of Latent Perturb against our best one at no greater a z-distance, by metric."""
+def equal_distance_table(curves: Mapping[str, Sequence[Point]]) -> Table:
+    """Each point of Latent Perturb against the best one of Connective Fusion at no greater a z-distance, by measure."""
     rows = []
     for name, label in INPUTS.items():
-        ours, theirs = (envelope(curves[name], method) for method in ("Connective Fusion", "Latent Perturb"))
-        if not (ours and theirs):
-            continue
-        for metric, words in METRICS.items():
-            won, clearly, places = equal_distance(ours, theirs, metric)
-            rows.append([label, words, f"{won} of {places}", f"{clearly} of {places}"])
-    if not rows:
-        return "(Latent Perturb is not trained in this run: `--config.evaluate.compare=true`)"
-    return markdown(["inputs", "metric", "ours is higher at", "with intervals apart at"], rows)
+        ours, theirs = (by_distance(curves[name], method) for method in ("Connective Fusion", "Latent Perturb"))
+        if ours and theirs:
+            for measure, words in COMPARED.items():
+                counts = equal_distance(ours, theirs, measure)
+                rows.append(row(f"{label}, {words}", dict(zip(EQUAL_DISTANCE, counts, strict=True))))
+    return Table(name="equal_distance", title="Connective Fusion and Latent Perturb at equal z-distance",
+                 measures=EQUAL_DISTANCE, rows=tuple(rows), first="inputs, measure",
+                 note="Points of Latent Perturb at which the best point of Connective Fusion with no greater a"
+                      " z-distance is higher; points nearer than any of Connective Fusion are left out.")
 
 
-def envelope(rows: Iterable[Mapping], method: str) -> list[Mapping]:
-    """A method's points by z-distance."""
-    return sorted((row for row in rows if row["method"] == method), key=lambda row: row["z_distance"])
+def by_distance(points: Iterable[Point], method: str) -> list[Point]:
+    """A method's points, nearest first."""
+    return sorted((point for point in points if point.method == method), key=_distance)
 
 
-def equal_distance(ours: list[Mapping], theirs: list[Mapping], metric: str) -> tuple[int, int, int]:
-    """At how many of the other method's points ours is higher at no greater a z-distance, and its interval above the
-    other's; of how many points, those that are farther than the nearest of ours.
+def equal_distance(ours: Sequence[Point], theirs: Sequence[Point], measure: str) -> tuple[int, int, int]:
+    """At how many of their points our best one at no greater a z-distance is higher; at how many its interval is above
+    theirs; of how many points: those that are farther than the nearest of ours.
     """
-    won = clearly = places = 0
-    for row in theirs:
-        within = [mine for mine in ours if mine["z_distance"] <= row["z_distance"]]
+    higher = separated = points = 0
+    for other in theirs:
+        within = [mine for mine in ours if _distance(mine) <= _distance(other)]
         if within:
-            best = max(within, key=lambda mine: mine[metric])
-            places += 1
-            won += best[metric] > row[metric]
-            clearly += best["ci"][metric][0] > row["ci"][metric][1]
-    return won, clearly, places
+            best = max(within, key=lambda mine: mine.values[measure][0]).values[measure]
+            points += 1
+            higher += best[0] > other.values[measure][0]
+            separated += best[1] > other.values[measure][2]
+    return higher, separated, points
 
 
-def draw(report: Mapping, matrices: Mapping[str, Mapping[str, np.ndarray]], folder: Path) -> list[Path]:
-    """curves_test.png and curves_prior.png (figures 4 and 7), matrices.png (figure 5), distances.png (figure 6)."""
-    drawn = []
+def _distance(point: Point) -> float:
+    return point.values["z_distance"][0]
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+
+def drawings(curves: Mapping[str, Sequence[Point]], histogram: Mapping[str, list[float]],
+             matrices: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, Callable[[Path], Path]]:
+    """curves_test.png and curves_prior.png (the paper's figures 4 and 7), matrices.png (5), distances.png (6)."""
+    drawn: dict[str, Callable[[Path], Path]] = {}
     for name, label in INPUTS.items():
-        rows = report["curves"][name]
-        panels: list[tuple[str, list, dict]] = [(words, [], _lines(rows, metric)) for metric, words in METRICS.items()]
-        drawn.append(figures.lines_grid(folder / f"curves_{name}.png", panels, xlabel="z-distance",
-                                        title=f"Against z-distance, from {label}"))
-    drawn.append(figures.images(folder / "matrices.png", [
-        [(f"{words}: {which}", matrices[which][key][_span(key)]) for key, words in STATISTICS.items()]
-        for which in matrices], title="From the left half to the right one"))
-    histogram = report["histogram"]
-    drawn.append(figures.curves(folder / "distances.png", np.log10(histogram["edges"][1:]),
-                                {"within a song": histogram["intra"], "across songs": histogram["inter"]},
-                                xlabel="log10 of z-distance", ylabel="share of pairs",
-                                title="z-distances of four bars"))
+        panels: list[tuple[str, list[float], dict]] = [
+            (words, [], _lines(curves[name], measure)) for measure, words in COMPARED.items()]
+        drawn[f"curves_{name}.png"] = functools.partial(
+            figures.lines_grid, panels=panels, xlabel="z-distance", title=f"Against z-distance, from {label}")
+    drawn["matrices.png"] = functools.partial(
+        figures.images, title="From the left half to the right one",
+        rows=[[(f"{words}: {which}", matrices[which][key][_span(key)]) for key, words in STATISTICS.items()]
+              for which in matrices])
+    drawn["distances.png"] = functools.partial(
+        figures.curves, x=np.log10(histogram["edges"][1:]),
+        lines={"within a song": histogram["within"], "across songs": histogram["across"]},
+        xlabel="log10 of z-distance", ylabel="share of pairs", title="z-distances of four bars")
     return drawn
 
 
-def _lines(rows: Iterable[Mapping], metric: str) -> dict:
-    lines: dict[str, tuple[list, list]] = {}
-    for row in rows:
-        x, y = lines.setdefault(f"{row['method']}{' ' if row['setting'] else ''}{row['setting']}", ([], []))
-        x.append(row["z_distance"])
-        y.append(row[metric])
+def _lines(points: Iterable[Point], measure: str) -> dict[str, tuple[list[float], list[float]]]:
+    lines: dict[str, tuple[list[float], list[float]]] = {}
+    for point in points:
+        x, y = lines.setdefault(point.line, ([], []))
+        x.append(_distance(point))
+        y.append(point.values[measure][0])
     return lines
 
 

@@ -1,4 +1,4 @@
-"""D: a convolutional network over symbols with a highway layer, and a score without bounds (paper 003, section III)."""
+"""FusionGAN's critic D: a convolutional network over symbols with a highway layer (sections III-B and III-E)."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from musicfusion.systems.fusion_gan.melodies import SYMBOLS
+from musicfusion.core.contracts import Tree
+from musicfusion.systems.fusion_gan.dataset import SYMBOLS
 
 
 class Critic(nn.Module):
-    """Filters of several widths, the largest answer of each over time, one highway layer, one linear score.
+    """Filters of several widths, the maximum of each over time, one highway layer, one linear score without bounds.
 
     The public code ends in two or three classes, whose difference its losses take; a Wasserstein critic has one score.
     """
@@ -28,24 +29,25 @@ class Critic(nn.Module):
         self.gate, self.change, self.score = nn.Dense(total), nn.Dense(total), nn.Dense(1)
 
     def embed(self, symbols: jax.Array) -> jax.Array:
-        """int [b, T] -> [b, T, embedding]."""
+        """int [B, T] -> [B, T, embedding]."""
         return self.table[symbols]
 
-    def judge(self, embedded: jax.Array) -> jax.Array:
-        """[b, T, embedding] -> scores [b]."""
+    def score_embedded(self, embedded: jax.Array) -> jax.Array:
+        """[B, T, embedding] -> scores [B]."""
         found = []
-        for width, layer in zip(self.widths, self.layers, strict=True):  # a convolution as the matrix product it is:
-            steps = embedded.shape[1] - width + 1  # its second derivatives are several times as fast on CPUs
-            seen = jnp.concatenate([embedded[:, j : j + steps] for j in range(width)], -1)
-            found.append(jnp.max(nn.relu(layer(seen)), 1))
+        for width, layer in zip(self.widths, self.layers, strict=True):
+            # a convolution as one matrix product: on CPUs its second derivatives are several times as fast
+            steps = embedded.shape[1] - width + 1
+            patches = jnp.concatenate([embedded[:, j : j + steps] for j in range(width)], -1)
+            found.append(jnp.max(nn.relu(layer(patches)), 1))
         x = jnp.concatenate(found, -1)
-        through = nn.sigmoid(self.gate(x))
-        x = through * nn.relu(self.change(x)) + (1 - through) * x
+        gate = nn.sigmoid(self.gate(x))
+        x = gate * nn.relu(self.change(x)) + (1 - gate) * x
         return self.score(x)[:, 0]
 
     def __call__(self, symbols: jax.Array) -> jax.Array:
-        """int [b, T] -> scores [b]."""
-        return self.judge(self.embed(symbols))
+        """int [B, T] -> scores [B]."""
+        return self.score_embedded(self.embed(symbols))
 
 
 def _uniform(key, shape, dtype=jnp.float32):
@@ -53,14 +55,24 @@ def _uniform(key, shape, dtype=jnp.float32):
     return jax.random.uniform(key, shape, dtype, -1.0, 1.0)
 
 
-def gradient_penalty(critic: Critic, params, one: jax.Array, other: jax.Array, share: jax.Array) -> jax.Array:
-    """(|grad D| - 1)^2 between pairs of melodies: int [b, T] x 2, [b] -> [b].
+def gradient_penalty(critic: Critic, params: Tree, one: jax.Array, other: jax.Array, share: jax.Array) -> jax.Array:
+    """(|grad D| - 1)^2 at random points between pairs of melodies.
 
-    The paper takes its critics for 1-Lipschitz and does nothing for it (section III-B). Symbols have no between; the
-    penalty takes melodies as points with a one in each row of [T, V], so that no embedding can grow out of its reach.
+    The paper assumes 1-Lipschitz critics (section III-C) and describes nothing that makes them so. Points between two
+    melodies exist only after the embedding. The gradient is taken with respect to one-hot symbols [T, V], so that
+    scaling the embedding up and the filters down does not lower the penalty.
+
+    Args:
+        critic: the network, and `params`, its parameters.
+        one: melodies int [B, T]; `other`: as many others.
+        share: of `one` in each point, 0..1 [B].
+
+    Returns:
+        [B].
     """
     ends = [critic.apply({"params": params}, x, method="embed") for x in (one, other)]
     between = share[:, None, None] * ends[0] + (1 - share[:, None, None]) * ends[1]
-    gradient = jax.grad(lambda x: jnp.sum(jnp.asarray(critic.apply({"params": params}, x, method="judge"))))(between)
-    of_symbols = gradient @ (params["embedding"] - jnp.mean(params["embedding"], 0)).T  # [b, T, V], rows sum to 0
+    gradient = jax.grad(
+        lambda x: jnp.sum(jnp.asarray(critic.apply({"params": params}, x, method="score_embedded"))))(between)
+    of_symbols = gradient @ (params["embedding"] - jnp.mean(params["embedding"], 0)).T  # [B, T, V]; sums over V are 0
     return (jnp.sqrt(jnp.sum(of_symbols**2, (1, 2)) + 1e-12) - 1) ** 2

@@ -1,5 +1,7 @@
-"""Does it blend? Table I and figure 6 of paper 003, and what they cannot see: order, novelty, each melody by itself."""
+"""FusionGAN's evaluation: Table I and figure 6, and what they do not show: order, novelty, each melody by itself."""
 
+import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -8,170 +10,233 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import melody
+from musicfusion.core.contracts import Tree
+from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
-from musicfusion.core.rows import numbered
+from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import histograms, listening
-from musicfusion.systems.fusion_gan import adversarial, melodies, nets, published, tables
-from musicfusion.systems.fusion_gan.melodies import GENRES, LENGTH
+from musicfusion.systems.fusion_gan import baselines, dataset, objective, published, tables
+from musicfusion.systems.fusion_gan.critic import Critic
+from musicfusion.systems.fusion_gan.dataset import GENRES, LENGTH, Dataset
+from musicfusion.systems.fusion_gan.generator import Generator, player, uniforms
 
-METHODS = {  # name, of its stage where it has one: title
-    "random": "random mixing (RM)", "monte_carlo": "Monte Carlo (MC)", "likelihood": "maximum likelihood (MLE)",
-    "mixture": "GAN on the mixture", "exchanged": "exchanged critics (RL)", "fusion": "FusionGAN",
-}
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
-BETWEEN = (0.25, 0.75)  # where the classifier hears neither genre
+BETWEEN = (0.25, 0.75)  # probabilities of the first genre at which the classifier decides for neither
 
 
-def evaluate(config, corpus, results) -> tuple[dict, str, Callable[[Path], list[Path]]]:
-    """-> (report, its text, draw(folder) -> figures)."""
-    count, split = config.evaluate.melodies, config.data.split
-    real = {name: melodies.tokens(x) for name, x in melodies.measured(corpus, config, split, count).items()}
-    learned = {name: melodies.tokens(x) for name, x in melodies.measured(corpus, config, "train", 10**9).items()}
-    judge = _judge(config, results)
-    known = Known(learned, melodies.bar(config))
-    made = {}
-    for name, title in METHODS.items():
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Models:
+    """What is measured.
+
+    Attributes:
+        generator: the network of all generators.
+        generators: stage -> parameters of its generators, {"a", "b", "f"}; of the stages that were trained.
+        critic: the network of all critics.
+        critics: parameters of the fusion's critics, {"a", "b", "f"}; None where they are not at hand.
+        probability: tokens [N, 36] -> probability of the first genre [N] (judges.py); None without a classifier.
+    """
+
+    generator: Generator
+    generators: Mapping[str, Mapping[str, Tree]]
+    critic: Critic
+    critics: Mapping[str, Tree] | None = None
+    probability: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def evaluate(
+    corpus: Corpus, models: Models, *, data: Dataset, split: str, count: int, preset: str, listened: str = "",
+    record: Path | None = None,
+) -> Evaluation:
+    """The paper's tables on the windows of a split.
+
+    Args:
+        corpus: of two genres.
+        models: what is measured.
+        data: how windows are cut.
+        split: of the songs.
+        count: melodies of each method, and windows of each genre at most.
+        preset: for the report.
+        listened: the path of a CSV with listeners' counts (metrics.listening); "" for none.
+        record: metrics.jsonl of the stage "fusion", where there is one.
+
+    Raises:
+        MusicFusionError: a genre has no windows, or the CSV cannot be read.
+    """
+    windows = dataset.evenly(data.windows(corpus, split), count)
+    real = {genre: dataset.tokens(own.symbols) for genre, own in windows.items()}
+    training = {genre: dataset.tokens(own.symbols)
+                for genre, own in dataset.evenly(data.windows(corpus, "train")).items()}
+    play = playing(models.generator, seed=data.seed)
+    generated = {}
+    for method, title in tables.METHODS.items():
         working(title)
-        if (found := by(name, config, results, learned, count)) is not None:
-            made[name] = found
-    of = {name: histograms.counts(x) for name, x in (*real.items(), *made.items())}
-    report: dict = {
-        "system": "fusion_gan", "preset": config.preset, "data": {"source": corpus.source, "split": split},
-        "genres": list(corpus.tags), "melodies": {name: len(x) for name, x in (*real.items(), *made.items())},
-        "mode": config.data.mode, "grid": config.data.grid, "titles": METHODS,
-        "paper": {"remarks": list(published.REMARKS)},
-        "distances": {name: distances(of["a"], of["b"], of[name]) for name in made},
-        "raw": {name: distances(of["a"], of["b"], of[name], raw=True) for name in made},
-        "heard": {name: heard(judge, known, x) for name, x in (*real.items(), *made.items())},
-        "histograms": {kind: {name: histograms.shares(x[kind]).tolist() for name, x in of.items()}
-                       for kind in ("durations", "pitch classes")},
-    }
-    if results.has("fusion") and config.generator.blended:
-        blends = {ratio: played(config, results, "fusion", "f", count, ratio) for ratio in RATIOS}
-        report["ratios"] = [{"ratio": ratio, **heard(judge, known, made)} for ratio, made in blends.items()]
-    if "critics" in (results("fusion") if results.has("fusion") else {}):  # which do not travel
-        report["critics"] = critics(config, results, real)
-    if config.evaluate.listening:
-        report["listening"] = {name: {**said, "level": listening.fusion_level(**said)}
-                               for name, said in listening.read(config.evaluate.listening).items()}
-    return report, tables.text(report), lambda folder: tables.draw(report, folder)
+        if (found := by(method, models.generators, play, training=training, count=count, seed=data.seed)) is not None:
+            generated[method] = found
+    known = TrainingBars(training, data.grid)
+    counts = {name: histograms.counts(x) for name, x in (*real.items(), *generated.items())}
+    shares = {kind: {name: histograms.shares(x[kind]) for name, x in counts.items()} for kind in published.TABLE1}
+    genres = (corpus.tags[0], corpus.tags[1])
+    measured = tables.Measured(
+        genres=genres,
+        distances={name: distances(counts["a"], counts["b"], counts[name]) for name in generated},
+        raw={name: distances(counts["a"], counts["b"], counts[name], raw=True) for name in generated},
+        detected={name: detected(models.probability, known, x) for name, x in (*real.items(), *generated.items())},
+        critics=critics(models, real, play) if models.critics is not None else {},
+        ratios=ratios(models, known, play, count=count),
+        listening={name: {**answers, "level": listening.fusion_level(**answers)}
+                   for name, answers in (listening.read(listened) if listened else {}).items()},
+    )
+    curves = progress(record) if record is not None else {}
+    return Evaluation(
+        system="fusion_gan", preset=preset, title=f"FusionGAN, preset {preset}",
+        about=f"Between {genres[0]} and {genres[1]}: {len(real['a'])} windows of {LENGTH} {tables.STEPS[data.grid]} of"
+              f" either genre ({data.mode}, in C; {split} split of {corpus.source}), {count} melodies of each method.",
+        data={"source": corpus.source, "split": split, "genres": list(genres),
+              "songs": sum(len(np.unique(own.songs)) for own in windows.values()),
+              "examples": {genre: len(x) for genre, x in (*real.items(), *generated.items())}},
+        settings={"mode": data.mode, "grid": data.grid, "melodies": count},
+        tables=tables.of(measured), headlines=tables.HEADLINES, remarks=published.REMARKS,
+        details={"histograms": shares, "progress": curves},
+        figures=tables.figures(measured, shares=shares, progress=curves, steps=tables.STEPS[data.grid]),
+    )
 
 
-def by(name: str, config, results, learned: Mapping, count: int) -> np.ndarray | None:
-    """Melodies of a method, tokens uint8 [n, 36]; None where its stage was not trained."""
-    if name in ("random", "monte_carlo"):
-        return from_counts(learned, count, config.seed, even=name == "random")
-    if not results.has(name):
-        return None
-    if name == "exchanged":  # both, since each has gone to the other's genre
-        halves = [played(config, results, name, own, -(-count // 2)) for own in GENRES]
-        return np.concatenate(halves)[:count]
-    return played(config, results, name, "f", count)
+# What is measured ---------------------------------------------------------------------------------------------------
 
 
-def played(config, results, stage: str, who: str, count: int, ratio: float = 0.5) -> np.ndarray:
-    """What a generator of a stage plays: tokens uint8 [count, 36]."""
-    found = results(stage)
-    params = found.get("generators", found)[who]
-    generator = nets.generator(config)
+def playing(generator: Generator, *, seed: int) -> Callable[..., np.ndarray]:
+    """A function play(parameters, count, ratio=0.5): what a generator plays, tokens uint8 [count, 36]."""
 
     @jax.jit
-    def run(params, keys):
-        player = adversarial.play(generator, params)
-        return player.sample(adversarial.luck(keys, 0, (LENGTH,)), jnp.full(len(keys), ratio))
+    def run(params, keys, ratio):
+        return player(generator, params).sample(uniforms(keys, 0, (LENGTH,)), jnp.full(len(keys), ratio))
 
-    keys = numbered(jax.random.key(config.seed), jnp.arange(count))
-    return melodies.tokens(run(params, keys))
+    def play(params: Tree, count: int, ratio: float = 0.5) -> np.ndarray:
+        return dataset.tokens(run(params, numbered(jax.random.key(seed), jnp.arange(count)), ratio))
 
-
-def critics(config, results, real: Mapping[str, np.ndarray]) -> dict:
-    """What the fusion's critics think, on average: {critic: {"x_a", "x_b", "g_a", "g_b", "g_f"}}, and "uneven": by how
-    much each misses its balance, equations (9) and (13), in parts of the way between the genres' pieces."""
-    count = len(real["a"])
-    heard = {f"x_{name}": x for name, x in real.items()}
-    heard |= {f"g_{name}": played(config, results, "fusion", name, count) for name in adversarial.NAMES}
-    critic, found = nets.critic(config), results("fusion")["critics"]
-    run = jax.jit(lambda params, x: critic.apply({"params": params}, x))
-    scores = {name: {whom: run(found[name], melodies.symbols(x)) for whom, x in heard.items()}
-              for name in adversarial.NAMES}
-    means = {name: {whom: float(jnp.mean(x)) for whom, x in of.items()} for name, of in scores.items()}
-    apart = {name: abs(of["x_a"] - of["x_b"]) for name, of in means.items()}
-    apart["f"] = (apart["a"] + apart["b"]) / 2  # whose pieces are meant to be alike
-    uneven = {name: float(x) / max(apart[name], 1e-6) for name, x in adversarial.balance(scores).items()}
-    return means | {"uneven": uneven}
+    return play
 
 
-def from_counts(learned: Mapping[str, np.ndarray], count: int, seed: int, even: bool) -> np.ndarray:
-    """Pitches and durations drawn apart, of those that either genre has: as often as they occur, or alike if `even`."""
-    rows = [row for x in learned.values() for row in x[:: max(len(x) // 2000, 1)]]
-    notes = np.concatenate([melody.notes_from_tokens(row) for row in rows])
-    rng = np.random.default_rng(seed)
+def by(
+    method: str, generators: Mapping[str, Mapping[str, Tree]], play: Callable[..., np.ndarray], *,
+    training: Mapping[str, np.ndarray], count: int, seed: int,
+) -> np.ndarray | None:
+    """Melodies of a method, tokens uint8 [count, 36]; None where its stage was not trained."""
+    if method == "random":
+        return baselines.random_mixing(training, count=count, seed=seed)
+    if method == "monte_carlo":
+        return baselines.monte_carlo(training, count=count, seed=seed)
+    if method not in generators:
+        return None
+    if method == "exchanged":  # both, since each has learned from the other genre's critic
+        halves = [play(generators[method][genre], -(-count // 2)) for genre in GENRES]
+        return np.concatenate(halves)[:count]
+    return play(generators[method]["f"], count)
 
-    def draw(values, n):
-        kinds, often = np.unique(values, return_counts=True)
-        return rng.choice(kinds, n, p=None if even else often / often.sum())
 
-    made = np.full((count, LENGTH), melody.REST, np.uint8)
-    for row in made:
-        durations = draw(notes[:, 1], LENGTH)
-        onsets = np.concatenate([[0], np.cumsum(durations)[:-1]])
-        row[:] = melody.tokens_from_notes(np.stack([onsets, durations, draw(notes[:, 2], LENGTH)], 1), LENGTH)
-    return made
+def distances(one: Mapping, other: Mapping, generated: Mapping, *, raw: bool = False) -> dict[str, dict[str, float]]:
+    """Table I from counts (metrics.histograms): {kind: {"eud_diff", "eud_ratio", "em_diff", "em_ratio"}}.
 
-
-def distances(one: Mapping, other: Mapping, made: Mapping, raw: bool = False) -> dict:
-    """{kind of count: {"eud_diff", "eud_ratio", "em_diff", "em_ratio"}}; of shares, or of counts if `raw`."""
+    Args:
+        one: counts of the first genre by kind; `other`, of the second; `generated`, of what lies between.
+        raw: compare counts, as the paper does; else their shares.
+    """
     found: dict[str, dict[str, float]] = {}
     for kind in histograms.KINDS:
-        a, b, g = (x[kind] if raw else histograms.shares(x[kind]) for x in (one, other, made))
+        a, b, g = (x[kind] if raw else histograms.shares(x[kind]) for x in (one, other, generated))
         found[kind] = {}
         for name, distance in (("eud", histograms.euclidean), ("em", histograms.earth_mover)):
             found[kind][f"{name}_diff"], found[kind][f"{name}_ratio"] = histograms.between(a, b, g, distance)
     return found
 
 
-class Known:
-    """What training melodies have: every bar of theirs, and every bar's rhythm."""
+class TrainingBars:
+    """The bars of the training melodies, and the rhythms of these bars."""
 
-    def __init__(self, learned: Mapping[str, np.ndarray], bar: int = 16):
-        self._bar = bar
-        bars = np.concatenate([_bars(x, bar) for x in learned.values()])
+    def __init__(self, training: Mapping[str, np.ndarray], grid: int = 16):
+        """Keeps them; training: tokens of windows by genre, [N, 36]; grid: steps of a bar."""
+        self._grid = grid
+        bars = np.concatenate([_bars(x, grid) for x in training.values()])
         self._bars = {bar.tobytes() for bar in bars}
         self._rhythms = {melody.rhythm(bar).astype(np.uint8).tobytes() for bar in bars}
 
-    def share(self, tokens: np.ndarray) -> tuple[float, float]:
-        """How many bars of melodies [N, 36], and how many of their rhythms, are in some training melody."""
-        bars = _bars(tokens, self._bar)
+    def shares(self, tokens: np.ndarray) -> tuple[float, float]:
+        """Of the bars of melodies [N, 36]: the shares that occur among them, and whose rhythms do."""
+        bars = _bars(tokens, self._grid)
         return (float(np.mean([bar.tobytes() in self._bars for bar in bars])),
                 float(np.mean([melody.rhythm(bar).astype(np.uint8).tobytes() in self._rhythms for bar in bars])))
 
 
-def _bars(tokens: np.ndarray, bar: int) -> np.ndarray:
-    """Whole bars, each from its own first note on: [N, 36] -> uint8 [bars, bar]."""
-    whole = tokens[:, : LENGTH // bar * bar].reshape(-1, bar)
+def _bars(tokens: np.ndarray, grid: int) -> np.ndarray:
+    """Whole bars, each from its own first note on: [N, 36] -> uint8 [bars, grid]."""
+    whole = tokens[:, : LENGTH // grid * grid].reshape(-1, grid)
     return np.ascontiguousarray(melody.without_carry(whole).astype(np.uint8))
 
 
-def heard(judge: Callable | None, known: Known, tokens: np.ndarray) -> dict:
-    """What melodies are like, each by itself.
+def detected(
+    probability: Callable[[np.ndarray], np.ndarray] | None, known: TrainingBars, tokens: np.ndarray
+) -> dict[str, float]:
+    """What is detected in each melody by itself; tokens [N, 36].
 
-    first: mean probability of the first genre, spread: its standard deviation, between: share of melodies with one
-    within BETWEEN;  copied, rhythms: Known.share;  notes: of a melody;  distinct: share of different melodies
+    Returns:
+        probability: the classifier's mean probability of the first genre, and spread: its standard deviation.
+        between: the share of melodies whose probability lies within BETWEEN.
+        copied, rhythms: the shares of `known`.
+        distinct: the share of different melodies.
+        notes: of a melody, on average.
+        Without a classifier, none of the first three.
     """
-    copied, rhythms = known.share(tokens)
+    copied, rhythms = known.shares(tokens)
     found = {"copied": copied, "rhythms": rhythms, "notes": float(np.mean(np.sum(tokens < melody.HOLD, 1))),
-             "distinct": len({row.tobytes() for row in tokens}) / len(tokens)}
-    if judge is None:
+             "distinct": len({one.tobytes() for one in tokens}) / len(tokens)}
+    if probability is None:
         return found
-    p = judge(tokens)
-    return {"first": float(p.mean()), "spread": float(p.std()),
+    p = probability(tokens)
+    return {"probability": float(p.mean()), "spread": float(p.std()),
             "between": float(np.mean((p > BETWEEN[0]) & (p < BETWEEN[1]))), **found}
 
 
-def _judge(config, results) -> Callable | None:
-    """tokens [N, 36] -> the probability of the first genre [N]."""
-    if not results.has("genre"):
-        return None
-    model, params = nets.judge(config), results("genre")
-    run = jax.jit(lambda params, x: jax.nn.sigmoid(jnp.asarray(model.apply({"params": params}, x))))
-    return lambda tokens: np.asarray(run(params, melodies.symbols(tokens)))
+def critics(models: Models, real: Mapping[str, np.ndarray], play: Callable[..., np.ndarray]) -> dict[str, dict]:
+    """Mean scores of the fusion's critics, {critic: {"x_a", "x_b", "g_a", "g_b", "g_f", "imbalance"}}.
+
+    imbalance: of equations 9 and 13, as a share of the distance between the two genres' pieces by that critic; of D_F,
+    to which both genres are to be alike, by D_A and D_B.
+    """
+    assert models.critics is not None
+    melodies = {f"x_{genre}": x for genre, x in real.items()}
+    melodies |= {f"g_{name}": play(models.generators["fusion"][name], len(real["a"])) for name in objective.NAMES}
+    run = jax.jit(lambda params, x: models.critic.apply({"params": params}, x))
+    scores = {name: {kind: run(models.critics[name], dataset.symbols(x)) for kind, x in melodies.items()}
+              for name in objective.NAMES}
+    means = {name: {kind: float(jnp.mean(x)) for kind, x in own.items()} for name, own in scores.items()}
+    between = {name: abs(own["x_a"] - own["x_b"]) for name, own in means.items()}
+    between["f"] = (between["a"] + between["b"]) / 2
+    imbalance = objective.imbalance(scores)
+    return {name: {**own, "imbalance": float(imbalance[name]) / max(between[name], 1e-6)}
+            for name, own in means.items()}
+
+
+def ratios(
+    models: Models, known: TrainingBars, play: Callable[..., np.ndarray], *, count: int
+) -> dict[float, dict[str, float]]:
+    """What is detected in fusions by their share of the first genre; nothing where no generator is told it."""
+    if "fusion" not in models.generators or not models.generator.blended:
+        return {}
+    params = models.generators["fusion"]["f"]
+    return {ratio: detected(models.probability, known, play(params, count, ratio)) for ratio in RATIOS}
+
+
+def progress(record: Path) -> dict[str, list[float]]:
+    """Validation of a stage by step, {"step", metric: [n]}, from its metrics.jsonl.
+
+    Empty if there is no such file, or if the stage was validated less than twice.
+    """
+    if not record.is_file():
+        return {}
+    lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+    validated = [line for line in lines if "validation/loss" in line]
+    if len(validated) < 2:
+        return {}
+    names = [name for name in validated[0] if name == "step" or name.startswith("validation/")]
+    return {name.removeprefix("validation/"): [line[name] for line in validated] for name in names}

@@ -1,103 +1,172 @@
-"""Melodies of the fusion, or of either genre; made up, or going on from a user's."""
+"""FusionGAN's sampling: melodies of the fusion or of either genre, new ones or continuations of a user's melody."""
 
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.codecs import bars, melody, midi
+from musicfusion.codecs import bars, inputs, melody, midi
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
-from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.rows import numbered
-from musicfusion.core.task import Made
-from musicfusion.systems.fusion_gan import adversarial, melodies, nets
-from musicfusion.systems.fusion_gan.melodies import LENGTH
+from musicfusion.core.contracts import Tree
+from musicfusion.data.corpus import Corpus
+from musicfusion.render.result import Picture, SampleResult
+from musicfusion.systems.fusion_gan import dataset
+from musicfusion.systems.fusion_gan.dataset import LENGTH, Dataset
+from musicfusion.systems.fusion_gan.generator import Generator, player, uniforms
 
-TEMPO, METRE = (0.0, 110.0), (0.0, 4, 4)  # of what is made up
+TEMPO, METRE = (0.0, 110.0), (0.0, 4, 4)  # of melodies without a prompt
 VIOLIN = 40
-GENERATORS = {"fusion": "f", "a": "a", "b": "b"}
-HEARD = 8  # bars of a prompt; what was before is kept, and not listened to
+GENERATORS = {"fusion": "f", "a": "a", "b": "b"}  # by the control "genre"
+TITLES = {"fusion": "Between two genres", "a": "Of the first genre", "b": "Of the second genre"}
+CONTEXT = 8  # bars of a prompt that the generator reads, the last ones
+BATCH = 8  # melodies in one run of the compiled program
 
 
-def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: int) -> Made:
-    """--inputs=prompt=... or none -> melodies 1.mid, 2.mid..., their pictures, sound."""
-    genre = controls["genre"]
-    if genre not in GENERATORS:
-        raise MusicFusionError(f"--controls: genre={genre} is unknown: use {', '.join(GENERATORS)}")
-    stage = next((name for name in ("fusion", "gan", "likelihood") if results.has(name)), "fusion")
-    found = results(stage)
-    player = nets.generator(config), found.get("generators", found)[GENERATORS[genre]]
-    prompt, key, score = _prompt(inputs["prompt"], config) if "prompt" in inputs else (np.zeros(0, np.int32), 0, None)
-    made = _played(player, prompt[-HEARD * melodies.bar(config) :], controls, config.sample.steps, seed)
-    back = [np.asarray(melody.transpose(melodies.tokens(row), (key + 6) % 12 - 6)).astype(np.uint8) for row in made]
-    begun = np.zeros(0, np.uint8) if score is None else score[0]
-    tempo = TEMPO if score is None else score[1]
-    return _written([np.concatenate([begun, row]) for row in back], begun, tempo, genre, config, folder)
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """What is continued; no steps where nothing is.
+
+    Attributes:
+        tokens: the melody as it is in the file, uint8 [T].
+        symbols: the same in C, int32 [T].
+        tonic: its tonic, a pitch class.
+        tempo: (quarter, quarters a minute) of its beginning.
+    """
+
+    tokens: np.ndarray
+    symbols: np.ndarray
+    tonic: int = 0
+    tempo: tuple[float, float] = TEMPO
 
 
-def _prompt(file, config) -> tuple[np.ndarray, int, tuple]:
-    """A file's melody: symbols in C, its tonic, and (tokens as they are, the tempo at its beginning)."""
-    score = midi.read(file)
-    midi.require_pitched(score, file)
-    part = bars.in_bars(pick_melody(score).notes, score)
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The generators of a trained run, and the program that runs any of them.
+
+    Attributes:
+        generators: parameters, {"a", "b", "f"}.
+        program: see `compiled`.
+        length: steps of what is played.
+        data: how the generators' training melodies were read.
+    """
+
+    generators: Mapping[str, Tree]
+    program: Callable[..., jax.Array]
+    length: int
+    data: Dataset
+
+
+def read(given: Mapping[str, Any], controls: Mapping[str, Any], *, grid: int) -> Piece:
+    """The melody of the input "prompt", if it is given; grid: steps of a bar.
+
+    Raises:
+        MusicFusionError: it cannot be read as notes, or has drums only.
+    """
+    del controls
+    if "prompt" not in given:
+        return Piece(tokens=np.zeros(0, np.uint8), symbols=np.zeros(0, np.int32))
+    song = inputs.read_score(given["prompt"], "prompt", pitched=True)
+    part = bars.in_bars(pick_melody(song).notes, song)
     tokens = melody.tokens_from_notes(monophonic(part.notes), part.steps)
-    tokens = melody.finer(tokens) if melodies.bar(config) == 32 else tokens
-    tonic = melodies.key_of(tokens) % 12
-    return melodies.symbols(melodies.in_c(tokens, tonic)), tonic, (tokens, tuple(score.tempos[0]))
+    tokens = melody.finer(tokens) if grid == 32 else tokens
+    tonic = dataset.key_of(tokens) % 12
+    quarter, tempo = song.tempos[0].tolist()
+    return Piece(tokens=tokens, symbols=dataset.symbols(dataset.in_c(tokens, tonic)), tonic=tonic,
+                 tempo=(quarter, tempo))
 
 
-def _played(player, prompt: np.ndarray, controls, steps: int, seed: int) -> np.ndarray:
-    """symbols int32 [n, steps]."""
-    generator, params = player
-    count = controls["n"]
+def compiled(generator: Generator, *, length: int) -> Callable[..., jax.Array]:
+    """The program (params, prompt [B, P], known [B], seeds [B], numbers [B], ratio [B]) -> symbols int32 [B, length].
+
+    A melody depends on its prompt (the last `known` symbols of its row), the seed, its number and the ratio only.
+    """
 
     @jax.jit
-    def run(params, prompt, keys):
-        return adversarial.play(generator, params).go_on(
-            prompt, adversarial.luck(keys, 0, (steps,)), jnp.full(count, controls["ratio"]))
+    def run(params, prompt, known, seeds, numbers, ratio):
+        keys = jax.vmap(lambda seed, number: jax.random.fold_in(jax.random.key(seed), number))(seeds, numbers)
+        return player(generator, params).continuation(prompt, known, uniforms(keys, 0, (length,)), ratio)
 
-    heard = np.repeat(prompt[None], count, 0)
-    return np.asarray(run(params, heard, numbered(jax.random.key(seed), jnp.arange(count))))
-
-
-def notes(symbols) -> np.ndarray:
-    """Symbols [T] -> notes int32 [n, 3]."""
-    return melody.notes_from_tokens(melodies.tokens(symbols))
+    return run
 
 
-def _written(made: list[np.ndarray], begun: np.ndarray, tempo, genre: str, config, folder: Path) -> Made:
-    """The files, and what the page shows of them."""
-    from musicfusion.render import page, pianoroll
-    from musicfusion.render.players import players
-
-    rolls = [melody.notes_from_tokens(tokens) for tokens in made]
-    songs = {}
-    for k, roll in enumerate(rolls, start=1):
-        track = from_notes("melody", VIOLIN, roll, melodies.bar(config) // 4)
-        songs[str(k)] = (f"Melody {k}", Score((track,), np.array([tempo]), (METRE,), str(k)))
-        midi.write(folder / f"{k}.mid", songs[str(k)][1])
-    heard, sound = players(folder, songs) if config.sample.audio else ([], {})
-    columns = max(1, min(4, len(rolls)))
-    cells = [(str(k), {"melody": roll}) for k, roll in enumerate(rolls, start=1)]
-    grid = [cells[i : i + columns] for i in range(0, len(cells), columns)]
-    title = {"fusion": "Between two genres", "a": "Of the first genre", "b": "Of the second genre"}[genre]
-    picture = pianoroll.gallery(folder / "melodies.png", grid, len(made[0]), title)
-    yours = f"; each begins with {len(begun)} steps of yours" if len(begun) else ""
-    facts = {"prompt_steps": len(begun), "steps": config.sample.steps,
-             "note": f"melodies of one voice, {config.data.grid} steps a bar{yours}"}
-    return Made("1.mid", [*heard, page.Picture(title, picture)], {**facts, **sound})
+def generate(
+    pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int], *, model: Model
+) -> list[SampleResult]:
+    """controls["n"] melodies for each piece, all of them in runs of BATCH melodies."""
+    found = []
+    for piece, symbols in zip(pieces, _played(pieces, controls, seeds, model), strict=True):
+        new = [dataset.from_c(dataset.tokens(one), piece.tonic) for one in symbols]
+        continued = [np.concatenate([piece.tokens, one]) for one in new]
+        found.append(_result(continued, piece, controls["genre"], model))
+    return found
 
 
-def examples(config, corpus, folder: Path) -> list[dict[str, str]]:
-    """Beginnings of a few test melodies of either genre, as files that `sample` goes on from: [{"prompt"}]."""
-    found, bar = melodies.measured(corpus, config, "test", config.sample.examples), melodies.bar(config)
+def _played(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int], model: Model) -> np.ndarray:
+    """What follows each piece: symbols int32 [pieces, n, length]."""
+    steps, count = CONTEXT * model.data.grid, controls["n"]
+    params = model.generators[GENERATORS[controls["genre"]]]
+    prompts = np.zeros((len(pieces), steps), np.int32)
+    known = np.array([min(len(piece.symbols), steps) for piece in pieces], np.int32)
+    for prompt, piece, own in zip(prompts, pieces, known, strict=True):
+        prompt[steps - own :] = piece.symbols[len(piece.symbols) - own :]
+    order = np.arange(-(-len(pieces) * count // BATCH) * BATCH) % (len(pieces) * count)  # the last run is filled up
+    played = []
+    for first in range(0, len(order), BATCH):
+        of, numbers = np.divmod(order[first : first + BATCH], count)
+        played.append(model.program(
+            params, prompts[of], known[of], np.array(seeds, np.int32)[of], numbers.astype(np.int32),
+            np.full(BATCH, controls["ratio"], np.float32)))
+    symbols = np.concatenate(jax.device_get(played))[: len(pieces) * count]
+    return symbols.reshape(len(pieces), count, -1)
+
+
+def _result(continued: Sequence[np.ndarray], piece: Piece, genre: str, model: Model) -> SampleResult:
+    grid, begun = model.data.grid, len(piece.tokens)
+    scores = {str(k): score(tokens, str(k), grid=grid, tempo=piece.tempo)
+              for k, tokens in enumerate(continued, start=1)}
+    notices = [f"Melodies of one voice, {grid} steps a bar."]
+    if model.data.mode != "both":
+        notices.append(f"The generators learned from melodies in {model.data.mode} only.")
+    if begun:
+        notices.append(f"Each begins with the {begun} steps of the prompt's melody.")
+    if begun > CONTEXT * grid:
+        notices.append(f"The generator reads the last {CONTEXT} bars of the prompt.")
+    return SampleResult(
+        title=f"Melodies {TITLES[genre].lower()}", main="1", scores=scores,
+        players={name: f"Melody {name}" for name in scores},
+        pictures={"melodies": Picture(title=TITLES[genre], draw=functools.partial(
+            _draw, melodies=[melody.notes_from_tokens(tokens) for tokens in continued], steps=len(continued[0]),
+            grid=grid, title=TITLES[genre]))},
+        metadata={"prompt_steps": begun, "length_steps": model.length, "steps_per_bar": grid},
+        notices=tuple(notices))
+
+
+def _draw(path: Path, *, melodies: Sequence[np.ndarray], steps: int, grid: int, title: str) -> Path:
+    from musicfusion.render import pianoroll
+
+    columns = max(1, min(4, len(melodies)))
+    cells = [(str(k), {"melody": notes}) for k, notes in enumerate(melodies, start=1)]
+    return pianoroll.gallery(path, [cells[i : i + columns] for i in range(0, len(cells), columns)], steps, title, grid)
+
+
+def score(tokens: np.ndarray, name: str, *, grid: int, tempo: tuple[float, float] = TEMPO) -> Score:
+    """A melody's tokens [T] as a score for the violin; grid: steps of a bar."""
+    track = from_notes("melody", VIOLIN, melody.notes_from_tokens(tokens), grid // 4)
+    return Score((track,), np.array([tempo]), (METRE,), name)
+
+
+def demo_inputs(corpus: Corpus, folder: Path, *, data: Dataset, count: int) -> list[dict[str, str]]:
+    """The beginnings of a few test melodies of either genre, as files in `folder`: [{"prompt": path}]."""
+    windows = dataset.evenly(data.windows(corpus, "test"), count)
     written: list[dict[str, str]] = []
-    for k in range(config.sample.examples):
-        rows = found[melodies.GENRES[k % 2]]
-        row = rows[k // 2 % len(rows)][: LENGTH // bar * bar]
+    for k in range(count):
+        own = windows[dataset.GENRES[k % 2]].symbols
+        begun = dataset.tokens(own[k // 2 % len(own)][: LENGTH // data.grid * data.grid])
         path = folder / f"{k + 1}-prompt.mid"
-        begun = from_notes("melody", VIOLIN, notes(row), bar // 4)
-        midi.write(path, Score((begun,), np.array([TEMPO]), (METRE,), path.stem))
+        midi.write(path, score(begun, path.stem, grid=data.grid))
         written.append({"prompt": str(path)})
     return written

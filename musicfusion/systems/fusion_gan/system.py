@@ -1,80 +1,149 @@
-"""FusionGAN as a system: its corpus, its stages, its modules, and what it does for a user."""
+"""FusionGAN as a system: the only file of this folder that sees the config."""
 
+import dataclasses
+import functools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.task import Stage, System
-from musicfusion.data import cache, sources
-from musicfusion.data.corpus import joined
-from musicfusion.systems.fusion_gan import (
-    DECLARATION,
-    adversarial,
-    evaluation,
-    genre,
-    melodies,
-    nets,
-    sampling,
-)
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
 
-PLACES = ("fiddle", "chorales")  # where data.root names none
-BASELINES = ("mixture", "exchanged")
+from musicfusion.core import optimizers
+from musicfusion.core.contracts import Sampler, Stage, System, Tree
+from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.results import Results, Trained
+from musicfusion.data.corpus import Corpus
+from musicfusion.systems.fusion_gan import DECLARATION, dataset, evaluation, judges, objective, sampling
+from musicfusion.systems.fusion_gan.critic import Critic
+from musicfusion.systems.fusion_gan.dataset import LENGTH, SPLITS, Dataset
+from musicfusion.systems.fusion_gan.generator import Generator
+from musicfusion.systems.fusion_gan.judges import GenreClassifier
+from musicfusion.systems.fusion_gan.objective import Adversarial
+from musicfusion.systems.fusion_gan.policy_gradient import PolicyGradient
 
-
-def corpus(config):
-    """The melodies of the two places that config.data.root names, with a comma between; each is a genre."""
-    places = [place for place in config.data.root.split(",") if place] or list(PLACES)
-    if len(places) == 1 and Path(places[0]).expanduser().is_file():
-        return cache.open_file(Path(places[0]).expanduser())
-    if len(places) != 2:
-        raise MusicFusionError(f"data.root = {config.data.root!r}: accepted are two places of melodies, ONE,OTHER")
-    source = melodies.GRIDS[melodies.bar(config)]
-    found = [cache.load(place, limit=config.data.songs, source=source) for place in places]
-    names = [Path(place).expanduser().resolve().name if place not in sources.COLLECTIONS else place for place in places]
-    if names[0] == names[1]:
-        raise MusicFusionError(f"data.root = {config.data.root!r}: the two genres are one")
-    return joined(found, tuple(names))
+GENERATOR_STAGES = ("fusion", "gan", "pretrain")  # the last one that was trained is sampled from
 
 
-def stages(config) -> tuple[Stage, ...]:
-    """likelihood -> gan -> fusion, each from where the one before ended; then genre, which needs none of them.
+def _corpus(config: ConfigDict) -> Corpus:
+    return _data(config).read(config.data.root, limit=config.data.songs)
 
-    Where config.evaluate.compare asks for it, the paper's baselines: a GAN on the mixture, and exchanged critics.
+
+def _data(config: ConfigDict) -> Dataset:
+    return Dataset(mode=config.data.mode, grid=config.data.grid, seed=config.seed)
+
+
+def _generator(config: ConfigDict) -> Generator:
+    return Generator(**config.generator)
+
+
+def _critic(config: ConfigDict) -> Critic:
+    size = config.critic
+    return Critic(widths=tuple(size.widths), filters=tuple(size.filters), embedding=size.embedding)
+
+
+def _classifier(config: ConfigDict) -> GenreClassifier:
+    return GenreClassifier(**config.genre_classifier.size)
+
+
+def _modules(config: ConfigDict) -> dict[str, Tree]:
+    key, symbols = jax.random.key(0), jnp.zeros((1, LENGTH), jnp.int32)
+    generator = jax.eval_shape(_generator(config).init, key)["params"]
+    critic = jax.eval_shape(_critic(config).init, key, symbols)["params"]
+    found: dict[str, Tree] = {}
+    for name in objective.NAMES:
+        found |= {f"generator_{name}": generator, f"critic_{name}": critic}
+    return found | {"genre_classifier": jax.eval_shape(_classifier(config).init, key, symbols)["params"]}
+
+
+# Training -----------------------------------------------------------------------------------------------------------
+
+
+def _stages(config: ConfigDict) -> tuple[Stage, ...]:
+    """pretrain -> gan -> fusion, each from where the one before ended; then the classifier, which needs none of them.
+
+    config.train.baselines adds the paper's: a GAN on the mixture, and critics that are exchanged.
     """
+    data, generator, critic = _data(config), _generator(config), _critic(config)
+    show = functools.partial(_show, grid=data.grid)
+
+    def adversarial(name: str, group: ConfigDict, before: str, best: str = "") -> Stage:
+        task = objective.adversarial(
+            plan=objective.PLANS[name], generator=generator, critic=critic, settings=_chosen(Adversarial, group),
+            policy=_chosen(PolicyGradient, group),
+            generator_optimizer=optimizers.create(**group.optimizer, steps=group.steps),
+            critic_optimizer=optimizers.create(**group.critic_optimizer, steps=group.steps * group.critic_updates))
+        return Stage(name=name, task=task, steps=group.steps, batch=group.batch, needs=(before,), best=best, show=show,
+                     data=lambda corpus, trained: data.resident(corpus, _learned(trained, before)),
+                     examples=dataset.examples)
+
+    pretrain, judge = config.pretrain, config.genre_classifier
     first = Stage(
-        name="likelihood", task=adversarial.pretraining(nets.generator(config), config.likelihood),
-        steps=config.likelihood.steps, batch=config.likelihood.batch, best="loss", show=show,
-        data=lambda corpus, results: melodies.resident(corpus, config), examples=melodies.examples)
-    judge = Stage(
-        name="genre", task=genre.task(nets.judge(config), config.genre), steps=config.genre.steps,
-        batch=config.genre.batch, best="loss",
-        data=lambda corpus, results: melodies.resident(corpus, config), examples=melodies.examples)
-    others = [_adversarial(config, name, "gan") for name in BASELINES] if config.evaluate.compare else []
-    return (first, _adversarial(config, "gan", "likelihood"), _adversarial(config, "fusion", "gan"), *others, judge)
+        name="pretrain", steps=pretrain.steps, batch=pretrain.batch, best="loss", show=show,
+        task=objective.pretraining(
+            generator, optimizers.create(**pretrain.optimizer, steps=pretrain.steps), steps=pretrain.steps),
+        data=lambda corpus, trained: data.resident(corpus), examples=dataset.examples)
+    last = Stage(
+        name="genre_classifier", steps=judge.steps, batch=judge.batch, best="loss",
+        task=judges.task(
+            _classifier(config), optimizers.create(**judge.optimizer, steps=judge.steps), steps=judge.steps),
+        data=lambda corpus, trained: data.resident(corpus), examples=dataset.examples)
+    baselines = [adversarial(name, config.gan, "gan") for name in ("mixture", "exchanged")]
+    return (first, adversarial("gan", config.gan, "pretrain"),
+            adversarial("fusion", config.fusion, "gan", best="position_error"),
+            *(baselines if config.train.baselines else ()), last)
 
 
-def _adversarial(config, name: str, before: str) -> Stage:
-    """Generators against critics, by one of the plans."""
-    group = config[name if name in config else "gan"]
-    return Stage(
-        name=name, needs=(before,),
-        task=adversarial.task(adversarial.PLANS[name], nets.generator(config), nets.critic(config), group),
-        steps=group.steps, batch=group.batch, show=show, best="aside" if name == "fusion" else "",
-        data=lambda corpus, results: melodies.resident(corpus, config, learned(results, before)),
-        examples=melodies.examples)
+def _chosen(kind: type, group: ConfigDict) -> Any:
+    """Settings of that kind from a group of the config that holds others, too."""
+    return kind(**{field.name: group[field.name] for field in dataclasses.fields(kind)})
 
 
-def learned(results, stage: str) -> dict:
-    """What a stage learned, as `before` of the next: {"generators"} and, if any, {"critics"}."""
-    found = results(stage)
-    return found if "generators" in found else {"generators": found}
+def _learned(trained: Trained, stage: str) -> dict[str, Tree]:
+    """What a stage's generators, and its critics if it has any, have learned: {"generators", "critics"}."""
+    params = trained(stage)
+    return {"generators": params} if stage == "pretrain" else params
 
 
-def show(batch, made) -> list:
-    """Windows of the first genre and melodies of the fusion: (title, the one, the other)."""
-    return [(f"fusion_{row}", {"first genre": sampling.notes(before)}, {"fusion": sampling.notes(after)})
-            for row, (before, after) in enumerate(zip(made["before"], made["after"], strict=True))]
+def _show(batch: Mapping[str, Any], generated: Any, *, grid: int) -> list:
+    """Windows of the first genre, and melodies of the fusion."""
+    return [(f"fusion_{k}", *(sampling.score(dataset.tokens(x), name, grid=grid)
+                              for name, x in (("first genre", before), ("fusion", after))))
+            for k, (before, after) in enumerate(zip(batch["a"], generated, strict=True))]
+
+
+# Use ----------------------------------------------------------------------------------------------------------------
+
+
+def _evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+    methods = [name for name in ("pretrain", "mixture", "exchanged", "fusion") if trained.has(name)]
+    learned = {name: _learned(trained, name) for name in methods}
+    judge = _classifier(config)
+    models = evaluation.Models(
+        generator=_generator(config), generators={name: of["generators"] for name, of in learned.items()},
+        critic=_critic(config), critics=learned["fusion"].get("critics") if "fusion" in learned else None,
+        probability=judges.probability(judge, trained("genre_classifier")) if trained.has("genre_classifier") else None)
+    record = Path(trained.workdir) / "fusion" / "metrics.jsonl" if isinstance(trained, Results) else None
+    return evaluation.evaluate(
+        corpus, models, data=_data(config), split=config.data.split, count=config.evaluate.melodies,
+        preset=config.preset, listened=config.evaluate.listening, record=record)
+
+
+def _sampler(config: ConfigDict, trained: Trained) -> Sampler:
+    stage = next((name for name in GENERATOR_STAGES if trained.has(name)), GENERATOR_STAGES[0])
+    data, length = _data(config), config.sample.steps
+    model = sampling.Model(
+        generators=_learned(trained, stage)["generators"], length=length, data=data,
+        program=sampling.compiled(_generator(config), length=length))
+    return Sampler(read=functools.partial(sampling.read, grid=data.grid),
+                   generate=functools.partial(sampling.generate, model=model))
+
+
+def _demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:
+    return sampling.demo_inputs(corpus, folder, data=_data(config), count=config.sample.examples)
 
 
 SYSTEM = System(
-    DECLARATION, corpus, melodies.SPLITS, stages, nets.modules, evaluation.evaluate, sampling.sample, sampling.examples
-)
+    declaration=DECLARATION, corpus=_corpus, splits=SPLITS, stages=_stages, modules=_modules, evaluate=_evaluate,
+    sampler=_sampler, demo_inputs=_demo_inputs)

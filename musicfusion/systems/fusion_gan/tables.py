@@ -1,106 +1,184 @@
-"""The report of paper 003's tables and figure as text and pictures."""
+"""FusionGAN's tables and figures: pure functions of what was measured."""
 
-import json
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from musicfusion.metrics import histograms
-from musicfusion.render import figures
-from musicfusion.render.tables import markdown
+from musicfusion.core.evaluation import Measure, Table, row
+from musicfusion.metrics import histograms as counted
+from musicfusion.metrics import listening
+from musicfusion.render import figures as render
 from musicfusion.systems.fusion_gan import published
 
-STEPS = {16: "16ths", 32: "32nds"}
+METHODS = {  # name, which is its stage's where it has one: title
+    "random": "random mixing (RM)", "monte_carlo": "Monte Carlo (MC)", "pretrain": "maximum likelihood (MLE)",
+    "mixture": "GAN on the mixture", "exchanged": "exchanged critics (RL)", "fusion": "FusionGAN",
+}
+HEADLINES = tuple(("detected", METHODS[name], "between") for name in ("fusion", "pretrain"))
+STEPS = {16: "16ths", 32: "32nds"}  # by the number of steps in a bar
+DISTANCES = ("eud_diff", "eud_ratio", "em_diff", "em_ratio")  # in the order of published.TABLE1
+KINDS = {"x_a": "real: {0}", "x_b": "real: {1}", "g_a": "G_A", "g_b": "G_B", "g_f": "fusion"}  # of melodies
+
+_DIFF_AND_RATIO = (
+    "Diff and Ratio: by how much the way from one genre's histogram to the other's grows if it leads over that of a"
+    " method; 0 and 1 if that lies between, as that of any mixture of both genres does.")
+
+Numbers = Mapping[str, float]
 
 
-def text(report: Mapping) -> str:
-    """The whole report as Markdown."""
-    one, other = report["genres"]
-    counts, steps = report["melodies"], STEPS[report["grid"]]
-    blocks = [
-        f"# FusionGAN, preset {report['preset']}",
-        f"Between {one} and {other}: {counts['a']} windows of 36 {steps} of either ({report['mode']}, in C;"
-        f" {report['data']['split']} split of {report['data']['source']}), as many melodies of each method.",
-        "## Table I: distances of histograms",
-        "Diff and Ratio: how much longer the way from the one genre to the other is by way of what was made; 0 and 1 if"
-        " that lies between. Behind each Ratio the paper's.",
-        *(f"**{kind}**\n\n{_distances(report, kind)}" for kind in histograms.KINDS),
-        *report["paper"]["remarks"],
-        "## Raw counts, as in the paper",
-        *(f"**{kind}**\n\n{_distances(report, kind, 'raw')}" for kind in published.TABLE1),
-        "## Each melody by itself",
-        _heard(report, [("a", f"real: {one}"), ("b", f"real: {other}"),
-                        *((name, title) for name, title in report["titles"].items() if name in report["heard"])]),
-        f"p({one}): by a classifier that no generator learned from; between: melodies for which it lies in .25 to .75;"
-        " copied: whole bars that stand in a training melody; rhythms: bars whose rhythm does.",
-    ]
-    if "critics" in report:
-        uneven = report["critics"]["uneven"]
-        rows = [[f"D_{name.upper()}", *report["critics"][name].values(), uneven[name]] for name in uneven]
-        blocks += ["## What the critics say", markdown(
-            ["", f"real: {one}", f"real: {other}", "G_A", "G_B", "fusion", "uneven"], rows),
-            "Mean scores; uneven: by how much terms (9) and (13) are missed, in parts of the way between the genres."]
-    if "ratios" in report:
-        rows = [[row["ratio"], row.get("first"), row.get("spread"), row.get("between")] for row in report["ratios"]]
-        blocks += [f"## How much of {one}", markdown(["ratio", f"p({one})", "spread", "between"], rows)]
-    if "listening" in report:
-        rows = [[name, *(said[x] for x in ("first", "second", "mixture", "neither", "level"))]
-                for name, said in report["listening"].items()]
-        blocks += ["## Table II: what listeners said",
-                   markdown(["method", one, other, "mixture", "neither", "fusion level"], rows)]
-    return "\n\n".join(blocks)
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The numbers of all tables: `distances` and `raw` by method and kind of count, the others as in evaluation.py."""
+
+    genres: tuple[str, str]
+    distances: Mapping[str, Mapping[str, Numbers]]
+    raw: Mapping[str, Mapping[str, Numbers]]
+    detected: Mapping[str, Numbers]
+    critics: Mapping[str, Numbers]
+    ratios: Mapping[float, Numbers]
+    listening: Mapping[str, Numbers]
 
 
-def _distances(report: Mapping, kind: str, which: str = "distances") -> str:
-    rows = []
-    for name, of in report[which].items():
-        paper = published.TABLE1.get(kind, {}).get(name)
-        cells: list = []
-        for k, distance in enumerate(("eud", "em")):
-            ratio = f"{of[kind][f'{distance}_ratio']:.3f}"
-            cells += [of[kind][f"{distance}_diff"], f"{ratio} ({paper[2 * k + 1]:.3f})" if paper else ratio]
-        rows.append([report["titles"][name], *cells])
-    return markdown(["", "EUD Diff", "EUD Ratio", "EM Diff", "EM Ratio"], rows)
+def of(measured: Measured) -> tuple[Table, ...]:
+    """All tables; of what was not measured there is none."""
+    tables = [_distances(kind, measured.distances) for kind in counted.KINDS]
+    tables += [_raw(kind, measured.raw) for kind in published.TABLE1]
+    tables.append(_detected(measured))
+    if measured.critics:
+        tables.append(_critics(measured))
+    if measured.ratios:
+        tables.append(_ratios(measured))
+    if measured.listening:
+        tables.append(_listening(measured))
+    return tuple(tables)
 
 
-def _heard(report: Mapping, methods: list[tuple[str, str]]) -> str:
-    names = ("first", "spread", "between", "copied", "rhythms", "distinct", "notes")
-    rows = [[title, *(report["heard"][name].get(x) for x in names)] for name, title in methods]
-    return markdown(["", f"p({report['genres'][0]})", "spread", *names[2:-1], "notes a melody"], rows)
+def _distances(kind: str, measured: Mapping[str, Mapping[str, Numbers]]) -> Table:
+    paper = published.TABLE1.get(kind, {})
+    ratios = {method: {name: x for name, x in zip(DISTANCES, of, strict=True) if name.endswith("ratio")}
+              for method, of in paper.items()}
+    return Table(
+        name=_key(kind), title=f"Table I: {kind}", measures=_distance_measures(digits=3),
+        rows=tuple(row(METHODS[method], of[kind], ratios.get(method)) for method, of in measured.items()),
+        note=_DIFF_AND_RATIO if kind == "durations" else "")
 
 
-def draw(report: Mapping, folder: Path) -> list[Path]:
-    """histograms.png (figure 6), ratios.png, and progress.png from the record of a run."""
-    titles = {"a": report["genres"][0], "b": report["genres"][1], **report["titles"]}
-    panels: list = []
-    for kind, of in report["histograms"].items():
-        shown = {titles[name]: np.array(of[name]) for name in ("a", "b", "likelihood", "fusion") if name in of}
-        panels.append((kind, np.arange(len(of["a"])) + (kind == "durations"), shown))
-    found = [figures.lines_grid(
-        folder / "histograms.png", panels, xlabel=f"{STEPS[report['grid']]}; pitch class from C", ylabel="share",
-        title="How long notes last, and which they are")]
-    if report.get("ratios") and "first" in report["ratios"][0]:
-        x = [row["ratio"] for row in report["ratios"]]
-        lines = {f"p({titles['a']})": np.array([row["first"] for row in report["ratios"]]),
-                 "between": np.array([row["between"] for row in report["ratios"]])}
-        found.append(figures.curves(folder / "ratios.png", x, lines, xlabel=f"share of {titles['a']}", ylabel="",
-                                    title="What the share does"))
-    if (progress := _progress(folder / "fusion" / "metrics.jsonl")) is not None:
-        drawn = {"first genre from fusion (D_A)": "distance_a", "second genre from fusion (D_B)": "distance_b",
-                 "both from fusion (D_F)": "distance_f", "the two genres": "genres_apart"}
-        found.append(figures.curves(
-            folder / "progress.png", progress["step"], {title: progress[key] for title, key in drawn.items()},
-            xlabel="step", ylabel="distance", title="The objective's distances, equation (1), on validation songs"))
+def _raw(kind: str, measured: Mapping[str, Mapping[str, Numbers]]) -> Table:
+    paper = {method: dict(zip(DISTANCES, of, strict=True)) for method, of in published.TABLE1[kind].items()}
+    return Table(
+        name=f"raw_{_key(kind)}", title=f"Raw counts, as in the paper: {kind}", measures=_distance_measures(digits=1),
+        rows=tuple(row(METHODS[method], of[kind], paper.get(method)) for method, of in measured.items()))
+
+
+def _distance_measures(digits: int) -> dict[str, Measure]:
+    found = {}
+    for name, distance in (("eud", "EUD"), ("em", "EM")):
+        found[f"{name}_diff"] = Measure(label=f"{distance} Diff", digits=digits, better="lower")
+        found[f"{name}_ratio"] = Measure(label=f"{distance} Ratio", better="lower")
     return found
 
 
-def _progress(path: Path) -> dict[str, np.ndarray] | None:
-    """What a stage's record says of validation, by step; None where there is no record."""
-    if not path.is_file():
-        return None
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if "validation/loss" in row]
-    if len(rows) < 2:
-        return None
-    return {key.removeprefix("validation/"): np.array([row[key] for row in rows], float) for key in rows[0]}
+def _detected_measures(genre: str) -> dict[str, Measure]:
+    return {
+        "probability": Measure(label=f"p({genre})"),
+        "spread": Measure(label="spread"),
+        "between": Measure(label="between", unit="%", scale=100, digits=1, better="higher"),
+        "copied": Measure(label="copied", unit="%", scale=100, digits=1),
+        "rhythms": Measure(label="known rhythms", unit="%", scale=100, digits=1),
+        "distinct": Measure(label="distinct", unit="%", scale=100, digits=1),
+        "notes": Measure(label="notes a melody", digits=1),
+    }
+
+
+def _detected(measured: Measured) -> Table:
+    one, other = measured.genres
+    titles = {"a": f"real: {one}", "b": f"real: {other}", **METHODS}
+    return Table(
+        name="detected", title="Each melody by itself", measures=_detected_measures(one),
+        rows=tuple(row(titles[name], of) for name, of in measured.detected.items()),
+        note=f"p({one}): mean probability by a classifier that has seen the generators' training songs, and that no"
+             " generator has learned from; spread: its standard deviation; between: melodies with one in .25 to .75."
+             " copied: bars, empty ones too, that occur in a training melody; known rhythms: bars whose rhythm does.")
+
+
+def _critics(measured: Measured) -> Table:
+    measures = {kind: Measure(label=label.format(*measured.genres)) for kind, label in KINDS.items()}
+    return Table(
+        name="critics", title="What the critics say", measures=measures | {"imbalance": Measure(label="imbalance")},
+        rows=tuple(row(f"D_{name.upper()}", of) for name, of in measured.critics.items()), first="critic",
+        note="Mean scores. imbalance: terms (9) and (13), as a share of the distance between the genres' pieces.")
+
+
+def _ratios(measured: Measured) -> Table:
+    one = measured.genres[0]
+    return Table(
+        name="ratios", title=f"How much of {one}", measures=_detected_measures(one), first="ratio",
+        rows=tuple(row(f"{ratio:.2f}", of) for ratio, of in measured.ratios.items()))
+
+
+def _listening(measured: Measured) -> Table:
+    one, other = measured.genres
+    titles = {"first": one, "second": other}
+    measures = {answer: Measure(label=titles.get(answer, answer), digits=1) for answer in listening.ANSWERS}
+    return Table(
+        name="listening", title="Table II: what listeners said",
+        measures=measures | {"level": Measure(label="fusion level", better="higher")},
+        rows=tuple(row(name, of) for name, of in measured.listening.items()))
+
+
+def _key(kind: str) -> str:
+    return kind.replace(" ", "_")
+
+
+# Figures ------------------------------------------------------------------------------------------------------------
+
+
+def figures(
+    measured: Measured, *, shares: Mapping[str, Mapping[str, np.ndarray]], progress: Mapping[str, list[float]],
+    steps: str,
+) -> dict[str, Callable[[Path], Path]]:
+    """histograms.png (figure 6), ratios.png, progress.png: those for which there are numbers.
+
+    Args:
+        measured: as for the tables.
+        shares: {kind of count: {"a", "b", method: [bins]}}.
+        progress: validation by step (evaluation.progress).
+        steps: what a step is called.
+    """
+    titles = {"a": measured.genres[0], "b": measured.genres[1], **METHODS}
+    found: dict[str, Callable[[Path], Path]] = {
+        "histograms.png": functools.partial(_draw_histograms, shares=shares, titles=titles, steps=steps),
+    }
+    if any("probability" in of for of in measured.ratios.values()):
+        found["ratios.png"] = functools.partial(_draw_ratios, ratios=measured.ratios, genre=titles["a"])
+    if progress:
+        found["progress.png"] = functools.partial(_draw_progress, progress=progress)
+    return found
+
+
+def _draw_histograms(path: Path, *, shares: Mapping[str, Mapping[str, np.ndarray]], titles: Mapping[str, str],
+                     steps: str) -> Path:
+    panels: list = []
+    for kind, of in shares.items():
+        lines = {titles[name]: of[name] for name in ("a", "b", "pretrain", "fusion") if name in of}
+        panels.append((kind, np.arange(len(of["a"])) + (kind == "durations"), lines))
+    return render.lines_grid(path, panels, xlabel=f"{steps}; pitch class from C", ylabel="share",
+                             title="How long notes last, and which they are")
+
+
+def _draw_ratios(path: Path, *, ratios: Mapping[float, Numbers], genre: str) -> Path:
+    lines = {f"p({genre})": np.array([of["probability"] for of in ratios.values()]),
+             "between": np.array([of["between"] for of in ratios.values()])}
+    return render.curves(path, list(ratios), lines, xlabel=f"share of {genre}", title="What the share does")
+
+
+def _draw_progress(path: Path, *, progress: Mapping[str, list[float]]) -> Path:
+    drawn = {"first genre from fusion (D_A)": "distance_a", "second genre from fusion (D_B)": "distance_b",
+             "both from fusion (D_F)": "distance_f", "the two genres": "genre_distance"}
+    lines = {title: np.array(progress[name], float) for title, name in drawn.items()}
+    return render.curves(
+        path, progress["step"], lines, xlabel="step", ylabel="distance",
+        title="The objective's distances, equation (1), on validation songs")

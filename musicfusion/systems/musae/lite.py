@@ -1,7 +1,7 @@
-"""The lite autoencoder: paper 004's latent and loss from parallel blocks, a beat at a time.
+"""The lite autoencoder: MusAE's latent and loss from parallel blocks, a beat at a time.
 
 z [512] begins with numbers for the whole window, the flower's two among them; the rest lies in time
-(nn.blocks.Summary), so that a bar is read from its own part. Networks see z in units of its prior's spread.
+(nn.blocks.Summary), so that a bar is decoded from its own part. The networks see z in units of the prior's spread.
 """
 
 import flax.linen as nn
@@ -10,15 +10,13 @@ import jax.numpy as jnp
 
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
-from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
-from musicfusion.systems.musae.code import AtOnce
-
-CELLS = STEPS_PER_BEAT * TRACKS  # tokens of a beat
+from musicfusion.systems.musae.autoencoder import ParallelAutoencoder
+from musicfusion.systems.musae.dataset import BEAT_TOKENS
 
 
 def units(latent: int, spread: float) -> jax.Array:
-    """How wide the prior is in each dimension, about: 1 in the flower's plane, `spread` elsewhere. [latent]"""
+    """About how wide the prior is in each dimension: 1 in the flower's plane, `spread` elsewhere. [latent]"""
     return jnp.where(jnp.arange(latent) < 2, 1.0, spread)
 
 
@@ -36,9 +34,9 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         """int [B, T, 4] -> (mean, std), [B, latent] each."""
-        rows = len(tokens)
-        beats = jax.nn.one_hot(tokens.reshape(rows, -1, CELLS), VOCABULARY, dtype=self.dtype)
-        x = Blocks(self.width, self.depth, self.dtype, name="body")(beats.reshape(rows, -1, CELLS * VOCABULARY))
+        batch = len(tokens)
+        beats = jax.nn.one_hot(tokens.reshape(batch, -1, BEAT_TOKENS), VOCABULARY, dtype=self.dtype)
+        x = Blocks(self.width, self.depth, self.dtype, name="body")(beats.reshape(batch, -1, BEAT_TOKENS * VOCABULARY))
         whole = Summary(self.shared, 1, self.dtype, name="whole")(jnp.mean(x, 1, keepdims=True))
         in_time = Summary(self.latent - self.shared, self.parts, self.dtype, name="in_time")(x)
         mean, std = (jnp.concatenate(both, -1) * units(self.latent, self.spread)
@@ -46,7 +44,7 @@ class Encoder(nn.Module):
         return mean, std
 
 
-class Autoencoder(AtOnce):
+class Autoencoder(ParallelAutoencoder):
     """Windows of `bars` in four tracks <-> z."""
 
     bars: int
@@ -65,7 +63,7 @@ class Autoencoder(AtOnce):
         self.whole = nn.Dense(self.width)
         self.in_time = Expansion(4 * self.bars, self.parts, dtype=self.dtype)
         self.decoder = Blocks(self.width, self.depth, self.dtype)
-        self.head = nn.Dense(CELLS * VOCABULARY)
+        self.head = nn.Dense(BEAT_TOKENS * VOCABULARY)
 
     def logits(self, z: jax.Array) -> jax.Array:
         """z [B, latent] -> [B, T, 4, 130]."""

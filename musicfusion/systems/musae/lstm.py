@@ -1,4 +1,4 @@
-"""Paper 004's networks (section 3.2) in the public code's sizes: LSTMs, a decoder for each track, nothing fed back."""
+"""MusAE's networks (section 3.2) in the public code's sizes: LSTMs, one decoder for each track, nothing fed back."""
 
 import flax.linen as nn
 import jax
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
 from musicfusion.nn.recurrent import LOG_VARIANCE, LSTM, BiLSTM, Linear
-from musicfusion.systems.musae.code import AtOnce
-from musicfusion.systems.musae.windows import BAR
+from musicfusion.systems.musae.autoencoder import ParallelAutoencoder
+from musicfusion.systems.musae.dataset import BAR
 
 LAYERS = 3
 
@@ -16,7 +16,7 @@ LAYERS = 3
 class Encoder(nn.Module):
     """Three bidirectional LSTMs; the last one's final states -> posterior. Equations (7) to (10).
 
-    sigma = exp(.5 log sigma^2): (10) prints exp(2 sigma_pre), the public code has this.
+    sigma = exp(.5 log sigma^2), as in the public code; equation (10) prints exp(2 sigma_pre).
     """
 
     hidden: int
@@ -34,7 +34,7 @@ class Encoder(nn.Module):
         return mean, jnp.exp(0.5 * jnp.clip(log_variance, *LOG_VARIANCE))
 
 
-class Autoencoder(AtOnce):
+class Autoencoder(ParallelAutoencoder):
     """Windows of `bars` in four tracks <-> z."""
 
     bars: int
@@ -43,7 +43,7 @@ class Autoencoder(AtOnce):
     dtype: jnp.dtype = jnp.float32
 
     def setup(self):
-        """The encoder; of each track three LSTMs; the linear map to their first states, which all share in the code."""
+        """The encoder; three LSTMs for each track; the linear map to their initial states, which all tracks share."""
         self.encoder = Encoder(self.hidden, self.latent, self.dtype)
         self.start = Linear(self.latent, self.hidden, self.dtype)
         self.layers = [[LSTM(self.hidden, dtype=self.dtype, name=f"track_{k}_layer_{layer}") for layer in range(LAYERS)]

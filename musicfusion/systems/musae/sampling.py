@@ -1,193 +1,272 @@
-"""A user's files through the latent space: reconstructed, interpolated, moved to another genre; or made up."""
+"""A user's songs through the latent space: reconstructed, interpolated, moved to another genre; or new music."""
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from musicfusion import priors
+from musicfusion.codecs import inputs as sources
 from musicfusion.codecs import midi, tracks
 from musicfusion.codecs.beats import phase
 from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
+from musicfusion.core.contracts import Sampler
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.task import Made
 from musicfusion.data import batches
-from musicfusion.data.corpus import STEPS_PER_BEAT
-from musicfusion.systems.musae import space, styles, windows
-from musicfusion.systems.musae.space import Space, petal_of
-from musicfusion.systems.musae.windows import BAR
+from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
+from musicfusion.render import pianoroll
+from musicfusion.render.result import Picture, SampleResult
+from musicfusion.systems.musae import dataset
+from musicfusion.systems.musae.dataset import BAR
+from musicfusion.systems.musae.genre_means import GenreMeans
+from musicfusion.systems.musae.latent_space import LatentSpace, batched, kept
 
-TEMPO = 100.0  # of what is made up
+TEMPO = 100.0  # quarters a minute, of new music
 LONGEST = 1000  # bars of a user's song
+DEMO_BARS = 8
+BLOCK = 128  # windows whose component is looked up at a time
+QUANTISED = "each track was reduced to one voice, its lowest notes, and quantised to 16ths"
 
 
-class Song(NamedTuple):
-    """A file's music on the grid: tokens uint8 [T, 4], tempo, quarters a minute, and what it is called."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Song:
+    """A user's music on the grid: tokens uint8 [T, 4], tempo in quarters a minute, and what it is called."""
 
     tokens: np.ndarray
     tempo: float
-    name: str
+    title: str
 
 
-def sample(config, results, inputs: dict, controls: dict, folder: Path, seed: int) -> Made:
-    """--inputs=song=... | start=...,end=... | none -> song.mid, pictures, sound."""
-    given = set(inputs)
-    if given not in ({"song"}, {"start", "end"}, set()):
-        raise MusicFusionError("--inputs: give song=FILE, or start=FILE,end=FILE, or none to make something up")
-    net = space.load(config, results, config.sample.bars or min(config.lengths))
-    if given == {"song"}:
-        return _song(net, read(inputs["song"], net.lineup), controls, config, folder)
-    if given:
-        songs = [read(inputs[name], net.lineup) for name in ("start", "end")]
-        return _interpolation(net, songs, controls, config, folder)
-    return _made_up(net, controls, config, folder, seed)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Piece:
+    """What is encoded of one request: windows int [n, T, 4], and the songs that they are of.
+
+    One song is reconstructed or moved; between two, the start and the end, is interpolated; none is new music, without
+    windows. begins: the step at which each window begins in its song, int [n].
+    """
+
+    songs: tuple[Song, ...]
+    windows: np.ndarray
+    begins: np.ndarray
 
 
-def read(file, lineup: str) -> Song:
-    """A MIDI file in four tracks, whole bars from its first note on. Raises MusicFusionError."""
-    score = midi.read(file)
-    parts = _voices(score, file) if lineup == "voices" else [*tracks.roles(score).values()]
+def create(space: LatentSpace) -> Sampler:
+    """The sampler of a trained autoencoder."""
+    words = dict.fromkeys(("genre", "to"), tuple(space.genres))
+    return Sampler(read=functools.partial(read, space), generate=functools.partial(generate, space), words=words)
+
+
+# Files to arrays -----------------------------------------------------------------------------------------------------
+
+
+def read(space: LatentSpace, inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
+    """A user's files as windows.
+
+    Raises:
+        MusicFusionError: a file cannot be used; a genre is missing, or the weights know none.
+    """
+    for control in ("genre", "to"):
+        if controls[control] and not space.genres:
+            raise MusicFusionError(f"{control}={controls[control]} is unknown: the songs of the training had no genres")
+    size = space.bars * BAR
+    if not inputs:
+        if not controls["genre"]:
+            raise MusicFusionError(f"genre is missing: there are {', '.join(space.genres) or 'none'}; or give inputs")
+        return Piece(songs=(), windows=np.zeros((0, size, tracks.TRACKS), np.int32), begins=np.zeros(0, int))
+    songs = tuple(read_song(source, name, space.components.instrumentation)
+                  for name, source in sorted(inputs.items(), reverse=True))  # start before end
+    if len(songs) == 1:
+        padded = _padded(songs[0].tokens, size)
+        begins = starts(len(padded), size, size // 2)  # windows overlap, so that notes run on over their borders
+        cut = np.stack([padded[begin : begin + size] for begin in begins])
+    else:
+        begins = np.zeros(len(songs), int)
+        cut = np.stack([_padded(song.tokens, size)[:size] for song in songs])
+    return Piece(songs=songs, windows=tracks.without_carry(cut), begins=begins)
+
+
+def read_song(source: sources.Notes, name: str, instrumentation: str) -> Song:
+    """A user's music in four tracks, whole bars from its first note on.
+
+    Args:
+        source: as codecs.inputs.read_score takes it; name: of the input.
+        instrumentation: one of codecs.tracks.INSTRUMENTATIONS.
+
+    Raises:
+        MusicFusionError: it cannot be read, has none of the tracks, or is too long.
+    """
+    score, called = sources.read_score(source, name), sources.described(source, name)
+    parts = _voices(score, called) if instrumentation == "voices" else [*tracks.roles(score).values()]
     everything = [track for part in parts for track in part]
     if not everything:
-        raise MusicFusionError(f"{file}: no track for {', '.join(part.name for part in tracks.BAND)}")
+        raise MusicFusionError(f"{called}: no track for {', '.join(part.name for part in tracks.BAND)}")
     early = phase(score) if any(not track.is_drum for track in score.tracks) else 0.0
     first = min(track.notes[0, 0] for track in everything) - early
     offset = early + np.floor((first + 0.125) / 4) * 4
     bars = max(int(np.ceil((score.length - offset) / 4 - 0.25)), 1)
     if bars > LONGEST:
-        raise MusicFusionError(f"{file}: longer than {LONGEST} bars; a shorter piece is accepted")
-    return Song(tracks.from_tracks(parts, offset, bars * BAR), float(score.tempos[0, 1]), Path(file).stem)
+        raise MusicFusionError(f"{called}: longer than {LONGEST} bars; a shorter piece is accepted")
+    return Song(tokens=tracks.from_tracks(parts, offset, bars * BAR), tempo=float(score.tempos[0, 1]),
+                title=sources.title(source, name))
 
 
-def _voices(score: Score, file) -> list[list[Track]]:
+def _voices(score: Score, called: str) -> list[list[Track]]:
     """The four tracks with most notes, the highest first."""
-    most = sorted(pitched_tracks(score, str(file)), key=lambda track: -len(track.notes))[: tracks.TRACKS]
+    most = sorted(pitched_tracks(score, called), key=lambda track: -len(track.notes))[: tracks.TRACKS]
     found = [[track] for track in sorted(most, key=lambda track: -track.notes[:, 2].mean())]
     return found + [[]] * (tracks.TRACKS - len(found))
 
 
-def whole(net: Space, tokens: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """A song [T, 4] through z, window by window -> (tokens [T, 4], z [n, 512] before the change).
+def _padded(tokens: np.ndarray, size: int) -> np.ndarray:
+    """Tokens [T, 4] with rests behind them, so that there are `size` steps at least."""
+    missing = max(size - len(tokens), 0)
+    return np.concatenate([tokens, np.full((missing, tracks.TRACKS), tracks.REST, tokens.dtype)])
 
-    Windows overlap by half, so that notes run on over their borders.
+
+# Arrays to music -----------------------------------------------------------------------------------------------------
+
+
+def generate(space: LatentSpace, pieces: Sequence[Piece], controls: Mapping[str, Any],
+             seeds: Sequence[int]) -> list[SampleResult]:
+    """New music for each piece; the windows of all pieces are encoded and decoded together.
+
+    Raises:
+        MusicFusionError: the genres' means are needed, and were not computed.
     """
-    size = net.bars * BAR
-    padded = np.concatenate([tokens, np.full((max(size - len(tokens), 0), tracks.TRACKS), tracks.REST, tokens.dtype)])
-    begins = starts(len(padded), size, size // 2)
-    z = net.encode(tracks.without_carry(np.stack([padded[begin : begin + size] for begin in begins])))
-    made = net.decode(change(z))
-    pieces = [tracks.notes(window) for window in made]
-    joined = [join([piece[k] for piece in pieces], begins, len(padded)) for k in range(tracks.TRACKS)]
-    return np.stack([tracks.encode(notes, len(padded)) for notes in joined], 1)[: len(tokens)], z
+    encoded = _together(space.encode, [piece.windows for piece in pieces])
+    codes = [_codes(space, piece, z, controls, seed) for piece, z, seed in zip(pieces, encoded, seeds, strict=True)]
+    decoded = _together(space.decode, codes)
+    make = (_new_music, _moved_song, _interpolation)
+    return [make[len(piece.songs)](space, piece, z, windows, controls)
+            for piece, z, windows in zip(pieces, encoded, decoded, strict=True)]
 
 
-def _song(net: Space, song: Song, controls: Mapping, config, folder: Path) -> Made:
-    """Reconstructed, or moved toward another genre."""
-    target = petal_of(net, controls["to"], "to") if controls["to"] else None
-
-    def change(z):
-        if target is None:
-            return z
-        return styles.moved(_known(net), z, _own_petal(net, z), target, controls["amount"])
-
-    made, z = whole(net, song.tokens, change)
-    kept = {name: float(np.mean(x)) for name, x in survives(song.tokens[None], made[None]).items()}
-    facts = {"genre": net.genres[_own_petal(net, z)] if net.genres else "", "kept": kept}
-    title = f"{song.name}: toward {controls['to']}" if controls["to"] else f"{song.name}: through the latent space"
-    return _written(net, {"song": ("After", made), "before": ("Before", song.tokens)}, song.tempo, title, facts, config,
-                    folder)
+def _together(run: Callable[[np.ndarray], np.ndarray], parts: list[np.ndarray]) -> list[np.ndarray]:
+    """run(examples of all parts), by part again; a part without examples stays as it is."""
+    if not any(map(len, parts)):
+        return parts
+    return np.split(run(np.concatenate(parts)), np.cumsum([len(part) for part in parts])[:-1])
 
 
-def _known(net: Space) -> Mapping:
-    """Where the genres lie. MusicFusionError in a run whose stage `styles` was not trained."""
-    if net.styles is None:
-        raise MusicFusionError(f"the stage styles_{net.bars} was not trained: train it with the same --workdir")
-    return net.styles
+def _codes(space: LatentSpace, piece: Piece, z: np.ndarray, controls: Mapping[str, Any], seed: int) -> np.ndarray:
+    """What is decoded: codes [m, size]; z: of the piece's windows."""
+    if not piece.songs:
+        component = np.full(controls["n"], space.genres.index(controls["genre"]))
+        return _means(space).draw(component, spread=controls["spread"], seed=seed)
+    if len(piece.songs) == 2:  # equation (19), from start to end
+        share = _shares(controls)[:, None]
+        return ((1 - share) * z[0] + share * z[1]).astype(np.float32)
+    if controls["to"]:
+        target = space.genres.index(controls["to"])
+        return _means(space).move(z, _own_component(space, z), target, controls["amount"])
+    return z
 
 
-def _own_petal(net: Space, z: np.ndarray) -> int:
-    """The petal that most windows are nearest to."""
-    return int(np.argmax(np.bincount(np.asarray(priors.nearest_petal(jnp.asarray(z), net.petals)), minlength=1)))
+def _shares(controls: Mapping[str, Any]) -> np.ndarray:
+    """Of the end, along an interpolation: [steps + 2]."""
+    return np.linspace(0, 1, controls["steps"] + 2)
 
 
-def survives(before: np.ndarray, after: np.ndarray) -> dict[str, np.ndarray]:
-    """What is left of windows [n, T, 4]: onsets that still are ("rhythm"), and with the same pitch ("notes"), [n].
+def _means(space: LatentSpace) -> GenreMeans:
+    if space.means is None:
+        raise MusicFusionError(f"the stage genre_means_{space.bars} was not trained: train it with the same --workdir")
+    return space.means
 
-    F1, so that notes that were added count, too.
+
+_nearest = jax.jit(lambda count, z: priors.nearest_component(z, count))
+
+
+def _own_component(space: LatentSpace, z: np.ndarray) -> int:
+    """The component that most windows are nearest to; z: of one piece's windows [n, size]."""
+    nearest = batched(_nearest, space.components.count, BLOCK)(z)
+    return int(np.argmax(np.bincount(nearest, minlength=1)))
+
+
+def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
+                controls: Mapping[str, Any]) -> SampleResult:
+    """A song that was reconstructed, or moved toward another genre; beside what it was."""
+    (song,), steps = piece.songs, max(len(piece.songs[0].tokens), space.bars * BAR)
+    by_window = [tracks.notes(window) for window in windows]
+    joined = [join([notes[k] for notes in by_window], piece.begins, steps) for k in range(tracks.TRACKS)]
+    after = np.stack([tracks.encode(notes, steps) for notes in joined], 1)[: len(song.tokens)]
+    shares = {name: float(np.mean(x)) for name, x in kept(song.tokens[None], after[None]).items()}
+    title = f"{song.title}: toward {controls['to']}" if controls["to"] else f"{song.title}: through the latent space"
+    draw = functools.partial(pianoroll.compare, before=_rolls(space, song.tokens), after=_rolls(space, after),
+                             title=title)
+    return SampleResult(
+        title=title, main="song",
+        scores={"song": _score(space, after, song.tempo, "song"),
+                "before": _score(space, song.tokens, song.tempo, "before")},
+        players={"song": "After", "before": "Before"},
+        pictures={"song": Picture(title="Notes that changed are marked", draw=draw)},
+        metadata={"genre": space.genres[_own_component(space, z)] if space.genres else "",
+                  "rhythm_kept": shares["rhythm"], "notes_kept": shares["notes"], "genres": space.genres},
+        notices=(QUANTISED,))
+
+
+def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
+                   controls: Mapping[str, Any]) -> SampleResult:
+    """The way from the first window of one song to that of another."""
+    start, end = piece.songs
+    captions = [f"{share:.2f}" for share in _shares(controls)]
+    changed = [float(np.mean(window != windows[0])) for window in windows]
+    return _windows(space, windows, captions, title=f"From {start.title} to {end.title}",
+                    player="The way from start to end", tempo=start.tempo, metadata={"changed_steps": changed},
+                    notices=(QUANTISED, f"of either song, the first {space.bars} bars were taken"))
+
+
+def _new_music(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
+               controls: Mapping[str, Any]) -> SampleResult:
+    """Draws from where the codes of a genre lie."""
+    return _windows(space, windows, [f"{number}" for number in range(1, len(windows) + 1)],
+                    title=f"New: {controls['genre']}", player=f"{len(windows)} windows", tempo=TEMPO)
+
+
+def _windows(space: LatentSpace, windows: np.ndarray, captions: list[str], *, title: str, player: str, tempo: float,
+             metadata: Mapping[str, Any] | None = None, notices: tuple[str, ...] = ()) -> SampleResult:
+    """Windows [n, T, 4] one after the other as one score, and side by side in a picture, with a caption for each."""
+    columns = max(2, min(4, len(windows)))
+    cells = [(caption, _rolls(space, window)) for caption, window in zip(captions, windows, strict=True)]
+    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    draw = functools.partial(pianoroll.gallery, cells=rows, steps=space.bars * BAR, title=title)
+    return SampleResult(
+        title=title, main="song",
+        scores={"song": _score(space, windows.reshape(-1, tracks.TRACKS), tempo, "song")},
+        players={"song": player}, pictures={"windows": Picture(title=title, draw=draw)},
+        metadata={**(metadata or {}), "genres": space.genres}, notices=notices)
+
+
+def _score(space: LatentSpace, tokens: np.ndarray, tempo: float, name: str) -> Score:
+    return tracks.score(tokens, space.components.instrumentation, tempo, name)
+
+
+def _rolls(space: LatentSpace, tokens: np.ndarray) -> dict[str, np.ndarray]:
+    """Tokens [T, 4] as notes by track, for a picture."""
+    names = [part.name for part in tracks.INSTRUMENTATIONS[space.components.instrumentation]]
+    return dict(zip(names, tracks.notes(tokens), strict=True))
+
+
+# Demonstration -------------------------------------------------------------------------------------------------------
+
+
+def demo_inputs(corpus: Corpus, folder: Path, *, seed: int, bars: int, count: int) -> list[dict[str, str]]:
+    """The first bars of at most `count` test songs as MIDI files in `folder`: [{"song": path}].
+
+    bars: of the windows that such a song has at least one of.
     """
-    here, there = before < tracks.HOLD, after < tracks.HOLD
-    whole = np.maximum(here.sum((1, 2)) + there.sum((1, 2)), 1)
-    return {"rhythm": 2 * (here & there).sum((1, 2)) / whole,
-            "notes": 2 * (here & there & (before == after)).sum((1, 2)) / whole}
-
-
-def _interpolation(net: Space, songs: list[Song], controls: Mapping, config, folder: Path) -> Made:
-    """The first window of either song, and the way between them: equation (19), from start to end."""
-    size = net.bars * BAR
-    silence = np.full((size, tracks.TRACKS), tracks.REST, np.uint8)
-    ends = [np.concatenate([song.tokens, silence])[:size] for song in songs]
-    z = net.encode(tracks.without_carry(np.stack(ends)))
-    share = np.linspace(0, 1, controls["steps"] + 2)[:, None]
-    made = net.decode(((1 - share) * z[0] + share * z[1]).astype(np.float32))
-    apart = [float(np.mean(window != made[0])) for window in made]
-    title = f"From {songs[0].name} to {songs[1].name}"
-    made_up = {"song": ("The way from start to end", made.reshape(-1, tracks.TRACKS))}
-    cells = [(f"{share:.2f}", window) for share, window in zip(share[:, 0], made, strict=True)]
-    return _written(net, made_up, songs[0].tempo, title, {"apart": apart}, config, folder, cells)
-
-
-def _made_up(net: Space, controls: Mapping, config, folder: Path, seed: int) -> Made:
-    """Draws from where the pieces of a genre lie."""
-    if not controls["genre"]:
-        known = ", ".join(net.genres) or "none"
-        raise MusicFusionError(f"--controls: genre is missing: there are {known}; or give --inputs")
-    petal = petal_of(net, controls["genre"], "genre")
-    made = net.decode(styles.drawn(_known(net), np.full(controls["n"], petal), controls["spread"], seed))
-    cells = [(f"{i + 1}", window) for i, window in enumerate(made)]
-    return _written(net, {"song": (f"{controls['n']} windows", made.reshape(-1, tracks.TRACKS))}, TEMPO,
-                    f"Made up: {controls['genre']}", {}, config, folder, cells)
-
-
-def _written(net: Space, songs: Mapping[str, tuple[str, np.ndarray]], tempo: float, title: str, facts: dict, config,
-             folder: Path, cells: Sequence[tuple[str, np.ndarray]] = ()) -> Made:
-    """The files, and what the page shows of them. cells: (title, tokens) of windows to be drawn side by side."""
-    from musicfusion.render import page, pianoroll
-    from musicfusion.render.players import players
-
-    scores = {name: (words, tracks.score(tokens, net.lineup, tempo, name)) for name, (words, tokens) in songs.items()}
-    for name, (_, score) in scores.items():
-        midi.write(folder / f"{name}.mid", score)
-    heard, sound = players(folder, scores) if config.sample.audio else ([], {})
-    names = [part.name for part in tracks.LINEUPS[net.lineup]]
-    drawn = {name: dict(zip(names, tracks.notes(tokens), strict=True)) for name, (_, tokens) in songs.items()}
-    sections: list = [*heard]
-    if "before" in drawn:
-        picture = pianoroll.compare(folder / "song.png", drawn["before"], drawn["song"], title=title)
-        sections.append(page.Picture("Notes that changed are marked", picture))
-    if cells:
-        columns = max(2, min(4, len(cells)))
-        pieces = [(words, dict(zip(names, tracks.notes(tokens), strict=True))) for words, tokens in cells]
-        grid = [pieces[i : i + columns] for i in range(0, len(pieces), columns)]
-        picture = pianoroll.gallery(folder / "windows.png", grid, net.bars * BAR, title)
-        sections.append(page.Picture(title, picture))
-    note = "each track was made one voice by its lowest notes and quantised to 16ths"
-    return Made("song.mid", sections, {**facts, **sound, "genres": net.genres, "note": note})
-
-
-def examples(config, corpus, folder: Path) -> list[dict[str, str]]:
-    """A few pieces of test songs as files that `sample` takes: [{"song"}], eight bars of each."""
-    bars = min(config.lengths)
-    found = windows.windows(corpus, "test", config.seed, bars)
+    found = dataset.windows(corpus, "test", seed=seed, bars=bars)
     _, first = np.unique(found["song"], return_index=True)
     written = []
-    for i, k in enumerate(first[batches.fixed(len(first), min(config.sample.examples, len(first)))]):
+    for number, k in enumerate(first[batches.fixed(len(first), min(count, len(first)))], start=1):
         begin = int(found["start"][k]) * STEPS_PER_BEAT
-        end = min(begin + 8 * BAR, int(corpus.first_beat[found["song"][k] + 1]) * STEPS_PER_BEAT)
+        end = min(begin + DEMO_BARS * BAR, int(corpus.first_beat[found["song"][k] + 1]) * STEPS_PER_BEAT)
         tokens = tracks.without_carry(corpus.arrays["tracks"][begin:end])
-        path = folder / f"{i + 1}-song.mid"
-        midi.write(path, tracks.score(tokens, corpus.lineup, TEMPO, path.stem))
+        path = folder / f"{number}-song.mid"
+        midi.write(path, tracks.score(tokens, corpus.instrumentation, TEMPO, path.stem))
         written.append({"song": str(path)})
     return written

@@ -1,0 +1,93 @@
+"""Measures of translations whose values are known, and listeners' grades."""
+
+import numpy as np
+import pytest
+
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.metrics import frechet, grades
+from musicfusion.systems.arrangement import evaluation
+from musicfusion.systems.arrangement.judges import Judge
+
+
+def features(crops):
+    return crops.reshape(len(crops), -1)[:, :40:5] + np.linspace(0, 1, len(crops))[:, None]
+
+
+@pytest.fixture(scope="module")
+def songs(crops, recordings):
+    return crops.songs(recordings, "all", count=6, seconds=30.0)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """One that hears the source in the low bands and the target in the high ones."""
+    def detect(crops):
+        return np.stack([crops[:, :, :8].max((1, 2)) > -1, crops[:, :, 16:].max((1, 2)) > -1], 1).astype(float)
+
+    return Judge(detect=detect, features=features)
+
+
+def measured(songs, generated, judge=None):
+    return evaluation.measure(songs, generated, length=32, judge=judge, features=None, truth=None)
+
+
+def test_the_true_target_is_perfect(songs, judge):
+    found = measured(songs, [song.target for song in songs], judge).values
+    assert found["onset_f1"] == (1, 1, 1) and found["mel_l1"] == (0, 0, 0) and found["tempo"] == (1, 1, 1)
+    assert found["target_detected"][0] > 0.6 and found["source_detected"] == (0, 0, 0)
+    assert found["source_onset_f1"][0] < 1
+
+
+def test_the_source_itself_has_its_own_onsets_and_silence_has_none(songs, judge):
+    found = measured(songs, [song.source for song in songs], judge).values
+    assert found["source_onset_f1"] == (1, 1, 1) and found["source_detected"] == (1, 1, 1)
+    assert found["target_detected"] == (0, 0, 0) and found["mel_l1"][0] > 1
+    silent = measured(songs, [np.full_like(song.source, -1) for song in songs])
+    assert silent.values["onset_f1"] == (0, 0, 0) and "source_detected" not in silent.values
+    assert silent.onset_f1.tolist() == [0] * len(songs)
+
+
+def test_a_difference_of_a_constant_is_that_many_decibels(songs):
+    found = measured(songs, [song.target + 0.1 for song in songs]).values
+    assert found["mel_l1"][0] == pytest.approx(0.1 / 2 * 90, rel=1e-4)
+
+
+def test_frechet_distance_and_density_are_those_of_the_true_targets(songs):
+    real = [song.target for song in songs]
+    truth = frechet.fit(features(np.concatenate([evaluation.whole_crops(mels, 32) for mels in real])))
+    same, other = (evaluation.measure(songs, mels, length=32, judge=None, features=features, truth=truth).values
+                   for mels in (real, [song.source for song in songs]))
+    assert same["frechet"] == pytest.approx(0, abs=1e-6) and other["frechet"] > 0.01
+    assert same["log_density"] > other["log_density"]
+
+
+def test_a_mean_lies_in_its_interval():
+    mean, low, high = evaluation.over_songs(np.array([0.1, 0.5, 0.9, 0.4]))
+    assert mean == pytest.approx(0.475) and low < mean < high
+
+
+def test_whole_crops_leave_the_rest_out():
+    assert evaluation.whole_crops(np.zeros((70, 32)), 32).shape == (2, 32, 32)
+    assert evaluation.whole_crops(np.zeros((20, 32)), 32).shape == (0, 32, 32)
+
+
+def test_clips_come_from_all_songs_in_turn(songs):
+    generated = [np.full_like(song.source, k) for k, song in enumerate(songs)]
+    found = evaluation.choose_clips(songs, generated, count=8, length=32)
+    assert [clip.name for clip in found] == [f"clip-{k:03}" for k in range(1, 9)]
+    assert [int(clip.generated[0, 0]) for clip in found] == [0, 1, 2, 3, 4, 5, 0, 1]
+    np.testing.assert_array_equal(found[7].source, songs[1].source[32:64])
+
+
+def test_grades_of_clips_are_read_and_of_others_refused(songs, tmp_path):
+    clips = evaluation.choose_clips(songs, [song.target for song in songs], count=6, length=32)
+    truth = frechet.Gaussian(np.zeros(8), np.eye(8))
+    path = tmp_path / "grades.csv"
+    lines = [f"{clip.name},{who},{g},{g},{g},{g}" for who in ("anna", "ben")
+             for clip, g in zip(clips, (8, 3, 9, 2, 7, 1), strict=True)]
+    path.write_text("\n".join([",".join(grades.COLUMNS), *lines]))
+    found = evaluation.graded(str(path), clips, features, truth)
+    assert found.annotators == ("anna", "ben") and found.clips == 6 and found.good == 0.5
+    assert found.agreement[0, 1] == pytest.approx(1)
+    with pytest.raises(MusicFusionError, match="grades 2 clips that this evaluation has not"):
+        evaluation.graded(str(path), clips[:4], features, truth)

@@ -1,0 +1,25 @@
+"""The quick variant shrunk until all stages train in about a minute."""
+
+MICRO = {
+    "data.songs": 60,
+    "data.mode": "both",
+    "generator.hidden": 16,
+    "critic.widths": (1, 2),
+    "critic.filters": (8, 8),
+    "pretrain.steps": 40,
+    "gan.steps": 20,
+    "gan.batch": 8,
+    "gan.rollouts": 2,
+    "gan.critic_updates": 2,
+    "gan.generator_start": 2,
+    "fusion.steps": 20,
+    "fusion.batch": 8,
+    "fusion.rollouts": 2,
+    "fusion.critic_updates": 2,
+    "fusion.generator_start": 2,
+    "genre_classifier.steps": 40,
+    "genre_classifier.batch": 16,
+    "genre_classifier.size.width": 16,
+    "evaluate.melodies": 50,
+    "sample.examples": 1,
+}

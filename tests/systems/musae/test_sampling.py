@@ -1,0 +1,233 @@
+"""What MusAE does with a user's songs."""
+
+import jax
+import numpy as np
+import pytest
+
+from musicfusion.codecs import midi, tracks
+from musicfusion.codecs.melody import REST
+from musicfusion.codecs.score import Score, Track
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import voices
+from musicfusion.latent import vae
+from musicfusion.systems.musae import DECLARATION, latent_space, lite, sampling
+from musicfusion.systems.musae.components import Components
+from musicfusion.systems.musae.genre_means import GenreMeans
+from musicfusion.systems.musae.latent_space import LatentSpace
+
+GENRES = ("rock", "swing", "samba", "tango")
+SIZE = 2 * 16 * 4  # numbers of a window of two bars
+DEFAULTS = {name: control.default for name, control in DECLARATION.controls.items()}
+
+
+def components(genres=GENRES):
+    return Components(component=np.arange(32), count=4, genres=genres, instrumentation="band")
+
+
+def identity(**changes):
+    """A space whose code is the music itself: what is decoded is what was encoded."""
+    def encode(tokens):
+        return tokens.reshape(len(tokens), -1).astype(np.float32)
+
+    def decode(z):
+        return np.round(z).astype(np.int32).reshape(len(z), -1, 4)
+
+    mean = np.zeros((32, SIZE), np.float32)
+    mean[1] = 12  # swing is an octave higher than rock
+    means = GenreMeans(mean=mean, scatter=np.zeros((SIZE, SIZE), np.float32))
+    return LatentSpace(**{"encode": encode, "decode": decode, "components": components(), "bars": 2,
+                          "means": means} | changes)
+
+
+def sample(space, *, seed=0, inputs=None, **controls):
+    sampler, chosen = sampling.create(space), DEFAULTS | controls
+    (result,) = sampler.generate([sampler.read(inputs or {}, chosen)], chosen, [seed])
+    return result
+
+
+def part(program, pitch, bars, drums=False, start=0.0, length=0.5):
+    return Track("", program, drums, np.array([(start + k, length, pitch + k % 5, 80) for k in range(4 * bars)], float))
+
+
+def write(path, *parts, tempo=120.0):
+    midi.write(path, Score(tuple(parts), np.array([[0.0, tempo]]), ((0.0, 4, 4),), path.stem))
+    return path
+
+
+def tokens(score, steps):
+    """What a score says, as tokens [steps, 4]."""
+    return tracks.from_tracks([*tracks.roles(score).values()], 0.0, steps)
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_song_begins_with_the_bar_of_its_first_note(tmp_path):
+    song = sampling.read_song(write(tmp_path / "a.mid", part(33, 40, 2, start=9.0)), "song", "band")
+    assert np.argmax(song.tokens[:, 1] != REST) == 4 and np.all(song.tokens[:, [0, 2, 3]] == REST)
+
+
+def test_a_song_is_called_by_its_file_and_keeps_its_tempo(tmp_path):
+    path = write(tmp_path / "a.mid", part(33, 40, 2), tempo=90.0)
+    song = sampling.read_song(path, "song", "band")
+    assert song.title == "a" and song.tempo == pytest.approx(90.0)
+    assert sampling.read_song(path.read_bytes(), "song", "band").title == "song"
+    assert sampling.read_song(midi.read(path), "song", "band").tokens.shape == (32, 4)
+
+
+def test_of_a_piece_for_voices_the_four_fullest_tracks_are_read_the_highest_first(tmp_path):
+    path = write(tmp_path / "a.mid", *(part(0, pitch, 2) for pitch in (40, 70, 60, 50)), part(0, 90, 1))
+    song = sampling.read_song(path, "song", "voices")
+    assert song.tokens[0].tolist() == [70, 60, 50, 40]
+
+
+def test_a_file_without_such_tracks_is_refused_and_named(tmp_path):
+    path = write(tmp_path / "a.mid", part(125, 60, 2))
+    with pytest.raises(MusicFusionError, match=r"a\.mid: no track for drums, bass, guitar, strings"):
+        sampling.read_song(path, "song", "band")
+    with pytest.raises(MusicFusionError, match="there is no such file"):
+        sampling.read_song(tmp_path / "b.mid", "song", "band")
+
+
+def test_a_song_of_hours_is_refused(tmp_path):
+    with pytest.raises(MusicFusionError, match="longer than 1000 bars"):
+        sampling.read_song(write(tmp_path / "a.mid", part(33, 40, 1), part(33, 40, 1, start=5000.0)), "song", "band")
+
+
+def test_genres_are_words_that_the_weights_know():
+    words = sampling.create(identity()).words
+    assert words == {"genre": GENRES, "to": GENRES}
+    with pytest.raises(MusicFusionError, match="genre is missing: there are rock, swing"):
+        sample(identity())
+    with pytest.raises(MusicFusionError, match="the songs of the training had no genres"):
+        sample(identity(components=components(())), genre="rock")
+
+
+# Songs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bars", [1, 2, 5, 8])
+def test_a_song_of_any_length_comes_back_whole(tmp_path, bars):
+    path = write(tmp_path / "a.mid", part(0, 36, bars, True), part(33, 40, bars, length=4.0 / 3), part(0, 60, bars),
+                 tempo=90.0)
+    result = sample(identity(), inputs={"song": path})
+    before, after = (tokens(result.scores[name], 16 * bars) for name in ("before", "song"))
+    np.testing.assert_array_equal(after, before)
+    np.testing.assert_array_equal(before, sampling.read_song(path, "song", "band").tokens)
+    assert result.scores["song"].tempos[0, 1] == pytest.approx(90.0) and result.main == "song"
+    assert result.metadata["rhythm_kept"] == result.metadata["notes_kept"] == 1
+    assert result.metadata["genre"] in GENRES and result.title == "a: through the latent space"
+
+
+def test_a_note_that_goes_on_over_a_window_s_border_keeps_its_length(tmp_path):
+    long = Track("", 33, False, np.array([(6.0, 4.0, 40, 80), (12.0, 1.0, 41, 80)]))
+    result = sample(identity(), inputs={"song": write(tmp_path / "a.mid", long, part(0, 60, 4))})
+    bass = next(track for track in result.scores["song"].tracks if track.name == "BASS")
+    np.testing.assert_array_equal(4 * bass.notes[:, :2], [[24, 16], [48, 4]])
+
+
+def test_a_song_is_moved_by_the_difference_of_the_genres_means(tmp_path):
+    path = write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))
+    own = identity(encode=lambda x: np.concatenate([[[1.0, 0.0]], x.reshape(len(x), -1)[:, 2:]], 1, dtype=np.float32))
+    result = sample(own, inputs={"song": path}, to="swing", amount=1.0)
+    pitches = [score.tracks[-1].notes[1:, 2] for score in (result.scores["before"], result.scores["song"])]
+    np.testing.assert_array_equal(pitches[1], pitches[0] + 12)
+    assert result.title == "a: toward swing" and result.metadata["genre"] == "rock"
+    still = sample(own, inputs={"song": path}, to="swing", amount=0.0)
+    notes = [score.tracks[-1].notes[1:] for score in (still.scores["song"], result.scores["before"])]
+    np.testing.assert_array_equal(*notes)
+
+
+def test_a_change_of_genre_needs_the_means(tmp_path):
+    path = write(tmp_path / "a.mid", part(33, 40, 2))
+    with pytest.raises(MusicFusionError, match="the stage genre_means_2 was not trained"):
+        sample(identity(means=None), inputs={"song": path}, to="swing")
+
+
+# Interpolations and new music ----------------------------------------------------------------------------------------
+
+
+def test_an_interpolation_goes_from_the_start_to_the_end(tmp_path):
+    start = write(tmp_path / "one.mid", part(33, 40, 4), tempo=90.0)
+    end = write(tmp_path / "two.mid", part(33, 50, 1))
+    result = sample(identity(), inputs={"end": end, "start": start}, steps=3)
+    assert result.title == "From one to two" and result.scores["song"].tempos[0, 1] == pytest.approx(90.0)
+    found = tokens(result.scores["song"], 5 * 32).reshape(5, 32, 4)
+    np.testing.assert_array_equal(found[0], sampling.read_song(start, "start", "band").tokens[:32])
+    np.testing.assert_array_equal(found[-1][:16], sampling.read_song(end, "end", "band").tokens)
+    changed = result.metadata["changed_steps"]
+    assert len(changed) == 5 and changed[0] == 0 and changed[-1] > 0
+
+
+def test_new_music_depends_on_the_seed():
+    scatter = 5 * np.eye(SIZE, dtype=np.float32)
+    space = identity(means=GenreMeans(mean=np.full((32, SIZE), 60, np.float32), scatter=scatter))
+    one, same, other = (sample(space, genre="samba", n=2, seed=seed).scores["song"] for seed in (1, 1, 2))
+    assert all(np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, same.tracks, strict=True))
+    assert any(not np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, other.tracks, strict=True))
+    assert one.length <= 2 * 8
+
+
+def test_pictures_are_drawn_when_they_are_asked_for(tmp_path):
+    path = write(tmp_path / "a.mid", part(33, 40, 2))
+    for result in (sample(identity(), inputs={"song": path}), sample(identity(), genre="rock", n=3),
+                   sample(identity(), inputs={"start": path, "end": path}, steps=1)):
+        for name, picture in result.pictures.items():
+            assert picture.draw(tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+# Many at once --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A space with a real, if untrained, network."""
+    model = lite.Autoencoder(2, width=16, depth=1, latent=64, parts=2)
+    batch = {"tracks": np.full((1, 32, 4), REST)}
+    params = vae.init(model, jax.random.key(0), batch)
+    rng = np.random.default_rng(0)
+    means = GenreMeans(mean=rng.normal(size=(32, 64)).astype(np.float32), scatter=np.eye(64, dtype=np.float32))
+    return latent_space.create(model, params, components=components(), bars=2, batch=8, means=means)
+
+
+def songs(folder):
+    return [write(folder / f"{bars}.mid", part(33, 40 + bars, bars), part(0, 60, bars)) for bars in (3, 7, 2)]
+
+
+def same_music(one, other):
+    return len(one.tracks) == len(other.tracks) and all(
+        np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, other.tracks, strict=True))
+
+
+def test_a_song_in_company_sounds_as_it_does_alone(trained, tmp_path):
+    sampler, controls = sampling.create(trained), DEFAULTS | {"to": "tango"}
+    pieces = [sampler.read({"song": path}, controls) for path in songs(tmp_path)]
+    together = sampler.generate(pieces, controls, [0, 1, 2])
+    alone = [sampler.generate([piece], controls, [seed])[0] for seed, piece in enumerate(pieces)]
+    assert [result.title for result in together] == ["3: toward tango", "7: toward tango", "2: toward tango"]
+    assert all(same_music(a.scores["song"], b.scores["song"]) for a, b in zip(together, alone, strict=True))
+    new = DEFAULTS | {"genre": "rock", "n": 3}
+    nothing = sampler.read({}, new)
+    both = sampler.generate([nothing, nothing], new, [5, 6])
+    assert same_music(both[1].scores["song"], sampler.generate([nothing], new, [6])[0].scores["song"])
+
+
+def test_a_second_song_of_another_length_compiles_nothing(trained, tmp_path, caplog):
+    sampler = sampling.create(trained)
+    first, second, _ = songs(tmp_path)
+    sampler.generate([sampler.read({"song": first}, DEFAULTS)], DEFAULTS, [0])
+    caplog.clear()
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        sampler.generate([sampler.read({"song": second}, DEFAULTS)], DEFAULTS, [0])
+    assert not [record for record in caplog.records if "ompil" in record.getMessage()]
+
+
+# Demonstration -------------------------------------------------------------------------------------------------------
+
+
+def test_demo_inputs_are_eight_bars_of_test_songs(tmp_path):
+    corpus = voices.read(limit=90)
+    written = sampling.demo_inputs(corpus, tmp_path, seed=0, bars=2, count=2)
+    assert [set(one) for one in written] == [{"song"}] * 2
+    for one in written:
+        assert 0 < midi.read(one["song"]).length <= 32

@@ -1,0 +1,58 @@
+"""From a config to stages and modules."""
+
+import jax
+import numpy as np
+import pytest
+from micro import micro_config, variant
+
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.systems.musae import dataset
+from musicfusion.systems.musae.baselines import METHODS
+from musicfusion.systems.musae.system import SYSTEM
+
+OWN = ["components", "flower_2", "flower_16", "genre_means_2", "genre_means_16", "genre_classifier"]
+
+
+def names(config):
+    return [stage.name for stage in SYSTEM.stages(config)]
+
+
+def test_the_stages_are_musaes_own_and_with_baselines_all_rows_of_the_table():
+    assert names(variant("musae", "lite")) == OWN
+    assert names(variant("musae", "quick")) == [name for name in OWN if not name.endswith("_16")]
+    config = micro_config("musae", train__baselines=True)
+    assert {f"{method.name}_2" for method in METHODS} <= set(names(config))
+
+
+def test_exported_is_what_sampling_and_evaluation_read_of_musae_itself():
+    assert set(SYSTEM.declaration.exported) == {"components", "flower_*", "genre_means_*", "genre_classifier"}
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"lengths": (2, 4)}, "4 bars are not configured in this preset: accepted are 2"),
+    ({"musae_2.model": "gru"}, "musae_2.model = 'gru' is unknown: use lite or lstm"),
+])
+def test_what_the_config_asks_for_in_vain_is_told_before_anything_is_trained(change, words):
+    config = variant("musae", "quick")
+    config.update_from_flattened_dict(change)
+    with pytest.raises(MusicFusionError, match=words):
+        SYSTEM.stages(config)
+
+
+def test_an_unknown_encoding_is_refused():
+    config = micro_config("musae", data__encoding="papers")
+    with pytest.raises(MusicFusionError, match="encoding = 'papers' is unknown: use onsets or paper"):
+        SYSTEM.corpus(config)
+
+
+@pytest.mark.parametrize("encoding", ["onsets", "paper"])
+def test_a_stage_sees_windows_in_the_configured_encoding(encoding):
+    config = micro_config("musae", data__encoding=encoding)
+    (stage,) = (stage for stage in SYSTEM.stages(config) if stage.name == "genre_classifier")
+    tokens = np.full((16, 4), 60, np.uint8)  # a note repeated
+    arrays = {"tracks": np.tile(tokens, (2, 1)), "tags": np.zeros(8, np.uint32), "starts": np.zeros(1, np.int32),
+              "pitched": np.ones(4, bool), "component": np.arange(32), "components": np.int32(32),
+              "instrumentation": np.int32(0)}
+    keys = jax.random.split(jax.random.key(0), 1)
+    seen = np.asarray(stage.examples(arrays, np.zeros(1, int), keys, False)["tracks"])
+    assert (seen[0, 1, 0] == 60) == (encoding == "onsets") and seen.shape == (1, 2 * dataset.BAR, 4)

@@ -4,29 +4,31 @@ import configparser
 import dataclasses
 import fnmatch
 import hashlib
-import io
 import json
 import pickle
 import shutil
-import zipfile
+import sys
+import types
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+import yaml
 from flax import traverse_util
 from micro import ROOT, micro_config
 from ml_collections import ConfigDict
+from safetensors.numpy import load_file, save
 
 from musicfusion import launch, pretrained, systems
 from musicfusion.codecs import midi
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.results import Results
+from musicfusion.core.results import Results, read_config
 from musicfusion.data import cache
 from musicfusion.pretrained import Pretrained, export
 
 NEEDED = ["melody_vae", "accompaniment_vae", "latents", "fusion"]
-FILES = ["README.md", "config.json", "manifest.json", "weights.npz"]
+FILES = ["README.md", "config.json", "manifest.json", "model.safetensors"]
 
 
 def main(*flags: str) -> int:
@@ -86,8 +88,7 @@ QUIET = "--config.sample.audio=false"
 
 def test_an_export_is_four_files_and_holds_no_pickle_and_no_critic(weights):
     assert sorted(path.name for path in weights.iterdir()) == FILES
-    with np.load(weights / "weights.npz", allow_pickle=False) as entries:
-        arrays = {name: entries[name] for name in entries.files}
+    arrays = load_file(weights / "model.safetensors")
     assert set(NEEDED) <= {name.split("/")[0] for name in arrays}
     assert {name.split("/")[1] for name in arrays if name.startswith("fusion/")} == {"actor"}
     large = [array for array in arrays.values() if array.size >= export.SMALL]
@@ -129,7 +130,7 @@ def test_weights_are_read_like_a_run(weights, micro_run):
 
 def test_the_card_tells_data_licence_command_figures_and_hash(weights, micro_run):
     card = (weights / "README.md").read_text()
-    content = (weights / "weights.npz").read_bytes()
+    content = (weights / "model.safetensors").read_bytes()
     command = next(line for line in card.splitlines() if "--config=" in line)
     assert command.startswith("    python -m musicfusion.launch --config=configs/collagenet.py:quick ")
     assert "--config.fusion.actor.width=32" in command and "--config.data.songs=40" in command
@@ -138,7 +139,7 @@ def test_the_card_tells_data_licence_command_figures_and_hash(weights, micro_run
         "# tiny", "Bach chorales of music21", "public domain", "of them for training", "collagenet, preset quick",
         hashlib.sha256(content).hexdigest(), f"{len(content):,} bytes", "| fusion ", "| actor ", "before rounding",
         "## Limits",
-        "--pretrained=tiny --inputs=melody=FILE,accompaniment=FILE",
+        "--pretrained=tiny --inputs=melody=FILE,accompaniment=FILE", 'musicfusion.load("tiny").sample(melody="FILE"',
     ):  # fmt: skip
         assert words in card
     measured = (micro_run / "report.md").read_text().splitlines()
@@ -155,17 +156,17 @@ def test_an_export_names_no_place_on_this_machine_and_is_the_same_again(micro_ru
         text = (out / name).read_text()
         assert str(tmp_path) not in text and str(micro_run.parent) not in text and str(ROOT) not in text
     assert "--config.data.root=corpus.npz" in (out / "README.md").read_text()
-    assert (out / "weights.npz").read_bytes() == (weights / "weights.npz").read_bytes()
+    assert (out / "model.safetensors").read_bytes() == (weights / "model.safetensors").read_bytes()
     assert main(*flags) == 0, "over an earlier export"
     assert contents(out) == contents(weights)
 
 
 def test_what_table_1_compares_travels_where_it_was_trained_but_for_vanilla():
-    config = micro_config(evaluate__compare=True)
+    config = micro_config(train__baselines=True)
     shipped = export.parts(systems.declarations()["collagenet"].load(), config)
     assert list(shipped) == [*NEEDED, "harmony_evaluator", "key_evaluator",
                              "fusion_0.1", "fusion_0.5", "fusion_2.0", "baseline_critic"]  # fmt: skip
-    assert [name for name, part in shipped.items() if part.needed] == NEEDED
+    assert [name for name, part in shipped.items() if part.required] == NEEDED
     assert shipped["fusion_0.5"].groups == ("actor",) and shipped["baseline_critic"].groups == ("critic",)
 
 
@@ -195,15 +196,15 @@ def test_the_weights_that_a_system_names_are_shipped_and_whole(declaration):
     opened = Pretrained(declaration.pretrained)
     assert opened.config["system"] == declaration.name and opened.config["data"]["root"] == ""
     shipped = export.parts(declaration.load(), ConfigDict(opened.config))
-    assert all(opened.has(stage) for stage, part in shipped.items() if part.needed)
+    assert all(opened.has(stage) for stage, part in shipped.items() if part.required)
     card = (opened.folder / "README.md").read_text()
-    assert opened.sha256 in card and "not known here" not in card
+    assert opened.sha256 in card and opened.licence in card and export.UNKNOWN not in card
 
 
 # What cannot be exported ----------------------------------------------------------------------------------------------
 
 
-def test_a_run_without_a_needed_stage_is_refused_and_one_without_evaluators_is_not(micro_run, tmp_path, capfd):
+def test_a_run_without_a_required_stage_is_refused_and_one_without_evaluators_is_not(micro_run, tmp_path, capfd):
     run = shutil.copytree(micro_run, tmp_path / "run")
     for stage in ("harmony_evaluator", "key_evaluator"):
         shutil.rmtree(run / stage, ignore_errors=True)
@@ -321,8 +322,12 @@ def test_weights_are_evaluated_into_a_folder_of_their_own(weights, micro_run, tm
     report = json.loads(Path("runs/tiny-evaluation/report.json").read_text())
     assert report["weights"] == {"name": "tiny", "sha256": Pretrained(weights).sha256}
     own = json.loads((micro_run / "report.json").read_text())
-    for measure, rate in report["reconstruction"]["ours"].items():
-        assert rate == pytest.approx(own["reconstruction"]["ours"][measure], abs=0.02), measure
+    ours, exact = ({row["name"]: row["values"] for row in of["tables"]["reconstruction"]["rows"]}
+                   for of in (report, own))
+    assert ours.keys() == exact.keys()
+    for name, values in exact.items():
+        for measure, value in values.items():
+            assert ours[name][measure]["mean"] == pytest.approx(value["mean"], abs=0.02), (name, measure)
     assert contents(weights) == before
 
 
@@ -363,20 +368,20 @@ def rewrite(folder: Path, **changes) -> None:
 
 def sealed(folder: Path, content: bytes) -> None:
     """Other weights with a manifest that vouches for them."""
-    (folder / "weights.npz").write_bytes(content)
+    (folder / "model.safetensors").write_bytes(content)
     sha256 = json.loads((folder / "manifest.json").read_text())["sha256"]
-    rewrite(folder, sha256=sha256 | {"weights.npz": hashlib.sha256(content).hexdigest()})
+    rewrite(folder, sha256=sha256 | {"model.safetensors": hashlib.sha256(content).hexdigest()})
 
 
 def flip(folder: Path) -> None:
-    content = bytearray((folder / "weights.npz").read_bytes())
+    content = bytearray((folder / "model.safetensors").read_bytes())
     content[len(content) // 2] ^= 1
-    (folder / "weights.npz").write_bytes(content)
+    (folder / "model.safetensors").write_bytes(content)
 
 
 def truncate(folder: Path) -> None:
-    content = (folder / "weights.npz").read_bytes()
-    (folder / "weights.npz").write_bytes(content[: len(content) // 2])
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
 
 
 class Trap:
@@ -387,35 +392,28 @@ class Trap:
 
 
 def pickled(folder: Path) -> None:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive, archive.open("fusion/actor.npy", "w") as file:
-        header = {"descr": "|O", "fortran_order": False, "shape": (1,)}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.write(pickle.dumps(np.array([Trap()], object)))
-    sealed(folder, packed.getvalue())
+    sealed(folder, pickle.dumps({"fusion/actor": Trap()}))
+
+
+def header(folder: Path, text: str, data: bytes = b"") -> None:
+    """Weights whose header is this text."""
+    sealed(folder, len(text).to_bytes(8, "little") + text.encode() + data)
 
 
 def bomb(folder: Path) -> None:
-    """A small file that says that it unpacks to more than two gigabytes."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("fusion/actor.npy", b"\0" * 2**20)
-        archive.filelist[0].file_size = 2**31 + 1
-    sealed(folder, packed.getvalue())
+    """A header that says that it is far longer than the file."""
+    sealed(folder, (2**62).to_bytes(8, "little") + b"{}")
 
 
 def claim(folder: Path) -> None:
     """An array whose header says that it is far larger than what follows."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive, archive.open("fusion/actor.npy", "w") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": (2**50,)})
-    sealed(folder, packed.getvalue())
+    header(folder, json.dumps({"fusion/actor": {"dtype": "F32", "shape": [2**50], "data_offsets": [0, 2**52]}}))
 
 
 DAMAGE = {
-    "a flipped bit": (flip, "weights.npz is not what was exported"),
-    "half a file": (truncate, "weights.npz is not what was exported"),
-    "no weights": (lambda folder: (folder / "weights.npz").unlink(), "weights.npz"),
+    "a flipped bit": (flip, "model.safetensors is not what was exported"),
+    "half a file": (truncate, "model.safetensors is not what was exported"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
     "no config": (lambda folder: (folder / "config.json").unlink(), "config.json"),
     "another config": (lambda folder: (folder / "config.json").write_text("{}"), "config.json is not what was"),
     "torn manifest": (lambda folder: (folder / "manifest.json").write_text('{"format"'), "damaged"),
@@ -423,10 +421,14 @@ DAMAGE = {
     "a list for a manifest": (lambda folder: (folder / "manifest.json").write_text("[]"), "format"),
     "another system": (lambda folder: rewrite(folder, system="musae"), "is of musae"),
     "other stages": (lambda folder: rewrite(folder, stages={"fusion": 3}), "different stages"),
-    "a pickle": (pickled, "allow_pickle"),
-    "a zip bomb": (bomb, "unpacks to"),
+    "a pickle": (pickled, "damaged"),
+    "a header without an end": (bomb, "damaged"),
     "an empty promise": (claim, "damaged"),
-    "no zip": (lambda folder: sealed(folder, b"music"), "damaged"),
+    "no weights at all": (lambda folder: sealed(folder, b"music"), "damaged"),
+    "a kind of number that is unknown": (
+        lambda folder: header(folder, json.dumps({"a": {"dtype": "F3", "shape": [1], "data_offsets": [0, 1]}}), b"1"),
+        "damaged"),
+    "arrays of no stage": (lambda folder: sealed(folder, save({"dance/step": np.zeros(3, np.float32)})), "different"),
 }
 
 
@@ -446,11 +448,73 @@ def test_a_name_that_is_not_shipped_is_answered_with_those_that_are(shipped, pai
         assert repr(name) in line and "shipped are collagenet-lite" in line
 
 
-def test_the_card_tells_the_licence_of_every_part_of_a_corpus_that_was_joined():
-    assert export.licence("Bach chorales of music21 10.5") == "public domain"
-    fonts = "rendered with FluidR3_GM and MuseScore_General_Lite"
-    assert "both soundfonts" in export.licence(f"grooves, {fonts}")
-    assert "soundfont" not in export.licence("grooves, rendered")
-    assert export.licence(f"my songs, {fonts}") == "not known here", "whose notes nobody here knows"
-    assert export.licence("melodies of POP909 (URL) + fiddle tunes of music21 10.5 + 3 MIDI files") == (
-        "melodies of POP909 (URL): MIT; fiddle tunes of music21 10.5: public domain; 3 MIDI files: not known here")
+# Licences and Hubs ----------------------------------------------------------------------------------------------------
+
+
+def test_a_card_says_what_a_hub_asks_for(weights, micro_run):
+    card = (weights / "README.md").read_text()
+    _, front, rest = card.split("---\n", 2)
+    said = yaml.safe_load(front)
+    assert said["license"] == "other" and said["library_name"] == "musicfusion" and "collagenet" in said["tags"]
+    assert said["datasets"] == [Pretrained(weights).source]
+    report = json.loads((micro_run / "report.json").read_text())
+    (result,) = said["model-index"][0]["results"]
+    assert len(result["metrics"]) == len(report["headlines"]) > 0
+    table, row, measure = report["headlines"][0]
+    values = next(one["values"] for one in report["tables"][table]["rows"] if one["name"] == row)
+    column = report["tables"][table]["measures"][measure]
+    assert result["metrics"][0]["value"] == pytest.approx(values[measure]["mean"] * column["scale"], abs=0.1)
+    assert rest.lstrip().startswith("# tiny")
+
+
+def test_a_licence_is_what_the_corpus_carries_and_never_a_guess(micro_run, tmp_path):
+    """A user's own folder called my-grooves is nobody's but the user's."""
+    corpus = cache.load("", limit=40)
+    system = systems.declarations()["collagenet"].load()
+    config = ConfigDict(read_config(micro_run))
+    for licence, expected in (("MIT", "MIT"), ("", export.UNKNOWN)):
+        out = tmp_path / (licence or "none")
+        export.export(system, config, micro_run,
+                      dataclasses.replace(corpus, source="my-grooves of POP909", licence=licence), out, "train")
+        assert Pretrained(out).licence == expected and expected in (out / "README.md").read_text()
+    assert "license: mit" in (tmp_path / "MIT" / "README.md").read_text()
+
+
+@pytest.fixture
+def hub(weights, monkeypatch) -> dict:
+    """A Hub that has one repository, in a folder here; and what it was asked for."""
+    asked: dict = {}
+
+    def snapshot_download(repository, revision=None, allow_patterns=None):
+        asked.update(repository=repository, revision=revision, files=sorted(allow_patterns))
+        if repository == "nobody/empty":
+            return str(weights.parent)
+        if repository != "somebody/tiny":
+            raise OSError(f"404 Client Error: {repository} is not there\nRequest ID: 1")
+        return str(weights)
+
+    module = types.ModuleType("huggingface_hub")
+    module.snapshot_download = snapshot_download
+    monkeypatch.setitem(sys.modules, "huggingface_hub", module)
+    return asked
+
+
+def test_weights_come_from_a_hub_by_owner_and_name(hub, weights, pair, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main("--mode=sample", "--pretrained=hf:somebody/tiny@v1", pair, "--out=song", QUIET) == 0
+    assert hub == {"repository": "somebody/tiny", "revision": "v1", "files": sorted(FILES)}
+    about = json.loads(Path("song/metadata.json").read_text())
+    assert about["weights"] == {"name": "hf:somebody/tiny@v1", "sha256": Pretrained(weights).sha256}
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("hf:somebody", "accepted is hf:OWNER/NAME"), ("hf:somebody/a/b", "accepted is hf:OWNER/NAME"),
+    ("hf:nobody/tiny", "cannot be downloaded (404 Client Error"), ("hf:nobody/empty", "holds no manifest.json"),
+])
+def test_what_a_hub_does_not_have_is_one_line(hub, pair, capfd, name, words):
+    assert words in refused(capfd, "--mode=sample", f"--pretrained={name}", pair)
+
+
+def test_without_the_hubs_library_there_is_a_line_that_says_so(pair, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    assert "huggingface_hub is not installed" in refused(capfd, "--mode=sample", "--pretrained=hf:a/b", pair)

@@ -1,18 +1,17 @@
 """Small trained weights that come with musicfusion, one folder each, and how such a folder is read.
 
-    NAME/weights.npz     arrays "stage/path/to/leaf": the large ones in half precision; no pickles
-    NAME/config.json     the resolved config, without the place where the songs lay
-    NAME/manifest.json   system, preset, version, source of the songs, steps, the sha256 of the two files above
-    NAME/README.md       the card: data and their licence, training, figures, limits
+    NAME/model.safetensors   arrays "stage/path/to/leaf": the large ones in half precision
+    NAME/config.json         the resolved config, without the data roots of the machine that trained it
+    NAME/manifest.json       system, preset, version, source and licence of the songs, steps, sha256 of the above
+    NAME/README.md           the card: data and their licence, training, figures, limits; with a Hub's front matter
 
 export.py writes them. Nothing here imports jax before parameters are asked for.
 """
 
 import hashlib
-import io
 import json
 import os
-import zipfile
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,34 @@ import numpy as np
 from musicfusion.core.errors import MusicFusionError
 
 SHIPPED = Path(__file__).parent
-FORMAT = "musicfusion weights 1"
-WEIGHTS, CONFIG, MANIFEST, CARD = "weights.npz", "config.json", "manifest.json", "README.md"
-LARGEST = 2**31  # bytes, packed and unpacked
+FORMAT = "musicfusion weights 2"
+WEIGHTS, CONFIG, MANIFEST, CARD = "model.safetensors", "config.json", "manifest.json", "README.md"
+LARGEST = 2**31  # bytes
+HUB = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
 
 class Pretrained:
-    """Shipped weights by name, or a folder that --mode=export wrote: read like a run (core.results.Trained).
+    """Exported weights, read like a run (core.results.Trained).
 
-    config: the resolved config; source: of the songs; stages: {stage: step}; sha256: of weights.npz. MusicFusionError
-    if there are none of that name, or they are not what was exported.
+    Attributes:
+        name: of their folder.
+        config: the resolved config that they were trained with.
+        source, licence: of the songs that they learned from.
+        stages: {stage: step}.
+        sha256: of model.safetensors.
     """
 
     def __init__(self, name: str | Path):
+        """Reads and verifies them.
+
+        Args:
+            name: of shipped weights, or a folder that export wrote, or hf:OWNER/NAME[@REVISION] of a Hub.
+
+        Raises:
+            MusicFusionError: there are none of that name, or they are not what was exported.
+        """
         self.folder = find(name)
-        self.name = self.folder.name
+        self.name = self.folder.name if not str(name).startswith("hf:") else str(name)
         try:
             manifest = json.loads(_bounded(self.folder / MANIFEST))
             if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -43,14 +55,14 @@ class Pretrained:
             content = {file: _verified(self.folder / file, manifest["sha256"][file]) for file in (CONFIG, WEIGHTS)}
             self.config: dict[str, Any] = json.loads(content[CONFIG])
             self.sha256: str = manifest["sha256"][WEIGHTS]
-            self.source = str(manifest["source"])
+            self.source, self.licence = str(manifest["source"]), str(manifest["licence"])
             self.stages = {str(stage): int(step) for stage, step in manifest["stages"].items()}
             self._arrays = _arrays(content[WEIGHTS])
             if manifest["system"] != self.config["system"]:
                 raise ValueError(f"{MANIFEST} is of {manifest['system']}, {CONFIG} of {self.config['system']}")
             if {name.partition("/")[0] for name in self._arrays} != set(self.stages):
                 raise ValueError(f"{MANIFEST} and {WEIGHTS} name different stages")
-        except Exception as error:  # json, zipfile, zlib, NumPy: each has its own for a damaged file
+        except Exception as error:  # json, safetensors, NumPy: each has its own for a damaged file
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MusicFusionError(
                 f"{self.folder}: these weights are damaged ({reason}): install musicfusion again, or export them again"
@@ -83,29 +95,67 @@ class Pretrained:
         """The weights' name and hash, and the stages read so far with their steps."""
         return {"weights": {"name": self.name, "sha256": self.sha256}, "steps": dict(self._used)}
 
+    @property
+    def card(self) -> str:
+        """The card, Markdown; "" where it is missing."""
+        path = self.folder / CARD
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
 
 def names() -> list[str]:
     """The shipped weights."""
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{MANIFEST}"))
 
 
-def find(name: str | Path) -> Path:
-    """The folder of the shipped weights called `name`, else the folder `name` itself.
+def is_weights(name: str | Path) -> bool:
+    """Whether `find` would look for weights there: a shipped name, a folder of weights, or hf:OWNER/NAME."""
+    return str(name).startswith("hf:") or any((folder / MANIFEST).is_file() for folder in _folders(name))
 
-    Raises MusicFusionError if neither holds weights.
+
+def find(name: str | Path) -> Path:
+    """The folder of the shipped weights called `name`, else the folder `name` itself, else a Hub's, downloaded.
+
+    Raises MusicFusionError if none of them holds weights.
     """
-    for folder in (SHIPPED / name, Path(name).expanduser()):
+    if str(name).startswith("hf:"):
+        return _downloaded(str(name))
+    for folder in _folders(name):
         if (folder / MANIFEST).is_file():
             return Path(os.path.abspath(folder))
     raise MusicFusionError(
-        f"--pretrained: {str(name)!r} is unknown: shipped are {', '.join(names()) or 'none yet'};"
-        " also accepted is a folder that --mode=export wrote"
+        f"weights {str(name)!r} are unknown: shipped are {', '.join(names()) or 'none yet'};"
+        " also accepted are a folder that --mode=export wrote, and hf:OWNER/NAME"
     )
 
 
 def full(array: np.ndarray) -> np.ndarray:
     """Half precision -> float32; any other array as it is."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _folders(name: str | Path) -> tuple[Path, Path]:
+    return SHIPPED / name, Path(name).expanduser()
+
+
+def _downloaded(name: str) -> Path:
+    """The folder of a Hub's repository in huggingface_hub's cache."""
+    wanted = HUB.fullmatch(name)
+    if not wanted:
+        raise MusicFusionError(f"weights {name!r}: accepted is hf:OWNER/NAME or hf:OWNER/NAME@REVISION")
+    try:
+        from huggingface_hub import snapshot_download
+    except ModuleNotFoundError:
+        raise MusicFusionError(f"weights {name!r}: huggingface_hub is not installed: pip install huggingface_hub, or"
+                               " give a folder") from None
+    try:
+        folder = Path(snapshot_download(wanted["repository"], revision=wanted["revision"],
+                                        allow_patterns=[WEIGHTS, CONFIG, MANIFEST, CARD]))
+    except Exception as error:  # of its network library, whichever that is
+        raise MusicFusionError(f"weights {name!r} cannot be downloaded"
+                               f" ({' '.join(str(error).split())[:200] or type(error).__name__})") from None
+    if not (folder / MANIFEST).is_file():
+        raise MusicFusionError(f"weights {name!r}: that repository holds no {MANIFEST}, so no weights of musicfusion")
+    return folder
 
 
 def _bounded(path: Path) -> bytes:
@@ -124,10 +174,6 @@ def _verified(path: Path, sha256: str) -> bytes:
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an npz, which may have been made by anybody."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
-    if size > LARGEST:  # a small file may unpack to a very large one
-        raise ValueError(f"{WEIGHTS} unpacks to {size:,} bytes, more than {LARGEST:,}")
-    with np.load(io.BytesIO(content), allow_pickle=False) as entries:
-        return {name: entries[name] for name in entries.files}
+    from safetensors.numpy import load
+
+    return load(content)

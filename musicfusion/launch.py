@@ -1,59 +1,63 @@
-"""Command line: flags -> config -> mode. Imports late, so that --help answers at once.
+"""The command line: flags -> one Command -> the Python API. Imports late, so that --help answers at once.
 
     python -m musicfusion.launch --config=configs/NAME.py[:VARIANT] [--mode=...] [--config.any.key=value ...]
-    python -m musicfusion.launch --mode=sample --inputs=NAME=FILE,NAME=FILE [--out=DIR]
+    python -m musicfusion.launch --mode=sample --inputs=NAME=FILE,NAME=FILE [--controls=...] [--out=DIR]
 """
 
-import difflib
-import importlib.util
-import json
+import dataclasses
 import os
 import re
 import shlex
 import sys
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.task import PLACES
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+    from musicfusion.core.contracts import Declaration
+    from musicfusion.pretrained import Pretrained
 
 MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export")
-SIZES = ("batch", "steps", "steps_per_dispatch", "evaluate_batches", "segments", "width", "depth", "hidden", "layers")
-FLAGS = flags.FlagValues()
+WITH_WEIGHTS = ("sample", "evaluate", "describe")  # modes that take --pretrained
 
-flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=FLAGS)
-flags.DEFINE_string(
-    "workdir", "", "Folder of the run; runs/SYSTEM-PRESET if not given, and runs/NAME-evaluation with --pretrained.",
-    flag_values=FLAGS)
-flags.DEFINE_string(
-    "inputs", "", "sample: the user's files, NAME=FILE,NAME=FILE.", flag_values=FLAGS)
-flags.DEFINE_string(
-    "controls", "", "sample: NAME=NUMBER,NAME=NUMBER.", flag_values=FLAGS)
-flags.DEFINE_string(
-    "out", "", "sample, export: folder for the new files; for samples WORKDIR/samples or fused if not given.",
-    flag_values=FLAGS)
-flags.DEFINE_string(
-    "pretrained", "", "sample, evaluate, describe: shipped weights, or a folder that export wrote, instead of a run.",
-    flag_values=FLAGS)
-flags.DEFINE_integer(
-    "grid", 0, "sample: also draw the style plane, with so many cells a side; where a system has one.",
-    lower_bound=0, upper_bound=20, flag_values=FLAGS)
-flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=FLAGS)
-flags.DEFINE_enum("format", "text", ("text", "json"), "describe, benchmark: how to print.",
-                  flag_values=FLAGS)
-flags.DEFINE_bool("print_config", False, "Print the resolved config and stop.", flag_values=FLAGS)
-flags.DEFINE_string("coordinator", "", "Several processes: host:port of process 0, or auto.",
-                    flag_values=FLAGS)
-flags.DEFINE_integer("processes", 1, "Several processes: how many.", flag_values=FLAGS)
-flags.DEFINE_integer("process", 0, "Several processes: which one this is.", flag_values=FLAGS)
-flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=FLAGS)
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command:
+    """What the flags said.
+
+    config: path[:variant], or "". overrides: (key, text) of each --config.key=text. inputs, controls: by name. workdir:
+    "" where it was not given. The rest: as `--help` says.
+    """
+
+    mode: str = "train"
+    config: str = ""
+    overrides: tuple[tuple[str, str], ...] = ()
+    workdir: str = ""
+    inputs: tuple[tuple[str, str], ...] = ()
+    controls: tuple[tuple[str, str], ...] = ()
+    out: str = ""
+    pretrained: str = ""
+    seed: int = 0
+    format: str = "text"
+    print_config: bool = False
+    coordinator: str = ""
+    processes: int = 1
+    process: int = 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one command; returns the exit code: 0 done, 2 bad input (one line on stderr), 130 interrupted."""
     try:
-        return _main(list(sys.argv if argv is None else argv))
+        command = parse(list(sys.argv if argv is None else argv))
+        if command is not None:
+            run(command)
+        return 0
     except MusicFusionError as error:
         print(f"musicfusion: {error}", file=sys.stderr)
         return 2
@@ -66,120 +70,210 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
 
-def _main(argv: list[str]) -> int:
-    path, overrides, rest = _split(argv[1:])
-    FLAGS.unparse_flags()  # main may be called again in one process
+def console() -> None:
+    """The console script `musicfusion`."""
+    sys.exit(main())
+
+
+# Flags --------------------------------------------------------------------------------------------------------------
+
+
+def parse(argv: list[str]) -> Command | None:
+    """argv -> the command; None where --help was asked for and printed. MusicFusionError for what is no flag."""
+    config, overrides, rest = _config_flags(argv[1:])
+    values = _flags()
     try:
-        positional = FLAGS([argv[0], *rest])[1:]
+        positional = values([argv[0], *rest])[1:]
     except flags.Error as error:
         raise MusicFusionError(f"{_line(error)}; --help lists the flags") from None
-    if FLAGS.help:
-        print(_help())
-        return 0
+    if values.help:
+        print(_help(values))
+        return None
     if positional:
         raise MusicFusionError(f"{positional[0]!r} is not a flag: give --mode, --config, ...; --help lists them")
-    weights = _weights(path)
-    config = _config(path, overrides, weights)
-    if FLAGS.grid:
-        if "grid" not in config.sample:
-            raise MusicFusionError(f"--grid: {config.system} has no style plane")
-        config.sample.grid = FLAGS.grid
-    if FLAGS.print_config:
+    fields = [field.name for field in dataclasses.fields(Command) if field.name in values]
+    given: dict[str, Any] = {name: values[name].value for name in fields}
+    given |= {name: tuple(pairs(given[name], name)) for name in ("inputs", "controls")}
+    return Command(config=config, overrides=tuple(overrides), **given)
+
+
+def _flags() -> flags.FlagValues:
+    """The flags, in an object of their own: no function reads global ones."""
+    found = flags.FlagValues()
+
+    def text(name: str, about: str) -> None:
+        flags.DEFINE_string(name, "", about, flag_values=found)
+
+    flags.DEFINE_enum("mode", "train", MODES, "What to do.", flag_values=found)
+    text("workdir", "Folder of the run; runs/SYSTEM-PRESET if not given, and runs/NAME-evaluation with --pretrained.")
+    text("inputs", "sample: the user's files, NAME=FILE,NAME=FILE.")
+    text("controls", "sample: NAME=VALUE,NAME=VALUE; a control that takes several numbers: NUMBER:NUMBER.")
+    text("out", "sample, export: folder for the new files; for samples WORKDIR/samples or fused if not given.")
+    text("pretrained", "sample, evaluate, describe: shipped weights, a folder that export wrote, or hf:OWNER/NAME,"
+         " instead of a run.")
+    flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=found)
+    flags.DEFINE_enum("format", "text", ("text", "json"), "describe, benchmark: how to print.", flag_values=found)
+    flags.DEFINE_bool("print_config", False, "Print the resolved config and stop.", flag_values=found)
+    text("coordinator", "Several processes: host:port of process 0, or auto.")
+    flags.DEFINE_integer("processes", 1, "Several processes: how many.", flag_values=found)
+    flags.DEFINE_integer("process", 0, "Several processes: which one this is.", flag_values=found)
+    flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=found)
+    return found
+
+
+def _config_flags(args: Iterable[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
+    """argv -> the config's path, overrides [(key, text)], everything else."""
+    path, overrides, rest = "", [], []
+    waiting = list(args)
+    while waiting:
+        arg = waiting.pop(0)
+        name, equals, value = arg.partition("=")
+        name = name.lstrip("-") if arg.startswith("-") else ""
+        if name != "config" and not name.startswith("config."):
+            rest.append(arg)
+            continue
+        if not equals:
+            if not waiting:
+                raise MusicFusionError(f"--{name} needs a value: --{name}=...")
+            value = waiting.pop(0)
+        if name == "config":
+            path = value
+        else:
+            overrides.append((name[len("config."):], value))
+    return path, overrides, rest
+
+
+def pairs(text: str, flag: str) -> list[tuple[str, str]]:
+    """NAME=VALUE,NAME=VALUE -> [(name, value)]; a value may hold commas. MusicFusionError for another form."""
+    found = []
+    for item in filter(None, re.split(r",(?=\w+=)|,$", text)):
+        name, equals, value = item.partition("=")
+        if not equals or not value:
+            raise MusicFusionError(f"--{flag}: {name} needs a value: {name}=...")
+        found.append((name, value))
+    return found
+
+
+# What a command does ------------------------------------------------------------------------------------------------
+
+
+def run(command: Command) -> None:
+    """Does what the command says; prints which files to open. Raises MusicFusionError for bad input."""
+    from musicfusion import api
+
+    source = _weights_name(command)
+    weights = _pretrained(command, source) if source else None
+    config = _config(command, weights)
+    if command.print_config:
         print(config)
-        return 0
-    name = f"{weights.name}-evaluation" if weights else f"{config.system}-{config.preset}"
-    return _run(config, Path(FLAGS.workdir or f"runs/{name}"), weights)
-
-
-def _run(config, workdir: Path, weights) -> int:
-    """One mode, with exported weights or else with the run in `workdir`."""
-    from musicfusion import systems
-
-    declaration = systems.declarations()[config.system]
-    mode = FLAGS.mode
-    if mode == "sample":  # what can be refused without jax is refused at once
-        inputs = _pairs(FLAGS.inputs, "inputs", declaration.inputs)
-        controls = _controls(FLAGS.controls, declaration)
-        inputs = _files(inputs)
-    if mode in ("sample", "export"):
-        out = _out(workdir, weights)
-    if weights:
-        _check_weights(config, weights, workdir)
-    elif mode in ("train", "sample", "evaluate", "export"):
-        _check_same_run(config, workdir)
-    _prepare_jax()
-    system = declaration.load()
-    if weights and mode != "describe":
+        return
+    name = f"{weights.name.rpartition('/')[2]}-evaluation" if weights else f"{config.system}-{config.preset}"
+    workdir = Path(command.workdir or f"runs/{name}")
+    declared = api.systems()[config.system]
+    if command.mode == "sample":  # what can be refused without jax is refused at once
+        _check_sample(command, declared)
+    out = _out(command, workdir, weights) if command.mode in ("sample", "export") else None
+    _check_config(command, config, weights, workdir)
+    _join_processes(command)
+    if weights and command.mode != "describe":
         print(f"weights: {weights.name} ({config.system}, preset {config.preset})", flush=True)
-    if mode == "describe":
-        from musicfusion import describe
-
-        print(describe.describe(system, config, FLAGS.format, weights.source if weights else ""))
-    elif mode == "benchmark":
-        from musicfusion import benchmark
-
-        print(benchmark.benchmark(system, config, workdir, FLAGS.format))
-    elif mode == "sample":
-        from musicfusion import sample
-        from musicfusion.core.results import Results
-
-        results = weights or Results(workdir)
-        _name_files(sample.sample(system, config, results, inputs, controls, out, FLAGS.seed))
-    elif mode == "evaluate":
-        from musicfusion import evaluate
-
-        _name_files(evaluate.evaluate(system, config, workdir, weights=weights))
-    elif mode == "export":
-        from musicfusion import evaluate
-        from musicfusion.pretrained.export import export
-
-        corpus = evaluate.read_corpus(system, config)
-        _name_files(export(system, config, workdir, corpus, out, _command(config)))
-    else:
-        from musicfusion import evaluate, sample, train
-        from musicfusion.core import parallel
-
-        corpus = evaluate.read_corpus(system, config)
-        train.train(system, config, workdir, corpus)
-        if parallel.is_main():
-            with parallel.alone():
-                files = evaluate.evaluate(system, config, workdir, corpus)
-                files += sample.examples(system, config, workdir, corpus)
-                _name_files(files)
-        parallel.wait_for_all("end")  # a process that leaves is missed after five minutes
-    return 0
+    files = {"train": _train, "evaluate": _evaluate, "sample": _sample, "benchmark": _benchmark,
+             "describe": _describe, "export": _export}[command.mode](command, config, weights, workdir, out)
+    if files:
+        print("open:")
+        for path in files:
+            print(f"  {path}")
 
 
-# Weights ------------------------------------------------------------------------------------------------------------
+def _train(command: Command, config, weights, workdir: Path, out) -> list[Path]:
+    from musicfusion import api, evaluate, sample
+    from musicfusion.core import parallel
+
+    model = api.train_model(config, workdir)
+    files = []
+    if parallel.is_main():
+        with parallel.single_process():
+            files = evaluate.evaluate(model.system, config, workdir, model.corpus)
+            files += sample.demos(model.system, config, workdir, model.corpus)
+    parallel.wait_for_all("end")  # a process that leaves is missed after five minutes
+    return files
 
 
-def _weights(path: str):
-    """The exported weights that the flags ask for (pretrained.Pretrained), or None: a run in a workdir is meant."""
-    name = FLAGS.pretrained
-    if not name and FLAGS.mode == "sample" and not path and not FLAGS.workdir:
-        name = _weights_for_inputs()
-    if not name:
-        return None
-    if FLAGS.mode == "sample" and FLAGS.workdir:
-        raise MusicFusionError("--pretrained and --workdir both name weights: give one of them")
-    if FLAGS.mode not in ("sample", "evaluate", "describe") and not FLAGS.print_config:
-        raise MusicFusionError(f"--pretrained is for sample, evaluate, describe: --mode={FLAGS.mode} takes a --workdir")
-    from musicfusion.pretrained import Pretrained
+def _evaluate(command: Command, config, weights, workdir: Path, out) -> list[Path]:
+    from musicfusion import api, evaluate
 
-    return Pretrained(name)
+    api.keep_compiled()
+    return evaluate.evaluate(api.system_of(config), config, workdir, weights=weights)
 
 
-def _weights_for_inputs() -> str:
+def _sample(command: Command, config, weights, workdir: Path, out: Path) -> list[Path]:
+    from musicfusion import api
+    from musicfusion.core.results import Results
+
+    trained = weights or Results(workdir)
+    model = api.Model(name=weights.name if weights else workdir.name, config=config, trained=trained)
+    controls = _controls(command, model.declaration)
+    result = model.sample(seed=command.seed, **dict(command.inputs), **controls)
+    files = result.save(out, sound=config.sample.audio)
+    for notice in _notices(out):
+        print(notice)
+    return files
+
+
+def _benchmark(command: Command, config, weights, workdir: Path, out) -> list[Path]:
+    from musicfusion import api, benchmark
+
+    print(benchmark.benchmark(api.system_of(config), config, workdir, command.format))
+    return []
+
+
+def _describe(command: Command, config, weights, workdir: Path, out) -> list[Path]:
+    from musicfusion import api, describe
+
+    print(describe.describe(api.system_of(config), config, command.format, weights.source if weights else ""))
+    return []
+
+
+def _export(command: Command, config, weights, workdir: Path, out: Path) -> list[Path]:
+    from musicfusion import api, evaluate
+    from musicfusion.core import config as configs
+    from musicfusion.pretrained.export import export
+
+    system = api.system_of(config)
+    corpus = evaluate.read_corpus(system, config)
+    words = [f"--config=configs/{config.system}.py:{config.preset}",
+             *(f"--config.{key}={value}" for key, value in configs.differences(config))]
+    return export(system, config, workdir, corpus, out, f"python -m musicfusion.launch {shlex.join(words)}")
+
+
+# Weights and configs ------------------------------------------------------------------------------------------------
+
+
+def _weights_name(command: Command) -> str:
+    """The exported weights that the flags ask for; "" where a run in a workdir is meant."""
+    if command.pretrained:
+        return command.pretrained
+    if command.mode == "sample" and not command.config and not command.workdir:
+        return _weights_for_inputs(command)
+    return ""
+
+
+def _weights_for_inputs(command: Command) -> str:
     """The weights shipped for the one system that takes these --inputs."""
-    from musicfusion import systems
+    from musicfusion import sample
+    from musicfusion.systems import declarations
 
-    declared = systems.declarations()
-    if not FLAGS.inputs:
-        forms = (f"{','.join(f'{key}=FILE' for key in d.inputs)} ({name})" for name, d in declared.items())
+    declared = declarations()
+    if not command.inputs:
+        forms = (f"{','.join(f'{key}=FILE' for key in d.demo_inputs)} ({name})" for name, d in declared.items()
+                 if d.demo_inputs)
         raise MusicFusionError(f"--mode=sample needs --inputs: {' or '.join(forms)}")
-    given = set(_pairs(FLAGS.inputs, "inputs", sorted({key for d in declared.values() for key in d.inputs})))
-    fitting = [name for name, d in declared.items() if given == set(d.inputs)]
-    fitting = fitting or [name for name, d in declared.items() if given < set(d.inputs)]
+    given = {name for name, _ in command.inputs}
+    known = sorted({key for d in declared.values() for key in d.inputs})
+    for name in given - set(known):
+        raise MusicFusionError(f"--inputs: {sample.unknown('input', name, known)}")
+    fitting = [name for name, d in declared.items() if given in map(set, d.input_sets)]
+    fitting = fitting or [name for name, d in declared.items() if given <= set(d.inputs)]
     if len(fitting) != 1:
         takes = f"are those of {' and '.join(fitting)}" if fitting else "belong to no one system"
         raise MusicFusionError(f"--inputs: {' and '.join(sorted(given))} {takes}: give --pretrained or --config")
@@ -189,18 +283,90 @@ def _weights_for_inputs() -> str:
     return name
 
 
-def _check_weights(config, weights, workdir: Path) -> None:
-    """Weights belong to one config, and their report does not replace that of a run."""
-    _check_same(config, weights.config, f"{weights.name} are the weights", "give no other --config")
-    if FLAGS.mode == "evaluate" and _trained(workdir):
-        raise MusicFusionError(f"{workdir} holds a run, whose report would be lost: give another --workdir")
+def _pretrained(command: Command, name: str) -> "Pretrained":
+    if command.mode == "sample" and command.workdir:
+        raise MusicFusionError("--pretrained and --workdir both name weights: give one of them")
+    if command.mode not in WITH_WEIGHTS and not command.print_config:
+        raise MusicFusionError(f"--pretrained is for {', '.join(WITH_WEIGHTS)}: --mode={command.mode} takes a"
+                               " --workdir")
+    from musicfusion.pretrained import Pretrained
+
+    return Pretrained(name)
 
 
-def _out(workdir: Path, weights) -> Path:
+def _config(command: Command, weights: "Pretrained | None") -> "ConfigDict":
+    """From --config, else the weights' or the workdir's own copy; then the overrides."""
+    from ml_collections import ConfigDict
+
+    from musicfusion.core import config as configs
+    from musicfusion.systems import declarations
+
+    if command.config:
+        config, where = configs.load(command.config), command.config
+    elif weights:
+        config, where = ConfigDict(weights.config), str(weights.folder)
+    elif command.workdir:
+        from musicfusion.core.results import read_config
+
+        config, where = ConfigDict(read_config(Path(command.workdir))), command.workdir
+    else:
+        raise MusicFusionError(f"give --config ({', '.join(configs.names())}), the --workdir of a run, or --pretrained;"
+                               " --help tells more")
+    known = declarations()
+    if config.get("system") not in known:
+        raise MusicFusionError(f"{where}: system = {config.get('system')!r} is unknown: there are"
+                               f" {', '.join(sorted(known))}")
+    return configs.override(config, command.overrides)
+
+
+def _check_config(command: Command, config, weights: "Pretrained | None", workdir: Path) -> None:
+    """Raises MusicFusionError unless the config is that of the weights or of the run."""
+    from musicfusion.core import config as configs
+    from musicfusion.core.results import is_trained, read_config
+
+    if weights:
+        configs.check_same(config, weights.config, f"{weights.name} are the weights", "give no other --config")
+        if command.mode == "evaluate" and is_trained(workdir):
+            raise MusicFusionError(f"{workdir} holds a run, whose report would be lost: give another --workdir")
+    elif command.mode in ("train", "sample", "evaluate", "export") and is_trained(workdir):
+        configs.check_same(config, read_config(workdir), f"{workdir} is the workdir", "give another --workdir")
+
+
+# Samples ------------------------------------------------------------------------------------------------------------
+
+
+def _check_sample(command: Command, declared: "Declaration") -> None:
+    from musicfusion import sample
+
+    names = [name for name, _ in command.inputs]
+    _known(names, "inputs", declared.inputs)
+    _known([name for name, _ in command.controls], "controls", declared.controls)
+    sample.check_inputs(declared, names)
+    sample.resolve(declared, _controls(command, declared))
+    for name, path in command.inputs:
+        if not Path(path).expanduser().is_file():
+            raise MusicFusionError(f"--inputs: {name}={path}: there is no such file")
+
+
+def _known(names: Collection[str], flag: str, known: Collection[str]) -> None:
+    from musicfusion import sample
+
+    for name in names:
+        if name not in known:
+            raise MusicFusionError(f"--{flag}: {sample.unknown(flag[:-1], name, known)}")
+
+
+def _controls(command: Command, declared: "Declaration") -> dict[str, Any]:
+    """The controls as `sample.resolve` takes them: a text with colons is several numbers."""
+    return {name: tuple(text.split(":")) if declared.controls[name].many and ":" in text else text
+            for name, text in command.controls}
+
+
+def _out(command: Command, workdir: Path, weights: "Pretrained | None") -> Path:
     """The folder for new files: --out, else WORKDIR/samples, or `fused` if the user keeps nothing else there."""
-    if FLAGS.out:
-        return Path(FLAGS.out)
-    if FLAGS.mode == "export":
+    if command.out:
+        return Path(command.out)
+    if command.mode == "export":
         raise MusicFusionError("--mode=export needs --out=FOLDER: its name is the name of the weights")
     if not weights:
         return workdir / "samples"
@@ -210,218 +376,25 @@ def _out(workdir: Path, weights) -> Path:
     return out
 
 
-def _command(config) -> str:
-    """The command that trains this config: its file and variant, and what differs from them."""
-    path = f"configs/{config.system}.py:{config.preset}"
-    try:
-        base = _plain(_load(path))
-    except MusicFusionError:  # an installed package has no configs; config.json tells the rest
-        base = {}
-    words = [f"--config={path}"]
-    for key, value in _plain(config).items():
-        learned = key == "evaluate.compare" or (key != "data.split" and not key.startswith(("sample.", "evaluate.")))
-        if learned and key in base and base[key] != value:
-            if key in PLACES:  # not where they lay on this machine
-                value = ",".join(Path(place).name for place in value.split(","))
-            words.append(f"--config.{key}={value}")
-    return f"python -m musicfusion.launch {shlex.join(words)}"
+def _notices(out: Path) -> list[str]:
+    import json
+
+    return json.loads((out / "metadata.json").read_text())["notices"]
 
 
-# Configuration ------------------------------------------------------------------------------------------------------
+# Surroundings -------------------------------------------------------------------------------------------------------
 
 
-def _split(args: list[str]) -> tuple[str, list[tuple[str, str]], list[str]]:
-    """argv -> the config's path, overrides [(key, value)], everything else."""
-    path, overrides, rest = "", [], []
-    args = list(args)
-    while args:
-        arg = args.pop(0)
-        name, equals, value = arg.partition("=")
-        name = name.lstrip("-") if arg.startswith("-") else ""
-        if name != "config" and not name.startswith("config."):
-            rest.append(arg)
-            continue
-        if not equals:
-            if not args:
-                raise MusicFusionError(f"--{name} needs a value: --{name}=...")
-            value = args.pop(0)
-        if name == "config":
-            path = value
-        else:
-            overrides.append((name[len("config."):], value))
-    return path, overrides, rest
+def _join_processes(command: Command) -> None:
+    """Joins the other processes of a distributed run; nothing where this is the only one."""
+    from musicfusion.core import parallel
+
+    parallel.initialise(command.coordinator, command.processes, command.process)
 
 
-def _config(path: str, overrides: list[tuple[str, str]], weights=None):
-    """From --config, else the weights' or the workdir's own copy; then the overrides."""
-    from ml_collections import ConfigDict, config_flags
-
-    if path:
-        config = _load(path)
-    elif weights:
-        config = ConfigDict(weights.config)
-    elif FLAGS.workdir:
-        from musicfusion.core.results import read_config
-
-        config = ConfigDict(read_config(Path(FLAGS.workdir)))
-    else:
-        known = ", ".join(f"configs/{name}.py" for name in _systems())
-        raise MusicFusionError(f"give --config ({known}), the --workdir of a run, or --pretrained; --help tells more")
-    if config.get("system") not in _systems():
-        raise MusicFusionError(
-            f"{path or (weights and weights.folder) or FLAGS.workdir}: system = {config.get('system')!r} is unknown:"
-            f" there are {', '.join(_systems())}")
-    keys = _flat(config)
-    for key, _ in overrides:
-        if key not in keys:
-            near = difflib.get_close_matches(key, keys, 3, 0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else "--print_config lists the keys"
-            raise MusicFusionError(f"the config has no key {key!r}: {hint}")
-    values = flags.FlagValues()
-    argv = ["", *(f"--config.{key}={value}" for key, value in overrides)]
-    try:
-        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
-        values(argv)
-    except (flags.Error, ValueError, TypeError) as error:
-        raise MusicFusionError(f"{_line(error)}; --print_config shows the keys and their kinds") from None
-    for key, _ in overrides:
-        _check_number(key, _flat(config)[key])
-    return config
-
-
-def _check_number(key: str, value: object) -> None:
-    """No number of a config is negative or infinite; those that size something are not 0 either."""
-    if isinstance(value, (int, float)):
-        least = 1 if key.rpartition(".")[2] in SIZES else 0
-        if not least <= value < 2**31:
-            raise MusicFusionError(f"config.{key} = {value} is out of range: accepted is a number from {least}")
-
-
-def _load(path: str):
-    """configs/NAME.py[:VARIANT] -> ConfigDict; also looked for beside the installed package."""
-    name, _, variant = path.partition(":")
-    places = [Path(name), Path(__file__).parent.parent / name]
-    file = next((place for place in places if place.is_file() and place.suffix == ".py"), None)
-    if file is None:
-        have = ", ".join(f"configs/{system}.py" for system in _systems())
-        raise MusicFusionError(f"{name}: no such config file; there are {have}")
-    spec = importlib.util.spec_from_file_location("musicfusion_config", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        return module.get_config(variant) if variant else module.get_config()
-    except Exception as error:
-        raise MusicFusionError(f"{path}: {_line(error)}") from None
-
-
-def _systems() -> list[str]:
-    from musicfusion import systems
-
-    return sorted(systems.declarations())
-
-
-def _flat(config, prefix: str = "") -> dict:
-    found: dict = {}
-    for key, value in config.items():
-        if hasattr(value, "items"):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value
-    return found
-
-
-def _plain(config) -> dict:
-    """The keys and values of a config as JSON would give them back."""
-    from ml_collections import ConfigDict
-
-    return _flat(ConfigDict(json.loads(json.dumps(config.to_dict()))))
-
-
-def _check_same_run(config, workdir: Path) -> None:
-    """A trained workdir belongs to one config; how it runs, is evaluated and compared, and samples may change."""
-    if _trained(workdir):
-        from musicfusion.core.results import read_config
-
-        _check_same(config, read_config(workdir), f"{workdir} is the workdir", "give another --workdir")
-
-
-def _trained(workdir: Path) -> bool:
-    """Whether a run has begun in a folder, which may be missing."""
-    if workdir.exists() and not workdir.is_dir():
-        raise MusicFusionError(f"{workdir} is a file: give a folder as --workdir")
-    return any(workdir.glob("*/checkpoints/*"))
-
-
-def _check_same(config, other: dict, whose: str, instead: str) -> None:
-    """What was learned with one config is used with no other."""
-    from ml_collections import ConfigDict
-
-    def fixed(flat):
-        free = ("run.", "sample.", "evaluate.", "compare.")
-        return {k: v for k, v in flat.items() if not k.startswith(free) and k not in (*PLACES, "data.split")}
-
-    old, new = fixed(_plain(ConfigDict(other))), fixed(_plain(config))
-    changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
-    if changed:
-        shown = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed[:3])
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise MusicFusionError(f"{whose} of another config ({shown}{more}): {instead}")
-
-
-# Flags --------------------------------------------------------------------------------------------------------------
-
-
-def _pairs(text: str, flag: str, known) -> dict[str, str]:
-    """NAME=VALUE,NAME=VALUE -> dict, each name one of `known`."""
-    found: dict[str, str] = {}
-    for item in filter(None, re.split(r",(?=\w+=)|,$", text)):  # a path may hold commas
-        name, equals, value = item.partition("=")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise MusicFusionError(f"--{flag}: {name!r} is unknown: {hint}there are {', '.join(known)}")
-        if not equals or not value:
-            raise MusicFusionError(f"--{flag}: {name} needs a value: {name}=...")
-        found[name] = value
-    return found
-
-
-def _controls(text: str, declaration) -> dict[str, str | float | tuple[float, ...]]:
-    """The user's controls over the defaults: a word, a number in its range, a tuple of such where it takes many."""
-    controls = {name: control.default for name, control in declaration.controls.items()}
-    for name, value in _pairs(text, "controls", declaration.controls).items():
-        control = declaration.controls[name]
-        if isinstance(control.default, str):
-            controls[name] = value
-            continue
-        texts = value.split(":") if control.many else [value]
-        try:
-            numbers = [int(text) if control.whole else float(text) for text in texts]
-        except ValueError:
-            numbers = [float("nan")]
-        if not all(control.low <= number <= control.high for number in numbers):
-            kind = "a whole number" if control.whole else "a number"
-            more = ", or NUMBER:NUMBER" if control.many else ""
-            raise MusicFusionError(
-                f"--controls: {name}={value} is out of range: accepted is {kind} from"
-                f" {control.low:g} to {control.high:g}{more}")
-        controls[name] = tuple(numbers) if control.many else numbers[0]
-    return controls
-
-
-def _files(inputs: dict[str, str]) -> dict[str, str]:
-    """The user's files, each of which is there; ~ is the home folder, which no shell fills in behind a comma."""
-    files = {name: str(Path(path).expanduser()) for name, path in inputs.items()}
-    for name, path in files.items():
-        if not Path(path).is_file():
-            raise MusicFusionError(f"--inputs: {name}={path}: there is no such file")
-    return files
-
-
-def _help() -> str:
+def _help(values: flags.FlagValues) -> str:
     """What musicfusion can do, from the systems' own declarations."""
-    from musicfusion import systems
+    from musicfusion.systems import declarations
 
     lines = [
         "musicfusion makes one piece of music out of two.",
@@ -435,52 +408,24 @@ def _help() -> str:
         "",
         "systems",
     ]
-    for name, declaration in systems.declarations().items():
-        lines += [f"  {name}: {declaration.title}", f"    paper    {declaration.paper}"]
-        lines += [f"    input    {key}: {about}" for key, about in declaration.inputs.items()]
-        lines += [f"    control  {key} {c.span}: {c.about}" for key, c in declaration.controls.items()]
-        if declaration.pretrained:
-            lines += [f"    weights  {declaration.pretrained}: shipped; a sample needs no training with them"]
+    for name, declared in declarations().items():
+        lines += [f"  {name}: {declared.title}", f"    paper    {declared.paper}"]
+        lines += [f"    input    {key}: {given.about}" for key, given in declared.inputs.items()]
+        lines += [f"    control  {key} ({c.accepted}): {c.about}" for key, c in declared.controls.items()]
+        if declared.pretrained:
+            lines += [f"    weights  {declared.pretrained}: shipped; a sample needs no training with them"]
     lines += ["", "flags"]
-    for name in sorted(FLAGS):
-        flag = FLAGS[name]
+    for name in sorted(values):
+        flag = values[name]
         default = "" if flag.default == "" or flag.default is False else f" (default {flag.default})"
         if name != "h":
             lines.append(f"  --{name}: {flag.help}{default}")
     return "\n".join(lines)
 
 
-# Surroundings -------------------------------------------------------------------------------------------------------
-
-
-def _prepare_jax() -> None:
-    """Joins the other processes, and keeps compiled programs in the user's cache folder."""
-    import jax
-
-    from musicfusion.core import parallel
-    from musicfusion.data.cache import folder
-
-    if FLAGS.mode != "benchmark":  # it times the compiler too
-        jax.config.update("jax_compilation_cache_dir", str(folder() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-    parallel.initialise(FLAGS.coordinator, FLAGS.processes, FLAGS.process)
-
-
-def _name_files(files) -> None:
-    if files:
-        print("open:")
-        for path in files:
-            print(f"  {path}")
-
-
 def _line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).partition("\n")[0]
 
 
-def run() -> None:
-    """The console script `musicfusion`."""
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    run()
+    console()

@@ -1,75 +1,164 @@
-"""A trained system and a user's files -> new files, with everything that explains them."""
+"""From what a user gives (inputs, controls, a seed) to results that explain themselves; and demos after training."""
 
 import datetime
+import difflib
 import functools
-import json
 import subprocess
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
 
 from musicfusion import __version__
+from musicfusion.codecs import inputs as sources
+from musicfusion.core.contracts import Control, Declaration, Sampler, System
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.files import atomic_folder, atomic_write
+from musicfusion.core.files import atomic_folder
 from musicfusion.core.results import Results, Trained
-from musicfusion.core.task import System
+from musicfusion.data.corpus import Corpus
+from musicfusion.render.result import SampleResult
+
+SEEDS = 2**31  # seeds are below
 
 
 def sample(
-    system: System, config, results: Trained, inputs: dict, controls: dict, out: Path, seed: int
-) -> list[Path]:
-    """Makes music into the folder `out`, whole or not at all; returns the files to open, the page first."""
-    from musicfusion.render import page
+    system: System, config: ConfigDict, trained: Trained, sampler: Sampler, requests: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+) -> list[SampleResult]:
+    """Music for each request, inputs and controls by name; controls must be equal in all of them.
 
-    if not 0 <= seed < 2**31:
-        raise MusicFusionError(f"--seed={seed} is out of range: accepted is a number from 0 to {2**31 - 1}")
-    out = Path(out)
-    with atomic_folder(out) as work:
-        made = system.sample(config, results, inputs, controls, work, seed)
-        about = {
-            "system": system.declaration.name,
-            "preset": config.preset,
-            "inputs": {name: str(path) for name, path in inputs.items()},
-            "controls": controls,
-            "seed": seed,
-            **results.origin(),
-            "revision": revision(),
-            "version": __version__,
-            "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            **made.facts,
-        }
-        atomic_write(work / "metadata.json", json.dumps(about | {"config": config.to_dict()}, indent=1) + "\n")
-        files = [(path, "") for path in sorted(work.iterdir()) if path.suffix in (".mid", ".json")]
-        sections = [*made.sections, page.Facts("About", about), page.Files(files)]
-        page.write(work, system.declaration.title, sections)
-    for key in ("note", "sound"):
-        if key in made.facts:
-            _say(made.facts[key])
-    return [out / "index.html", out / made.main]
+    Raises:
+        MusicFusionError: an unknown name, inputs that do not go together, a control or seed out of range, a file that
+            cannot be used.
+    """
+    declared = system.declaration
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < SEEDS:
+            raise MusicFusionError(f"seed={seed} is out of range: accepted is a whole number from 0 to {SEEDS - 1}")
+    given = [split(declared, request) for request in requests]
+    controls = [resolve(declared, chosen, sampler.words) for _, chosen in given]
+    if any(own != controls[0] for own in controls):
+        raise MusicFusionError("sample_many: controls are set for all requests alike")
+    pieces = [sampler.read(files, controls[0]) for files, _ in given]
+    made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    results = sampler.generate(pieces, controls[0], list(map(int, seeds)))
+    about = {"system": declared.name, "preset": config.preset, "controls": controls[0], **trained.origin(),
+             "revision": revision(), "version": __version__, "made": made}
+    return [_explained(result, about | {"inputs": {name: sources.described(x, name) for name, x in files.items()},
+                                        "seed": int(seed)}, config)
+            for result, (files, _), seed in zip(results, given, seeds, strict=True)]
 
 
-@functools.cache
-def _say(line: str) -> None:
-    """Tells the user something, once."""
-    print(line)
+def _explained(result: SampleResult, about: Mapping[str, Any], config) -> SampleResult:
+    both = about.keys() & result.metadata.keys()
+    if both:
+        raise ValueError(f"a system's metadata may not replace {', '.join(sorted(both))}")
+    metadata = {**about, **result.metadata, "config": config.to_dict()}
+    fields = {name: getattr(result, name) for name in result.__dataclass_fields__}
+    return SampleResult(**fields | {"metadata": metadata})
 
 
-def examples(system: System, config, workdir: Path, corpus) -> list[Path]:
-    """Makes music out of a few held-out songs: WORKDIR/samples/1, 2, ... Returns the pages."""
+# What the user gives ------------------------------------------------------------------------------------------------
+
+
+def split(declared: Declaration, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs and controls apart; inputs of None count as not given. MusicFusionError for what is neither."""
+    files: dict[str, Any] = {}
+    controls: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in declared.inputs:
+            if value is not None:
+                files[name] = value
+        elif name in declared.controls:
+            controls[name] = value
+        else:
+            raise MusicFusionError(unknown("input or control", name, [*declared.inputs, *declared.controls]))
+    check_inputs(declared, files)
+    return files, controls
+
+
+def check_inputs(declared: Declaration, names: Collection[str]) -> None:
+    """Raises MusicFusionError unless these inputs may be given together."""
+    if set(names) not in map(set, declared.input_sets):
+        accepted = " or ".join(" and ".join(one) or "none" for one in declared.input_sets)
+        said = " and ".join(sorted(names)) or "none"
+        raise MusicFusionError(f"inputs: {said} given; {declared.name} takes {accepted}")
+
+
+def resolve(
+    declared: Declaration, given: Mapping[str, Any], words: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """All controls, the user's over the defaults. words: what those that are words may be, where the weights say so.
+
+    Raises:
+        MusicFusionError: a name that is unknown, a value out of range.
+    """
+    controls: dict[str, Any] = {name: control.default for name, control in declared.controls.items()}
+    for name, value in given.items():
+        if name not in controls:
+            raise MusicFusionError(unknown("control", name, controls))
+        controls[name] = _value(name, value, declared.controls[name])
+        known = (words or {}).get(name) or declared.controls[name].choices
+        if known and controls[name] and controls[name] not in known:
+            raise MusicFusionError(unknown(name, controls[name], known))
+    return controls
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> str:
+    """The line for a name that is none of those that are known."""
+    near = difflib.get_close_matches(str(name), known, 1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{what} {name!r} is unknown: {hint}there are {', '.join(known)}"
+
+
+def _value(name: str, value: Any, control: Control) -> Any:
+    """One control's value: a word, a number in its range, a tuple of such where it takes several."""
+    if isinstance(control.default, str):
+        return str(value)
+    several = value if control.many and isinstance(value, (tuple, list, np.ndarray)) else [value]
+    try:
+        numbers = [float(x) for x in several]
+        if control.whole:
+            if any(number != int(number) for number in numbers):
+                numbers = [float("nan")]
+            else:
+                numbers = [int(number) for number in numbers]
+    except (TypeError, ValueError, OverflowError):
+        numbers = [float("nan")]
+    if not numbers or not all(control.low <= number <= control.high for number in numbers):
+        kind = "a whole number" if control.whole else "a number"
+        more = ", or several" if control.many else ""
+        raise MusicFusionError(f"control {name}={value} is out of range: accepted is {kind} from {control.low:g} to"
+                               f" {control.high:g}{more}")
+    return tuple(numbers) if control.many and not isinstance(value, (int, float)) else numbers[0]
+
+
+# Demos --------------------------------------------------------------------------------------------------------------
+
+
+def demos(system: System, config: ConfigDict, workdir: Path, corpus: Corpus) -> list[Path]:
+    """Makes music out of a few held-out songs: WORKDIR/samples/1, 2, ... Returns the files to open."""
     try:
         import mido  # noqa: F401
     except ModuleNotFoundError:  # a bare accelerator machine: music is made elsewhere
         print("samples left out: mido is not installed; --mode=sample makes them where it is")
         return []
-    defaults = {name: control.default for name, control in system.declaration.controls.items()}
     folder = Path(workdir) / "samples"
-    files: list[Path] = []
     with atomic_folder(folder / "inputs") as work:
-        chosen = system.examples(config, corpus, work)
-    for number, inputs in enumerate(chosen, start=1):
-        moved = {name: str(folder / "inputs" / Path(path).name) for name, path in inputs.items()}
-        files += sample(system, config, Results(workdir), moved, defaults, folder / str(number), config.seed)
+        chosen = system.demo_inputs(config, corpus, work)
+    trained = Results(workdir)
+    sampler = system.sampler(config, trained)
+    files: list[Path] = []
+    for number, given in enumerate(chosen, start=1):
+        moved = {name: str(folder / "inputs" / Path(path).name) for name, path in given.items()}
+        for result in sample(system, config, trained, sampler, [moved], [config.seed]):
+            files += result.save(folder / str(number), sound=config.sample.audio)
     return files
 
 
+@functools.cache
 def revision() -> str:
     """The git revision of the code that runs, or ""."""
     here = Path(__file__).parent

@@ -1,235 +1,247 @@
-"""The notebooks do what they say: their cells are run, one after the other, in a process of their own."""
+"""The notebooks do what they say: their cells are run, one after the other, as a notebook runs them."""
 
 import importlib.util
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
 import types
 from pathlib import Path
 
+import IPython.display
+import jax
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict as flatten
+from micro import ROOT, micro_config
 
+import musicfusion as mf
 from musicfusion import launch
-from musicfusion.codecs import midi
-from musicfusion.codecs.score import Score, from_notes
+from musicfusion.core.evaluation import Evaluation, Measure, Table, row
+from musicfusion.core.results import write_config
 
-ROOT = Path(__file__).parents[1]
-SYSTEMS = ("collagenet", "connective_fusion", "musae", "fusion_gan", "arrangement")
-CELLS = {name: json.loads((ROOT / "colab" / f"{name}.ipynb").read_text())["cells"] for name in SYSTEMS}
-CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"}
-        for name, cells in CELLS.items()}
+NOTEBOOKS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "colab").glob("*.ipynb"))}
+CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"}
+        for name, notebook in NOTEBOOKS.items()}
+DECLARED = mf.systems.declarations()
+SYSTEMS = [name for name in CODE if name in DECLARED]
+each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 each_system = pytest.mark.parametrize("system", SYSTEMS)
 
-# Runs the cells that come as JSON on stdin in one namespace, as a kernel does; its last line tells what they displayed.
-KERNEL = """
-import json, sys
-import IPython.display
-shown = []
-IPython.display.display = lambda *objects: shown.extend(objects)
-namespace = {"__name__": "__main__"}
-for name, cell in json.load(sys.stdin).items():
-    exec(compile(cell, f"cell {name}", "exec"), namespace)
-print(json.dumps([[type(it).__name__, it.data if isinstance(it.data, str) else len(it.data)] for it in shown]))
-"""
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_in_a_hurry(compiled_soon):
+    """Nearly all of the time is compilation."""
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
-@each_system
-def test_the_notebook_is_well_formed_and_carries_no_outputs(system):
-    notebook = json.loads((ROOT / "colab" / f"{system}.ipynb").read_text())
+@pytest.fixture
+def shown(monkeypatch, tmp_path) -> list:
+    """An empty folder to run cells in, and what they display there."""
+    displayed: list = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(IPython.display, "display", lambda *objects: displayed.extend(objects))
+    return displayed
+
+
+def run(cells: dict[str, str], given: dict | None = None, **changes: str) -> dict:
+    """Runs cells in one namespace, with other values in their form fields; returns the namespace.
+
+    given: what earlier cells have left in it.
+    """
+    namespace = {"__name__": "__main__", "Path": Path, "subprocess": subprocess, "sys": sys, **(given or {})}
+    for name, text in cells.items():
+        for field, value in changes.items():
+            text = re.sub(rf"(?m)^{field} = \S+", f"{field} = {value}", text)
+        exec(compile(text, f"cell {name}", "exec"), namespace)
+    return namespace
+
+
+def upload(monkeypatch, uploaded: dict[str, bytes]) -> None:
+    """Makes Colab's upload return these files, whatever is asked for."""
+    files = types.ModuleType("google.colab.files")
+    files.upload = lambda: dict(uploaded)  # type: ignore[attr-defined]
+    colab = types.ModuleType("google.colab")
+    colab.files = files  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    monkeypatch.setitem(sys.modules, "google.colab.files", files)
+
+
+def distance(one: dict, other: dict) -> float:
+    """Between two sets of parameters of the same names."""
+    return float(np.sqrt(sum(np.sum((one[name] - other[name]) ** 2.0) for name in one)))
+
+
+# What they hold -----------------------------------------------------------------------------------------------------
+
+
+def test_every_system_has_a_notebook_and_the_readme_names_them_all():
+    assert set(SYSTEMS) == set(DECLARED)
+    readme = (ROOT / "colab" / "README.md").read_text()
+    assert [name for name in NOTEBOOKS if f"`{name}.ipynb`" not in readme] == []
+
+
+@each_notebook
+def test_a_notebook_is_well_formed_and_carries_no_outputs(name):
+    notebook = NOTEBOOKS[name]
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
     assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
     for cell in notebook["cells"]:
         assert cell["cell_type"] in ("code", "markdown")
         if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None
+            assert cell["outputs"] == [] and cell["execution_count"] is None
 
 
-def test_what_all_notebooks_need_is_the_same():
-    for name in ("install", "keep"):
-        first, *others = (code[name] for code in CODE.values())
-        assert all(other == first for other in others)
-
-
-def _run(system: str, folder: Path) -> list:
-    """Runs all of a notebook's cells; returns what they displayed, [type, data or its size] each."""
-    surroundings = {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        "MPLBACKEND": "agg",
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # nearly all of the time is compilation
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", KERNEL],
-        input=json.dumps(CODE[system]),
-        cwd=folder,
-        env=os.environ | surroundings,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    *lines, last = done.stdout.splitlines()
-    assert not any(line.startswith("installing") for line in lines)
-    return json.loads(last)
-
-
-def test_the_cells_fuse_two_chorales_to_hear_and_to_see(tmp_path):
-    shown = _run("collagenet", tmp_path)
-    assert [kind for kind, _ in shown].count("Audio") == 4  # both inputs, before, after
-    (picture,) = (size for kind, size in shown if kind == "Image")
-    assert picture
-    table = next(text for kind, text in shown if kind == "Markdown" and text.startswith("| aspect"))
-    assert [row.split()[1] for row in table.splitlines()[2:]] == ["pitch", "rhythm", "chord", "texture"]
-
-    fused = tmp_path / "fused"
-    about = json.loads((fused / "metadata.json").read_text())
-    assert about["weights"]["name"] == "collagenet-lite"
-    assert about["controls"] == {"pitch": 0.5, "rhythm": 0.5, "chord": 0.5, "texture": 0.5}
-    assert about["seed"] == 1
-    assert (fused / "fused.mid").stat().st_size > 0
-    assert fused.with_suffix(".zip").is_file()
-
-
-def test_the_cells_join_two_chorales_and_draw_the_plane_of_styles(tmp_path):
-    shown = _run("connective_fusion", tmp_path)
-    assert [kind for kind, _ in shown].count("Audio") == 4  # both inputs, before, after
-    pictures = [size for kind, size in shown if kind == "Image"]
-    assert len(pictures) == 3 and all(pictures)  # before and after, the iterations, the plane of styles
-    table = next(text for kind, text in shown if kind == "Markdown" and text.startswith("| iteration"))
-    assert [row.split()[1] for row in table.splitlines()[2:]] == ["0", "1", "2", "3"]
-
-    fused = tmp_path / "fused"
-    about = json.loads((fused / "metadata.json").read_text())
-    assert about["weights"]["name"] == "connective-fusion-lite"
-    assert about["controls"] == {"iterations": 3, "style": [0.5, 0.5]}
-    assert len(list((fused / "grid").glob("*.mid"))) == 16
-    assert fused.with_suffix(".zip").is_file()
-
-
-def test_the_cells_lead_one_piece_to_another_and_to_another_genre(tmp_path):
-    shown = _run("musae", tmp_path)
-    assert [kind for kind, _ in shown].count("Audio") == 5  # both pieces, the way, before, after
-    pictures = [size for kind, size in shown if kind == "Image"]
-    assert len(pictures) == 2 and all(pictures)  # the windows of the way, the song before and after
-
-    fused = tmp_path / "fused"
-    moved = json.loads((fused / "moved" / "metadata.json").read_text())
-    assert moved["weights"]["name"] == "musae-lite"
-    assert moved["controls"]["to"] == "salsa" and moved["genre"] in moved["genres"]
-    way = json.loads((fused / "way" / "metadata.json").read_text())
-    assert way["controls"]["steps"] == 6 and len(way["apart"]) == 8
-    assert fused.with_suffix(".zip").is_file()
-
-
-def test_the_cells_make_up_melodies_between_two_genres_and_go_on_with_one(tmp_path):
-    shown = _run("fusion_gan", tmp_path)
-    assert [kind for kind, _ in shown].count("Audio") == 8  # the beginning, one of each genre, four ways on
-    pictures = [size for kind, size in shown if kind == "Image"]
-    assert len(pictures) == 4 and all(pictures)
-
-    fused = tmp_path / "fused"
-    about = json.loads((fused / "ways" / "metadata.json").read_text())
-    assert about["weights"]["name"] == "fusion-gan-lite"
-    assert about["controls"] == {"genre": "fusion", "n": 4, "ratio": 0.5} and about["prompt_steps"] == 32
-    assert len(list((fused / "fusion").glob("*.mid"))) == 4
-    assert fused.with_suffix(".zip").is_file()
-
-
-def test_the_cells_give_a_bass_line_its_drums(tmp_path):
-    shown = _run("arrangement", tmp_path)
-    assert [kind for kind, _ in shown].count("Audio") == 3  # the bass line, both together, the drums
-    (picture,) = (size for kind, size in shown if kind == "Image")
-    assert picture
-
-    drums = tmp_path / "fused" / "drums"
-    about = json.loads((drums / "metadata.json").read_text())
-    assert about["weights"]["name"] == "arrangement-lite" and about["controls"] == {"density": 0.5}
-    assert (drums / "mix.wav").stat().st_size == (drums / "drums.wav").stat().st_size > 0
-    assert (tmp_path / "fused.zip").is_file()
+def test_cells_of_one_name_are_the_same_in_all_notebooks_but_for_the_weights():
+    for cell in ("install", "keep", "evaluate"):
+        assert len({code[cell] for code in CODE.values() if cell in code}) == 1, cell
+    assert all("install" in code and "keep" in code for code in CODE.values())
+    differs = re.compile(r'WEIGHTS = "\S+"|, \*model.controls.*choices')
+    assert len({differs.sub("", CODE[name]["load"]) for name in SYSTEMS}) == 1
 
 
 @each_system
-def test_training_is_asked_for_in_the_command_lines_own_words_and_shows_its_pictures(system, tmp_path, monkeypatch):
-    from IPython.display import Image
+def test_all_inputs_and_controls_of_the_system_are_in_its_notebook(system):
+    text = "\n".join(CODE[system].values())
+    declared = DECLARED[system]
+    assert [name for name in declared.controls if not re.search(rf"\b{name}=", text)] == []
+    assert [name for name in declared.inputs if f'"{name}":' not in text and f"{name}=" not in text] == []
+    assert f'WEIGHTS = "{declared.pretrained}"' in text
 
-    cloned, asked, shown = [], [], []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: cloned.append(command))
-    kernel = {"Path": Path, "Image": Image, "display": shown.append, "subprocess": subprocess,
-              "run": lambda *flags: asked.append(flags)}  # fmt: skip
-    cell = CODE[system]["train"]
-    exec(cell, kernel)
-    assert not (cloned or asked or shown), "nobody asked for it"
 
-    drawn = {"collagenet": ("harmony.png", "controls.png"), "connective_fusion": ("curves_test.png",),
-             "musae": ("petals.png",), "fusion_gan": ("histograms.png",), "arrangement": ("translations.png",)}[system]
-    workdir = cell.partition('WORKDIR = "')[2].partition('"')[0]
-    Path(workdir).mkdir(parents=True)
-    for name in drawn:
-        shutil.copy(ROOT / "docs" / "fused.png", Path(workdir, name))
-    exec(cell.replace("TRAIN = False", "TRAIN = True"), kernel)
-    if system in ("musae", "fusion_gan", "arrangement"):
-        assert not cloned, "its songs come along"
-    else:
-        assert cloned[0][:2] == ["git", "clone"] and "POP909" in cloned[0][-1]
-    assert len(shown) == len(drawn) and all(picture.data for picture in shown)
-    (flags,) = asked
-    monkeypatch.chdir(ROOT)
-    assert launch.main(["musicfusion", *flags, "--print_config"]) == 0
+# What they do -------------------------------------------------------------------------------------------------------
 
 
 @each_system
-def test_uploaded_files_are_taken_whatever_they_are_called(system, tmp_path, monkeypatch):
-    import IPython.display
-    import jax  # noqa: F401 - before our google.colab is there, of which it would want more
+def test_the_cells_make_music_to_hear_and_to_see_and_keep_it(system, shown, tmp_path):
+    namespace = run(CODE[system])
+    results = namespace["results"]
+    pages = [it.data for it in shown if type(it).__name__ == "HTML"]
+    assert len(pages) == len(results) > 0
+    assert all("<audio" in page and "<img" in page for page in pages)
 
-    track = from_notes("MELODY", 40, np.array([[0, 4, 60], [4, 4, 64]]))
-    midi.write(tmp_path / "tune.mid", Score((track,), np.array([[0.0, 90.0]]), ((0.0, 4, 4),), "tune"))
-    content = (tmp_path / "tune.mid").read_bytes()
-
-    files = types.ModuleType("google.colab.files")
-    files.upload = lambda: {"Hello, Goodbye=1.mid": content}
-    colab = types.ModuleType("google.colab")
-    colab.files = files
-    monkeypatch.setitem(sys.modules, "google.colab", colab)
-    shown = []
-    monkeypatch.setattr(IPython.display, "display", lambda *objects: shown.extend(objects))
-
-    monkeypatch.chdir(tmp_path)
-    namespace = {"Path": Path}
-    exec(CODE[system]["files"].replace("UPLOAD = False", "UPLOAD = True"), namespace)
-    for part, path in namespace["inputs"].items():
-        assert Path(path) == Path("fused", "inputs", f"{part}{'.wav' if system == 'arrangement' else '.mid'}")
-        assert Path(path).read_bytes() == content
-    assert len(shown) == 2 * len(namespace["inputs"])
+    for name, result in results.items():
+        kept = tmp_path / "fused" / name
+        about = json.loads((kept / "metadata.json").read_text())
+        assert about["weights"]["name"] == DECLARED[system].pretrained
+        assert (kept / "index.html").is_file() and list(kept.glob(f"{result.main}.*"))
+    for name in DECLARED[system].controls.keys() & namespace.keys():  # what its form says
+        assert namespace[name] in [result.metadata["controls"][name] for result in results.values()]
+    assert (tmp_path / "fused.zip").stat().st_size > 0
 
 
-def _install(monkeypatch, folder: Path, repository: str = "") -> list[list[str]]:
-    """Runs the first cell where nothing is installed; returns the commands that it would have given."""
+@each_system
+def test_uploaded_files_are_taken_whatever_they_are_called(system, shown, monkeypatch):
+    upload(monkeypatch, {"Hello, Goodbye=1.mid": b"content"})
+    model = types.SimpleNamespace(inputs=DECLARED[system].inputs)
+    namespace = run({"files": CODE[system]["files"]}, {"model": model}, UPLOAD="True")
+    assert namespace["inputs"] and set(namespace["inputs"]) <= set(model.inputs)
+    assert set(namespace["inputs"].values()) == {b"content"}
+
+
+@each_system
+def test_a_training_is_asked_for_and_then_measured_and_shown(system, shown, tmp_path, monkeypatch):
+    commands, trained = [], []
+    table = Table(name="one", title="One", measures={"x": Measure(label="x")}, rows=(row("ours", {"x": 1.0}),))
+
+    def draw(path: Path) -> Path:
+        path.write_bytes((ROOT / "docs" / "fused.png").read_bytes())
+        return path
+
+    evaluation = Evaluation(system=system, preset="lite", title="T", about="", data={}, tables=(table,),
+                            figures={"one.png": draw})
+
+    def train_model(config, workdir):
+        trained.append((config, workdir))
+        Path(workdir).mkdir(parents=True)
+        return types.SimpleNamespace(evaluate=lambda: evaluation)
+
+    monkeypatch.setattr(mf, "train_model", train_model, raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    cells = {cell: CODE[system][cell] for cell in ("train", "evaluate")}
+    run(cells, {"mf": mf})
+    assert not (commands or trained or shown), "nobody asked for it"
+
+    run(cells, {"mf": mf}, TRAIN="True")
+    ((config, workdir),) = trained
+    assert config.system == system and config.preset == "lite"
+    clones = [command for command in commands if command[:2] == ["git", "clone"]]
+    assert bool(clones) == ("POP909" in config.data.root)
+    text, *pictures = shown
+    assert "| ours" in text.data and len(pictures) == 1 and pictures[0].data
+    assert json.loads((tmp_path / workdir / "report.json").read_text())["tables"]["one"]
+
+
+def test_fine_tuning_begins_from_weights_and_is_measured_before_and_after(shown, tmp_path, micro_run, monkeypatch):
+    """Every cell, on few songs. The weights are those of a small run, and both evaluators are trained already."""
+    weights, workdir = tmp_path / "weights", tmp_path / "runs" / "finetune"
+    assert launch.main(["musicfusion", "--mode=export", f"--workdir={micro_run}", f"--out={weights}"]) == 0
+    for stage in ("harmony_evaluator", "key_evaluator"):
+        shutil.copytree(micro_run / stage, workdir / stage)
+
+    def config(system, variant, **changes):
+        assert mf.api.config(system, variant, **changes).system == "collagenet"
+        kept = {key: value for key, value in changes.items() if not key.startswith(("latents", "evaluate"))}
+        found = micro_config(system, **kept)
+        write_config(found.to_dict(), workdir)
+        return found
+
+    monkeypatch.setattr(mf, "config", config, raising=False)
+    namespace = run(CODE["finetune"], WEIGHTS=repr(str(weights)), EXAMPLES="60", STEPS="4")
+    assert len(list((tmp_path / "songs").glob("*.mid"))) > 30
+    assert (namespace["config"].run.init, namespace["config"].data.root) == (str(weights), "songs")
+    tables = [it.data for it in shown if type(it).__name__ == "Markdown" and "|" in it.data]
+    assert len(tables) == 3 and all(", before" in text and ", after" in text for text in tables[1:])
+    assert [type(it).__name__ for it in shown].count("HTML") == 2
+    before, after = (namespace["results"][name].metadata for name in ("before", "after"))
+    assert before["inputs"] == after["inputs"] and before["seed"] == after["seed"]
+    assert before["rho"] != after["rho"] and (tmp_path / "fused" / "after" / "fused.mid").is_file()
+
+    exported = mf.load(tmp_path / "fused" / "weights")
+    assert exported.trained.stages["fusion"] == 4 and "The evaluators on these songs" in exported.card
+    assert exported.config.data.root == exported.config.run.init == ""
+    for stage in ("melody_vae", "accompaniment_vae", "fusion"):  # four steps from where the weights are
+        old, new = (flatten(model.trained(stage)) for model in (mf.load(weights), exported))
+        assert 0 < distance(old, new) < 0.1 * distance(old, {name: 0 * leaf for name, leaf in old.items()})
+
+
+def test_songs_to_fine_tune_on_stay_in_their_folder_whatever_they_are_called(shown, tmp_path, monkeypatch):
+    upload(monkeypatch, {"Hello, Goodbye=1.mid": b"one", "../../etc/Über.MID": b"two"})
+    run({"files": CODE["finetune"]["files"]}, UPLOAD="True")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "songs").iterdir()} == {
+        "Hello, Goodbye=1.mid": b"one", "Über.MID": b"two"}
+
+
+# How they are installed ---------------------------------------------------------------------------------------------
+
+
+def install(monkeypatch, folder: Path, repository: str = "") -> list[str]:
+    """Runs the first cell where nothing is installed; returns the command that it would have given."""
     commands: list[list[str]] = []
     monkeypatch.chdir(folder)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("subprocess.run", lambda command, **_: commands.append(command))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    exec(CODE["collagenet"]["install"].replace('REPOSITORY = ""', f'REPOSITORY = "{repository}"'), {})
-    return commands
+    run({"install": CODE["finetune"]["install"]}, REPOSITORY=repr(repository))
+    (command,) = commands
+    assert command[:5] == [sys.executable, "-m", "pip", "install", "-q"]
+    return command[5:]
 
 
 def test_a_notebook_opened_in_a_clone_installs_the_clone(monkeypatch):
-    (command,) = _install(monkeypatch, ROOT / "colab")
-    assert command[1:5] == ["-m", "pip", "install", "-q"]
-    assert command[5:7] == ["-e", str(ROOT)]
+    assert install(monkeypatch, ROOT / "colab")[:2] == ["-e", str(ROOT)]
+    assert sys.path[0] == str(ROOT)
 
 
-def test_a_notebook_alone_asks_for_the_repository_and_clones_it(monkeypatch, tmp_path):
+def test_a_notebook_alone_asks_for_the_repository_and_installs_it(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match="REPOSITORY"):
-        _install(monkeypatch, tmp_path)
+        install(monkeypatch, tmp_path)
     address = "https://example.org/musicfusion"
-    clone, install = _install(monkeypatch, tmp_path, address)
-    assert clone[:2] == ["git", "clone"]
-    assert clone[-2:] == [address, str(tmp_path / "musicfusion-repository")]
-    assert install[5:7] == ["-e", clone[-1]]
+    assert install(monkeypatch, tmp_path, address)[0] == f"git+{address}"
+
+
+def test_nothing_is_installed_where_musicfusion_is(monkeypatch):
+    monkeypatch.setattr("subprocess.run", lambda command, **_: pytest.fail(f"it ran {command}"))
+    run({"install": CODE["finetune"]["install"]})

@@ -20,25 +20,27 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from musicfusion.systems.arrangement import cyclegan, nets
+from musicfusion.systems.arrangement import objective
+from musicfusion.systems.arrangement.system import SYSTEM
 
 CONFIG = Path(__file__).parents[1] / "configs" / "arrangement.py"
 SECONDS = 3.0  # of a block, at least
 
 
 class Module(nn.Module):
-    """The numbers of a Flax module, by their names there, as PyTorch has them."""
+    """The parameters of a Flax module, by their names there, as PyTorch has them."""
 
     def __init__(self, params) -> None:
         super().__init__()
         self.own = nn.ParameterDict()
         for layer, arrays in params.items():
             for name, array in arrays.items():
-                self.own[f"{layer}/{name}"] = nn.Parameter(torch.tensor(self.turned(layer, name, np.asarray(array))))
+                self.own[f"{layer}/{name}"] = nn.Parameter(torch.tensor(self.moved(layer, name, np.asarray(array))))
 
     @staticmethod
-    def turned(layer: str, name: str, array: np.ndarray) -> np.ndarray:
-        if layer.startswith("Up"):  # the other way round
+    def moved(layer: str, name: str, array: np.ndarray) -> np.ndarray:
+        """With the axes where PyTorch has them."""
+        if layer.startswith("Up"):  # flipped
             return array[::-1, ::-1].transpose(2, 3, 0, 1).copy() if name == "kernel" else array
         return {4: lambda: array.transpose(3, 2, 0, 1), 2: lambda: array.T}.get(array.ndim, lambda: array)().copy()
 
@@ -49,7 +51,7 @@ class Module(nn.Module):
 class ResNet(Module):
     """nn.images.ResNet: [b, 1, H, W]."""
 
-    def forward(self, x, told):
+    def forward(self, x, condition):
         own, blocks = self.own, sum(key.startswith("Conv_") for key in self.own) // 4 - 2
 
         def conv(k, x, reflect=0, **more):
@@ -62,8 +64,8 @@ class ResNet(Module):
             x = relu(norm(conv(k, x, stride=2, padding=1)))
         for k in range(blocks):
             h = norm(conv(3 + 2 * k, x, 1))
-            if told is not None:
-                h = h + self.dense(k, told)[:, :, None, None]
+            if condition is not None:
+                h = h + self.dense(k, condition)[:, :, None, None]
             x = x + norm(conv(4 + 2 * k, relu(h), 1))
         for k in (0, 1):
             x = relu(norm(functional.conv_transpose2d(x, own[f"Up_{k}/kernel"], own[f"Up_{k}/bias"], 2, 1, 1)))
@@ -93,7 +95,7 @@ def over_time(net: Module, k: int, x, size: int, stride: int = 1, dilation: int 
 class FrameNet(Module):
     """nn.frames.FrameNet: [b, 1, T, M]."""
 
-    def forward(self, x, told):
+    def forward(self, x, condition):
         own = self.own
         blocks = sum(key.startswith("LayerNorm") for key in own) // 2 - 1
 
@@ -104,8 +106,8 @@ class FrameNet(Module):
         x, layer = over_time(self, 0, x[:, 0].transpose(1, 2), 4, 2), 1
         for k in range(blocks):
             h, layer = over_time(self, layer, norm(k, x), 5, dilation=2 ** (k % 3)), layer + 1
-            if told is not None:
-                h, layer = h + self.dense(layer, told)[:, :, None], layer + 1
+            if condition is not None:
+                h, layer = h + self.dense(layer, condition)[:, :, None], layer + 1
             x, layer = x + over_time(self, layer, torch.relu(h), 1), layer + 1
         x = torch.relu(over_time(self, layer, norm(blocks, x), 1))
         x = x.unflatten(1, (2, -1)).permute(0, 2, 3, 1).flatten(2)
@@ -126,63 +128,64 @@ NETWORKS = {"frames": (FrameNet, FramePatchGAN), "images": (ResNet, PatchGAN)}
 
 
 class Trainer:
-    """cyclegan.task's step, as it is written in PyTorch."""
+    """The step of objective.task, as it is written in PyTorch."""
 
-    def __init__(self, networks: str, params, group, batch) -> None:
+    def __init__(self, networks: str, params, group, batch, quantiles) -> None:
         generator, discriminator = NETWORKS[networks]
         self.group = group
-        self.g = {world: generator(own) for world, own in params["generators"].items()}
-        self.d = {world: discriminator(own) for world, own in params["discriminators"].items()}
+        self.g = {domain: generator(own) for domain, own in params["generators"].items()}
+        self.d = {domain: discriminator(own) for domain, own in params["discriminators"].items()}
         rate, betas = group.optimizer.rate, (group.optimizer.beta1, group.optimizer.beta2)
         self.optimizer = {part: torch.optim.Adam([x for net in nets.values() for x in net.parameters()], rate, betas)
                           for part, nets in (("g", self.g), ("d", self.d))}
         self.pool: dict[str, list] = {"a": [], "b": []}
-        self.a, self.b = (torch.tensor(np.asarray(batch[world]))[..., 0][:, None] for world in "ab")
-        level = (jnp.mean(batch["b"], (1, 2, 3)) + 1) / 2
-        ranks = np.asarray(4 * cyclegan.rank(level, batch["levels"]) - 2)
-        self.ranks = torch.tensor(ranks)[:, None] if group.density else None
+        self.a, self.b = (torch.tensor(np.asarray(batch[domain]))[..., 0][:, None] for domain in "ab")
+        density = np.asarray(4 * objective.densities(objective.levels(batch["b"]), quantiles) - 2)
+        self.condition = torch.tensor(density)[:, None] if group.density else None
 
-    def exchanged(self, world: str, made):
-        shown = []
-        for picture in made.detach():
-            pool = self.pool[world]
-            if len(pool) < cyclegan.POOL:
-                pool.append(picture.clone())
+    def exchange(self, domain: str, translated):
+        seen = []
+        for mels in translated.detach():
+            pool = self.pool[domain]
+            if len(pool) < objective.POOL:
+                pool.append(mels.clone())
             elif torch.rand(()) < 0.5:
-                at = int(torch.randint(cyclegan.POOL, ()))
-                picture, pool[at] = pool[at], picture.clone()
-            shown.append(picture)
-        return torch.stack(shown)
+                position = int(torch.randint(objective.POOL, ()))
+                mels, pool[position] = pool[position], mels.clone()
+            seen.append(mels)
+        return torch.stack(seen)
 
     def step(self) -> float:
-        def squares(scores, aim):
-            return torch.mean((scores - aim) ** 2)
+        def least_squares(scores, label):
+            return torch.mean((scores - label) ** 2)
 
-        def apart(x, y):
+        def l1(x, y):
             return torch.mean(torch.abs(x - y))
 
         def level(x):
             return (torch.mean(x, (1, 2, 3)) + 1) / 2
 
-        a, b, ranks, group = self.a, self.b, self.ranks, self.group
+        a, b, condition, group = self.a, self.b, self.condition, self.group
         for net in self.d.values():
             net.requires_grad_(False)
         self.optimizer["g"].zero_grad()
-        to_b, stay_b = self.g["b"](torch.cat([a, b]), None if ranks is None else torch.cat([ranks, ranks])).chunk(2)
-        to_a, stay_a = self.g["a"](torch.cat([b, a]), None).chunk(2)
-        back_a, back_b = self.g["a"](to_b, None), self.g["b"](to_a, ranks)
-        loss = (squares(self.d["a"](to_a), 1) + squares(self.d["b"](to_b), 1)
-                + group.cycle * (apart(back_a, a) + apart(back_b, b)
-                                 + group.identity * (apart(stay_a, a) + apart(stay_b, b)))
-                + group.density * apart(level(to_b), level(b)))
+        twice = None if condition is None else torch.cat([condition, condition])
+        to_b, same_b = self.g["b"](torch.cat([a, b]), twice).chunk(2)
+        to_a, same_a = self.g["a"](torch.cat([b, a]), None).chunk(2)
+        back_a, back_b = self.g["a"](to_b, None), self.g["b"](to_a, condition)
+        loss = (least_squares(self.d["a"](to_a), 1) + least_squares(self.d["b"](to_b), 1)
+                + group.cycle * (l1(back_a, a) + l1(back_b, b)
+                                 + group.identity * (l1(same_a, a) + l1(same_b, b)))
+                + group.density * l1(level(to_b), level(b)))
         loss.backward()
         self.optimizer["g"].step()
         for net in self.d.values():
             net.requires_grad_(True)
         self.optimizer["d"].zero_grad()
-        told = sum(0.5 * (squares(self.d[world](real), 1) + squares(self.d[world](self.exchanged(world, made)), 0))
-                   for world, real, made in (("a", a, to_a), ("b", b, to_b)))
-        told.backward()
+        other = sum(0.5 * (least_squares(self.d[domain](real), 1)
+                           + least_squares(self.d[domain](self.exchange(domain, translated)), 0))
+                    for domain, real, translated in (("a", a, to_a), ("b", b, to_b)))
+        other.backward()
         self.optimizer["d"].step()
         return float(loss.detach())
 
@@ -202,16 +205,16 @@ def compare(name: str, config, blocks: int) -> None:
     group.noise = 0.0  # which the two would draw differently
     shape = (2, group.batch, config.data.crop, config.data.bands, 1)
     a, b = np.asarray(jax.random.uniform(key, shape, minval=-1.0))
-    batch = {"a": a, "b": b, "pair": b, "before": {}, "row_key": jax.random.split(key, group.batch),
-             "levels": jnp.linspace(0.4, 0.6, 21)}
-    task = cyclegan.task(nets.generator(config), nets.discriminator(config), group)
-    state = task.init(key, batch)
-    theirs = Trainer(config.networks, jax.device_get(state["params"]), group, batch)
+    batch = {"a": a, "b": b, "pair": b, "example_key": jax.random.split(key, group.batch)}
+    frozen = {"level_quantiles": jnp.linspace(0.4, 0.6, 21)}
+    task = SYSTEM.stages(config)[0].task
+    state = task.init(key, batch, frozen)
+    theirs = Trainer(config.networks, jax.device_get(state["params"]), group, batch, frozen["level_quantiles"])
     step = jax.jit(task.step, donate_argnums=0)
 
     def run() -> float:
         nonlocal state
-        state, metrics = step(state, batch, key)
+        state, metrics = step(state, batch, frozen, key)
         return float(metrics["loss"])
 
     ours, other = ([of() for _ in range(3)][-1] for of in (run, theirs.step))

@@ -16,7 +16,13 @@ from micro import ROOT, launch, micro_flags  # noqa: E402
 from musicfusion.data import chorales  # noqa: E402
 from musicfusion.data.corpus import Corpus  # noqa: E402
 
+LONGEST = ("test_train.py", "test_system.py", "test_runs.py", "test_api.py")  # files that take minutes
 TINY = ("latent", "systems")  # tests of networks so small that compiling takes longer than running
+
+
+def pytest_collection_modifyitems(items):
+    """What takes minutes is begun first, or one of two processes would wait for it at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="module", autouse=True)

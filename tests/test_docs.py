@@ -168,6 +168,14 @@ def code(page: Path) -> list[str]:
     return re.findall(r"(?m)^```python\n(.*?)^```", page.read_text(), flags=re.DOTALL)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays_registered():
+    """The example is a system only for these tests."""
+    before = list(systems.__path__)
+    yield
+    systems.__path__[:] = before
+
+
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory) -> Path:
     """A folder with two songs of eight bars: a melody over chords."""

@@ -123,7 +123,7 @@ def spectrograms(path: str | Path, pictures: Mapping[str, np.ndarray], seconds: 
         axis.set_title(drawable(name), fontsize=10, color=INK, parse_math=False)
         axis.set_ylabel("mel band", fontsize=8)
     axes[-1].set_xlabel("seconds", fontsize=8)
-    return save(figure, path)
+    return save(figure, path, dpi=90)  # of a whole song: more would make a page heavy
 
 
 def heat(path: str | Path, rows: Sequence[str], columns: Sequence[str], values: np.ndarray, title: str = "") -> Path:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from note_seq import NoteSequence
 
 RATE = 22050  # Hz, of scores that are played
-PAGE = 2_600_000  # bytes of sound in a page; base64 makes it a third more, and it can still be mailed
+PAGE = 2_900_000  # bytes of sound and pictures in a page; base64 makes it a third more, and it can still be mailed
+LEAST = 600_000  # bytes of sound, however large the pictures are
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,9 +132,10 @@ def _sections(result: SampleResult, work: Path, *, sound: bool) -> tuple[list[pa
     for name, own in sounds.items():
         audio.write_wav(work / f"{name}.wav", own.samples, own.rate)
     listened = [name for name in result.players if name in sounds]
-    oggs = audio_files.oggs([sounds[name] for name in listened], PAGE)
-    sections: list[page.Section] = [
-        page.Audio(result.players[name], work / f"{name}.wav", ogg) for name, ogg in zip(listened, oggs, strict=True)]
-    for name, picture in result.pictures.items():
-        sections.append(page.Picture(picture.title, picture.draw(work / f"{name}.png")))
-    return [*sections, *result.tables], notices
+    drawn = [page.Picture(picture.title, picture.draw(work / f"{name}.png"))
+             for name, picture in result.pictures.items()]
+    left = PAGE - sum(Path(picture.path).stat().st_size for picture in drawn)
+    oggs = audio_files.oggs([sounds[name] for name in listened], max(left, LEAST))
+    players = [page.Audio(result.players[name], work / f"{name}.wav", ogg)
+               for name, ogg in zip(listened, oggs, strict=True)]
+    return [*players, *drawn, *result.tables], notices

@@ -78,5 +78,5 @@ def test_on_the_way_out_each_track_has_its_program(instrumentation):
     made = tracks.score(np.full((4, 4), 60), instrumentation).tracks
     assert [t.is_drum for t in made] == [part.drums for part in tracks.INSTRUMENTATIONS[instrumentation]]
     if instrumentation == "band":
-        assert [t.program for t in made][1:] == [33, 27, 48], "paper 004's public code"
+        assert [t.program for t in made][1:] == [33, 27, 48], "MusAE's public code"
     assert all(len(grid(t)) == 4 for t in made)

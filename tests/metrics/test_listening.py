@@ -1,4 +1,4 @@
-"""What listeners said: paper 003's Table II."""
+"""Answers of listeners: FusionGAN's table II."""
 
 import pytest
 

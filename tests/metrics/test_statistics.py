@@ -1,4 +1,4 @@
-"""Musical statistics: by hand, against a count note by note, and on POP909 against the figures of paper 000."""
+"""Musical statistics: by hand, against a count note by note, and on POP909 against the figures of CollageNet."""
 
 import math
 
@@ -47,7 +47,7 @@ def segments():
 
 @pytest.fixture(scope="module")
 def pop_segments(pop909_root):
-    """5000 segments at random out of all songs of POP909 (paper 000, section 4.1), and the song of each.
+    """5000 segments at random out of all songs of POP909 (CollageNet, section 4.1), and the song of each.
 
     All songs: the means over 40 of them scatter more widely than the ranges below.
     """
@@ -120,8 +120,8 @@ def test_a_melody_and_its_accompaniment_by_hand():
     got = of_pair(lead, *back)
     assert set(got) == set(PAIR)
     classes = np.array([[0.5, 0.5, 0]]), np.array([[1 / 3, 1 / 3, 1 / 3]])  # C, E, G of both
-    places = np.array([[0.5, 0, 0.5, 0]]), np.array([[2 / 3, 0, 0, 1 / 3]])
-    for name, (p, q), bins in (("pch", classes, 12), ("oh", places, 4)):
+    starts = np.array([[0.5, 0, 0.5, 0]]), np.array([[2 / 3, 0, 0, 1 / 3]])
+    for name, (p, q), bins in (("pch", classes, 12), ("oh", starts, 4)):
         p, q = (np.pad(x, ((0, 0), (0, bins - x.shape[1]))) + 1e-5 for x in (p, q))
         p, q = p / p.sum(), q / q.sum()
         np.testing.assert_allclose(got[f"{name}_kld"], np.sum(p * np.log(p / q), 1), rtol=1e-4)
@@ -228,7 +228,7 @@ def test_transposing_both_parts_changes_nothing_and_one_of_them_the_pitches_alon
 
 
 def test_the_definitions_give_the_papers_figures_of_real_pairs(pop_segments):
-    """Tables 2 and 3 of paper 000: .96, .578; 10.7 and 31.6 notes, 3.1 and 2.02 steps from onset to onset."""
+    """CollageNet, tables 2 and 3: .96, .578; 10.7 and 31.6 notes, 3.1 and 2.02 steps from onset to onset."""
     (lead, pitch, duration), _ = pop_segments
     pair, above, below = of_pair(lead, pitch, duration), of_melody(lead), of_accompaniment(pitch, duration)
     for values, low, high in (
@@ -244,7 +244,7 @@ def test_the_definitions_give_the_papers_figures_of_real_pairs(pop_segments):
 
 
 def test_melodies_of_other_songs_share_fewer_pitch_classes_with_an_accompaniment(pop_segments):
-    """Table 2 of paper 000: 5.02 and .292 for unrelated pairs."""
+    """CollageNet, table 2: 5.02 and .292 for unrelated pairs."""
     (lead, pitch, duration), song = pop_segments
     unrelated = np.roll(song, 1) != song
     assert unrelated.mean() > 0.99

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from musicfusion.core import parallel, report
 from musicfusion.core.contracts import Precompute, Resident, Stage, System, Tree
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.results import Results, Trained, write_config, write_skipped
+from musicfusion.core.results import Results, Trained, write_config, write_songs
 from musicfusion.data import batches
 from musicfusion.data.corpus import Corpus
 
@@ -136,7 +136,7 @@ def train_stage(
         state = programs.devices.replicate(state)
         if parallel.is_main():
             write_config(config.to_dict(), workdir)  # not before: what cannot begin leaves nothing behind
-            write_skipped(corpus.skipped, workdir)
+            write_songs(workdir, skipped=corpus.skipped, versions=corpus.versions)
         begun = f" from step {step}" if step else ""
         _say(f"{stage.name}: {programs.steps} steps of {stage.batch}{begun},"
              f" {programs.resident.train} examples, {programs.devices.count} device(s)")

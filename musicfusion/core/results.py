@@ -1,7 +1,7 @@
 """Where later stages, sampling and evaluation find what earlier stages learned."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,11 +64,13 @@ class Results:
 
 
 SKIPPED = "skipped.json"  # in a workdir: {song: why it was left out}
+FAMILIES = "families.json"  # in a workdir: {song: the songs that are versions of it, and itself}
 
 
-def write_skipped(skipped: Mapping[str, str], workdir: Path) -> None:
-    """Says in the workdir which songs of the corpus were left out, and why."""
-    atomic_write(Path(workdir) / SKIPPED, json.dumps(dict(skipped), indent=1) + "\n")
+def write_songs(workdir: Path, *, skipped: Mapping[str, str], versions: Mapping[str, Sequence[str]]) -> None:
+    """Says in the workdir which songs of the corpus were left out, and why, and which are versions of one another."""
+    for name, content in ((SKIPPED, skipped), (FAMILIES, versions)):
+        atomic_write(Path(workdir) / name, json.dumps(dict(content), indent=1) + "\n")
 
 
 def write_config(config: dict[str, Any], workdir: Path) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import sources
-from musicfusion.data.corpus import Corpus, Progress, fingerprint
+from musicfusion.data.corpus import Corpus, Progress, fingerprint, joined
 from musicfusion.data.sources import Source
 
-FORMAT = "musicfusion corpus 2"
+FORMAT = "musicfusion corpus 3"
 _ARRAY = "array/"
 
 
@@ -31,18 +31,35 @@ def load(
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> Corpus:
-    """The corpus at `root`, from the cache if it is there.
+    """The corpus at `root`, from the cache if it is there; of several roots, what is at each of them (corpus.joined).
 
     Args:
-        root: a data root that `source` knows, or a file that `save` wrote.
-        limit: read only the first so many songs (0: all); not for a file, which is used as it is.
+        root: a data root that `source` knows, or a file that `save` wrote; or several of them with commas between.
+        limit: read only the first so many songs of each root (0: all); not of a file, which is used as it is.
         source: which songs are meant, such as sources.pairs or sources.melodies: (root, limit) -> Source.
         progress: called with the songs done and the songs in all while files are read.
         say: takes one line where a damaged cache is rebuilt, or where it cannot be written.
 
     Raises:
-        MusicFusionError: there is nothing at `root`, or nothing that is understood.
+        MusicFusionError: there is nothing at a root, or nothing that is understood, or what is there cannot be joined.
     """
+    every = roots(root)
+    found = [_one(part, limit=limit, source=source, progress=progress, say=say) for part in every]
+    return joined(found, names=every)
+
+
+def roots(root: str) -> list[str]:
+    """The data roots that `root` names, with commas between; a path that exists is one, whatever is in its name.
+
+    Names nothing, "", where it holds nothing but commas.
+    """
+    if os.path.exists(os.path.expanduser(root)):
+        return [root]
+    return [part for part in root.split(",") if part] or [""]
+
+
+def _one(root: str, *, limit: int, source: Callable[[str, int], Source], progress: Progress | None,
+         say: Callable[[str], None]) -> Corpus:
     if root and (path := Path(root).expanduser()).is_file():
         return open_file(path)
     found = source(root, limit)
@@ -71,6 +88,7 @@ def save(corpus: Corpus, path: Path) -> None:
     meta = {
         "format": FORMAT,
         "songs": corpus.songs,
+        "families": corpus.families,
         "skipped": dict(corpus.skipped),
         "source": corpus.source,
         "licence": corpus.licence,
@@ -101,11 +119,11 @@ def open_file(path: Path) -> Corpus:
             if meta["format"] != FORMAT:
                 raise ValueError(f"its format is {meta['format']!r}")
             arrays = {key.removeprefix(_ARRAY): entries[key] for key in entries.files if key.startswith(_ARRAY)}
-            first_beat, songs = entries["first_beat"], tuple(meta["songs"])
-            if fingerprint(arrays, songs, first_beat) != meta["fingerprint"]:
+            first_beat, songs, families = entries["first_beat"], tuple(meta["songs"]), tuple(meta["families"])
+            if fingerprint(arrays, songs, first_beat, families) != meta["fingerprint"]:
                 raise ValueError("its arrays are not those that were written")
             return Corpus(
-                arrays=arrays, songs=songs, first_beat=first_beat, fingerprint=meta["fingerprint"],
+                arrays=arrays, songs=songs, families=families, first_beat=first_beat, fingerprint=meta["fingerprint"],
                 skipped=meta["skipped"], source=meta["source"], licence=meta["licence"], tags=tuple(meta["tags"]),
                 instrumentation=meta["instrumentation"], unit=meta["unit"])
     except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from musicfusion.codecs import chords, melody, musicxml, polyphony
-from musicfusion.codecs.score import monophonic
+from musicfusion.codecs import musicxml
+from musicfusion.codecs.score import by_onset, monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import licences, near_duplicates, reading
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
+from musicfusion.data.corpus import Arrays, Corpus, Progress, pair
 from musicfusion.data.reading import Item
 
 BAR = musicxml.BAR
@@ -29,7 +29,7 @@ def read(limit: int = 0, *, progress: Progress | None = None) -> Corpus:
     Raises:
         MusicFusionError: music21 is not installed.
     """
-    items = [Item(f"bach/{path.stem}", path) for path in song_files()[: limit or None]]
+    items = [Item(f"bach/{path.stem}", path, folder=path.parent) for path in song_files()[: limit or None]]
     return reading.read(items, song, f"Bach chorales of music21 {version()}", passages=near_duplicates.of_pair,
                         progress=progress, licence=licences.PUBLIC_DOMAIN)
 
@@ -74,28 +74,14 @@ def song(path: Path) -> Arrays:
             "not in 4/4 but " + ", ".join(sorted(f"{above}/{below}" for above, below in metres))
         )
     starts, length = musicxml.bars(root)
-    titles = {part.get("id"): part.findtext("part-name", "") for part in root.iter("score-part")}
     voices = [
-        (titles[part.get("id")].strip().lower(), musicxml.notes(part, starts))
-        for part in root.iter("part")
-        if titles[part.get("id")].strip().lower().startswith(VOICES)
+        (part.name.lower(), musicxml.notes(part.element, starts))
+        for part in musicxml.parts(root)
+        if part.name.lower().startswith(VOICES)
     ]
     sopranos = [notes for title, notes in voices if title.startswith("soprano")]
     if not sopranos or len(voices) < 2:
         raise MusicFusionError("no soprano with other voices")
     others = np.concatenate([notes for _, notes in voices if notes is not sopranos[0]])
 
-    beats = -(-length // BAR) * BAR
-    steps = beats * STEPS_PER_BEAT
-    pitch, duration = polyphony.slots_from_notes(_sorted(others), steps)
-    return {
-        "melody": melody.tokens_from_notes(monophonic(_sorted(sopranos[0])), steps),
-        "pitch": pitch,
-        "duration": duration,
-        "chords": chords.estimate(np.concatenate([sopranos[0], others]), beats),
-    }
-
-
-def _sorted(notes: np.ndarray) -> np.ndarray:
-    return notes[np.lexsort((notes[:, 2], notes[:, 0]))]
-
+    return pair(monophonic(by_onset(sopranos[0])), others, -(-length // BAR) * BAR)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from musicfusion.codecs import melody
+from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import near_duplicates
 
 STEPS_PER_BEAT = 4  # a beat is a quarter, a step a 16th
+BITS = 32  # genres that an array of tags has room for
 UNITS = {"beats": STEPS_PER_BEAT, "frames": 1}  # what lengths are counted in: rows of the arrays to each
 # Onsets that a window must hold to be worth learning from: fewer say nothing about a melody or a texture.
 ENOUGH = {"melody": 2, "accompaniment": 8}
@@ -23,8 +25,8 @@ Progress = Callable[[int, int], None]  # songs done, songs in all
 class Corpus:
     """Songs end to end; song k occupies the beats first_beat[k] .. first_beat[k + 1].
 
-    A song begins on a bar line and lasts whole bars of four beats (of recordings, whose lengths are counted in frames,
-    neither is true).
+    A song begins on a bar line, and its length is a multiple of four beats: whole bars, where it is in 4/4; in another
+    metre silence is added at its end. (Of recordings, whose lengths are counted in frames, neither is true.)
 
     Attributes:
         arrays: what the songs are; T is 4 for each beat. One of
@@ -35,7 +37,9 @@ class Corpus:
             recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel).
         songs: their names. Those that begin alike up to a "#" are versions or parts of one song.
         first_beat: int32 [songs + 1].
-        fingerprint: sha256 over names, borders and arrays.
+        fingerprint: sha256 over names, borders and arrays, and over the families of near-duplicates.
+        families: under which name each song is split; songs of one family are versions of one another. By default
+            their names up to a "#"; near-duplicates have that of the first of them (data.near_duplicates).
         skipped: what was left out, and why.
         source: where the songs come from, in words.
         licence: under which licence the songs may be used; "" where that is unknown (data.licences).
@@ -48,12 +52,25 @@ class Corpus:
     songs: tuple[str, ...]
     first_beat: np.ndarray
     fingerprint: str
+    families: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     source: str
     licence: str = ""
     tags: tuple[str, ...] = ()
     instrumentation: str = ""
     unit: str = "beats"
+
+    def __post_init__(self) -> None:
+        if not self.families:
+            object.__setattr__(self, "families", tuple(map(whole, self.songs)))
+
+    @property
+    def versions(self) -> dict[str, list[str]]:
+        """The families whose songs are called differently, {family: its songs}: near-duplicates that were found."""
+        found: dict[str, list[str]] = {}
+        for name, family in zip(self.songs, self.families, strict=True):
+            found.setdefault(family, []).append(name)
+        return {family: own for family, own in found.items() if len(set(map(whole, own))) > 1}
 
     @property
     def beats(self) -> int:
@@ -95,8 +112,9 @@ class Corpus:
 
 
 def concatenate(
-    songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, *, root: str = "", licence: str = "",
-    tags: tuple[str, ...] = (), instrumentation: str = "", unit: str = "beats",
+    songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, *, root: str = "",
+    families: tuple[str, ...] = (), licence: str = "", tags: tuple[str, ...] = (), instrumentation: str = "",
+    unit: str = "beats",
 ) -> Corpus:
     """Songs, each a name and its arrays, as one Corpus in the order given. root: the folder that errors name.
 
@@ -113,29 +131,82 @@ def concatenate(
     lengths = [len(of_song[timeline]) // UNITS[unit] for _, of_song in songs]
     first_beat = np.cumsum([0, *lengths]).astype(np.int32)
     return Corpus(
-        arrays=arrays, songs=names, first_beat=first_beat, fingerprint=fingerprint(arrays, names, first_beat),
-        skipped=dict(skipped), source=source, licence=licence, tags=tags, instrumentation=instrumentation, unit=unit)
+        arrays=arrays, songs=names, first_beat=first_beat, fingerprint=fingerprint(arrays, names, first_beat, families),
+        families=families, skipped=dict(skipped), source=source, licence=licence, tags=tags,
+        instrumentation=instrumentation, unit=unit)
 
 
-def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = ()) -> Corpus:
-    """Several corpora with the same arrays as one, in the order given; tags: one for each, which its songs bear.
+def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequence[str] = ()) -> Corpus:
+    """Several corpora with the same arrays as one, in the order given.
 
-    Its licence names that of each part, unless they are the same.
+    Near-duplicates are looked for across all of them. The licence names that of each part, unless they are the same.
+
+    Args:
+        corpora: the parts.
+        tags: one for each part, which its songs bear; (): the songs keep the genres that they have.
+        names: what errors call the parts, else their sources.
+
+    Raises:
+        MusicFusionError: a part has other arrays than the first, or another unit or instrumentation; or there are more
+            genres than bits.
     """
     if len(corpora) == 1 and not tags:
         return corpora[0]
-    arrays = {key: np.concatenate([one.arrays[key] for one in corpora]) for key in corpora[0].arrays}
+    first, of_genres = corpora[0], () if tags else tuple(dict.fromkeys(tag for one in corpora for tag in one.tags))
+    names = names or [one.source for one in corpora]
+    for name, one in zip(names, corpora, strict=True):
+        if _kind(one) != _kind(first):
+            raise MusicFusionError(f"{name}: holds {_kind(one)}; accepted beside {names[0]} is {_kind(first)}")
+    if len(of_genres) > BITS:
+        raise MusicFusionError(f"{len(of_genres)} genres in {len(corpora)} corpora; accepted are {BITS}")
+    arrays = {key: np.concatenate([one.arrays[key] for one in corpora]) for key in first.arrays if key != "tags"}
     if tags:
         bits = np.uint32(1) << np.arange(len(tags), dtype=np.uint32)
         arrays["tags"] = np.repeat(bits, [one.beats for one in corpora])
+    elif any("tags" in one.arrays for one in corpora):
+        arrays["tags"] = np.concatenate([_tagged(one, of_genres) for one in corpora])
     songs = tuple(itertools.chain.from_iterable(one.songs for one in corpora))
     lengths = np.concatenate([np.diff(one.first_beat) for one in corpora])
     first_beat = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    families = tuple(itertools.chain.from_iterable(one.families for one in corpora))
+    if "melody" in arrays:
+        families = near_duplicates.families(families, split_songs(arrays["melody"], first_beat))
     skipped = {name: why for one in corpora for name, why in one.skipped.items()}
     return Corpus(
-        arrays=arrays, songs=songs, first_beat=first_beat, fingerprint=fingerprint(arrays, songs, first_beat),
-        skipped=skipped, source=" + ".join(one.source for one in corpora), licence=_licences(corpora), tags=tags,
-        unit=corpora[0].unit)
+        arrays=arrays, songs=songs, first_beat=first_beat, fingerprint=fingerprint(arrays, songs, first_beat, families),
+        families=families, skipped=skipped, source=" + ".join(one.source for one in corpora),
+        licence=_licences(corpora), tags=tags or of_genres, instrumentation=first.instrumentation, unit=first.unit)
+
+
+def _kind(corpus: Corpus) -> str:
+    """What can be joined with what, in words."""
+    parts = " and ".join(sorted(corpus.arrays.keys() - {"tags"}))
+    return f"{parts} in {corpus.unit}" + (f" ({corpus.instrumentation})" if corpus.instrumentation else "")
+
+
+def _tagged(corpus: Corpus, tags: tuple[str, ...]) -> np.ndarray:
+    """The genres of a corpus, uint32 [beats], bit k for tags[k] of a longer list."""
+    own = corpus.arrays.get("tags", np.zeros(corpus.beats, np.uint32))
+    found = np.zeros_like(own)
+    for bit, tag in enumerate(corpus.tags):
+        found |= (own >> np.uint32(bit) & np.uint32(1)) << np.uint32(tags.index(tag))
+    return found
+
+
+def split_songs(array: np.ndarray, first_beat: np.ndarray) -> list[np.ndarray]:
+    """An array with a row for each step, [T, ...] -> that of each song."""
+    return np.split(array, first_beat[1:-1] * STEPS_PER_BEAT)
+
+
+def pair(lead: np.ndarray, accompaniment: np.ndarray, beats: int) -> Arrays:
+    """A melody in one voice and its accompaniment, notes int32 [n, 3] on the grid -> arrays of a pair (see Corpus).
+
+    Chords are estimated from both; beats: the length.
+    """
+    steps = beats * STEPS_PER_BEAT
+    pitch, duration = polyphony.slots_from_notes(accompaniment, steps)
+    return {"melody": melody.tokens_from_notes(lead, steps), "pitch": pitch, "duration": duration,
+            "chords": chords.estimate(np.concatenate([lead, accompaniment]), beats)}
 
 
 def _licences(corpora: Sequence[Corpus]) -> str:
@@ -157,15 +228,22 @@ def finer(corpus: Corpus) -> Corpus:
     if corpus.tags:
         arrays["tags"] = np.repeat(corpus.arrays["tags"], 2)
     return replace(corpus, arrays=arrays, first_beat=first_beat,
-                   fingerprint=fingerprint(arrays, corpus.songs, first_beat))
+                   fingerprint=fingerprint(arrays, corpus.songs, first_beat, corpus.families))
 
 
-def fingerprint(arrays: Mapping[str, np.ndarray], songs: tuple[str, ...], first_beat: np.ndarray) -> str:
-    """sha256 over what a run sees: the names, the borders of the songs, and every array."""
+def fingerprint(arrays: Mapping[str, np.ndarray], songs: tuple[str, ...], first_beat: np.ndarray,
+                families: tuple[str, ...] = ()) -> str:
+    """sha256 over what a run sees: the names, the borders of the songs, every array, and the near-duplicates.
+
+    families: as of a Corpus; only those count that do not follow from the songs' names.
+    """
     digest = hashlib.sha256("\n".join(songs).encode())
     digest.update(np.ascontiguousarray(first_beat).tobytes())
     for key in sorted(arrays):
         array = np.ascontiguousarray(arrays[key])
         digest.update(f"{key} {array.dtype.str} {array.shape}".encode())
         digest.update(array.tobytes())
+    for name, family in zip(songs, families, strict=bool(families)):
+        if family != whole(name):
+            digest.update(f"{name} is a version of {family}\n".encode())
     return digest.hexdigest()

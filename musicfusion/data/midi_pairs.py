@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from musicfusion.codecs import beats, chords, melody, polyphony
+from musicfusion.codecs import beats
 from musicfusion.codecs.score import grid, monophonic, pick_pair
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import licences, midi_folder, near_duplicates, reading
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, pair
 
 BAR = 4  # quarters
 ON_GRID, NEAR = 0.75, 0.12  # share of onsets that must lie near the grid; how near, in 16ths
@@ -52,7 +52,4 @@ def song(path: Path) -> Arrays:
     lead_line, accompaniment = monophonic(grid(lead_notes, offset)), grid(other_notes, offset)
     both = np.concatenate([lead_line, accompaniment])
     bars = -(-int((both[:, 0] + both[:, 1]).max()) // (BAR * STEPS_PER_BEAT))
-    length = bars * BAR * STEPS_PER_BEAT
-    pitch, duration = polyphony.slots_from_notes(accompaniment, length)
-    return {"melody": melody.tokens_from_notes(lead_line, length), "pitch": pitch, "duration": duration,
-            "chords": chords.estimate(both, bars * BAR)}
+    return pair(lead_line, accompaniment, bars * BAR)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from musicfusion.codecs import musicxml
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.data import near_duplicates
 from musicfusion.data.corpus import Arrays, Corpus, Progress, concatenate, whole
 from musicfusion.data.near_duplicates import NearDuplicates
 from musicfusion.data.worker import call_in_processes
 
 ENOUGH = 25  # items for each process: it takes as long to start as ten songs to read
-_UNUSABLE = (MusicFusionError, UnicodeDecodeError, *musicxml.ERRORS)
+_UNUSABLE = (MusicFusionError, UnicodeDecodeError, OSError)
 
 
 class Item(NamedTuple):
@@ -47,12 +47,14 @@ def read(
 ) -> Corpus:
     """The items' songs as a Corpus, in the order given, read by several processes where that pays.
 
+    What has a melody like that of another song is of its family (near_duplicates.families).
+
     Args:
         items: what to read.
         song: content -> arrays of the song (see Corpus); or, if `several`, {number: arrays} of songs in one item, which
             are called SONG#NUMBER. A function of a module. It raises MusicFusionError for what cannot be used.
         source: where the songs come from, in words.
-        passages: what makes two songs near-duplicates (data.near_duplicates); None: none are looked for.
+        passages: what makes two songs so alike that the later one is left out (data.near_duplicates); None: nothing.
         versions: several songs that are called alike up to a "#" are versions of one, and kept however alike they are.
         progress: called with the items done and the items in all.
         facts: of the Corpus, as `concatenate` takes them: root, licence, tags, instrumentation, unit.
@@ -83,7 +85,10 @@ def read(
                         skipped[item.name + part] = f"most of it is {other}"
             if progress:
                 progress(done, len(items))
-    return concatenate(songs, skipped, source, **facts)
+    families: tuple[str, ...] = ()
+    if songs and "melody" in songs[0][1]:
+        families = near_duplicates.families([whole(name) for name, _ in songs], [own["melody"] for _, own in songs])
+    return concatenate(songs, skipped, source, families=families, **facts)
 
 
 def _outcome(item: Item, song: Callable[[Any], Any]) -> Any:

@@ -15,6 +15,7 @@ from musicfusion.data import (
     collections,
     corpus,
     licences,
+    lieder,
     midi_folder,
     midi_pairs,
     near_duplicates,
@@ -47,7 +48,8 @@ def pairs(root: str, limit: int = 0) -> Source:
     """Songs with a melody and an accompaniment.
 
     Args:
-        root: "" for the chorales of music21, a folder with POP909, or any folder of MIDI files (data.midi_pairs).
+        root: "" for the chorales of music21, a folder with POP909 or the OpenScore Lieder Corpus, or any folder of MIDI
+            files (data.midi_pairs).
         limit: read only the first so many (0: all).
 
     Raises:
@@ -56,10 +58,13 @@ def pairs(root: str, limit: int = 0) -> Source:
     if not root:
         return Source("chorales", chorales.version(), (*_EVERY, musicxml, chorales),
                       functools.partial(chorales.read, limit))
-    folder = _folder(root, "a folder with POP909 or with MIDI files")
+    folder = _folder(root, "a folder with POP909, with the OpenScore Lieder Corpus or with MIDI files")
     if pop909.is_here(folder):
         return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, midi, pop909),
                       functools.partial(pop909.read, folder, limit=limit))
+    if lieder.is_here(folder):
+        return Source("lieder", _digest(lieder.song_files(folder)[: limit or None]), (*_EVERY, musicxml, lieder),
+                      functools.partial(lieder.read, folder, limit=limit))
     return Source("pairs", _digest_of(folder, midi_folder.files(folder)[: limit or None]),
                   (*_EVERY, beats, midi, midi_folder, midi_pairs),
                   functools.partial(midi_pairs.read, folder, limit=limit))

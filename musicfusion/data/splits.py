@@ -14,7 +14,7 @@ ALL = "all"
 
 
 def of_song(name: str, seed: int, shares: Mapping[str, float] = SPLITS) -> str:
-    """The split of a song, by its name and the seed alone: neither the order of the corpus nor its other songs matter.
+    """The split of a song, by the name of its family (see Corpus) and the seed alone.
 
     shares: {split: its share, relative to the others}. Parts and versions of one song, SONG#PART, stay together.
     """
@@ -27,7 +27,7 @@ def of_song(name: str, seed: int, shares: Mapping[str, float] = SPLITS) -> str:
 def select(
     corpus: Corpus, window_songs: np.ndarray, split: str, seed: int, shares: Mapping[str, float] = SPLITS
 ) -> np.ndarray:
-    """The windows of one split, or of "all": int32 indices into `window_songs` [n].
+    """The windows of one split, or of "all": int32 indices into `window_songs` [n]. Songs of one family share a split.
 
     Raises MusicFusionError for an unknown split.
     """
@@ -35,5 +35,5 @@ def select(
         return np.arange(len(window_songs), dtype=np.int32)
     if split not in shares:
         raise MusicFusionError(f"split {split!r} is unknown: accepted are {', '.join([*shares, ALL])}")
-    member = np.array([of_song(name, seed, shares) == split for name in corpus.songs], bool)
+    member = np.array([of_song(name, seed, shares) == split for name in corpus.families], bool)
     return np.flatnonzero(member[window_songs]).astype(np.int32)

@@ -19,7 +19,7 @@ from musicfusion.codecs import melody
 from musicfusion.codecs.score import grid, monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import chorales, licences, near_duplicates, reading
-from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate
+from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress, concatenate, split_songs
 from musicfusion.data.reading import Item
 
 LICENCES = {"fiddle": licences.PUBLIC_DOMAIN, "essen": "research only, not redistributable"}
@@ -47,10 +47,10 @@ def read(collection: str, *, limit: int = 0, progress: Progress | None = None) -
 
 def melodies(corpus: Corpus, what: str) -> Corpus:
     """The melodies of a corpus of pairs, as a corpus of their own."""
-    lengths = np.diff(corpus.first_beat) * STEPS_PER_BEAT
-    parts = np.split(corpus.arrays["melody"], np.cumsum(lengths)[:-1])
+    parts = split_songs(corpus.arrays["melody"], corpus.first_beat)
     songs = [(name, {"melody": part}) for name, part in zip(corpus.songs, parts, strict=True)]
-    return concatenate(songs, corpus.skipped, f"{what} of {corpus.source}", licence=corpus.licence)
+    return concatenate(songs, corpus.skipped, f"{what} of {corpus.source}", families=corpus.families,
+                       licence=corpus.licence)
 
 
 def texts(collection: str) -> Iterator[tuple[str, str]]:

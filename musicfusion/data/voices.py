@@ -34,7 +34,7 @@ def read(limit: int = 0, *, composers: Sequence[str] = COMPOSERS, progress: Prog
     Raises:
         MusicFusionError: music21 is not installed.
     """
-    items = [Item(_name(path)[1], path) for path in _chosen(limit, composers)]
+    items = [Item(_name(path)[1], path, folder=path.parent) for path in _chosen(limit, composers)]
     return reading.read(
         items, _arrays, f"pieces for four voices of music21 {chorales.version()}", passages=near_duplicates.of_tracks,
         progress=progress, licence=LICENCE, tags=COMPOSERS, instrumentation="voices")
@@ -88,8 +88,8 @@ def _musicxml(path: Path) -> tuple[list[np.ndarray], int]:
     if not metres or not metres <= METRES:
         raise MusicFusionError("not in 4/4 but " + ", ".join(sorted(f"{a}/{b}" for a, b in metres)))
     starts, length = musicxml.bars(root)
-    titles = {part.get("id"): part.findtext("part-name", "").strip().lower() for part in root.iter("score-part")}
-    found = [musicxml.notes(part, starts) for part in root.iter("part") if not titles[part.get("id")].startswith(FIFTH)]
+    found = [musicxml.notes(part.element, starts) for part in musicxml.parts(root)
+             if not part.name.lower().startswith(FIFTH)]
     return [notes for notes in found if len(notes)], length * STEPS_PER_BEAT
 
 

@@ -1,5 +1,7 @@
 """Corpora are read once, kept without pickles, and may be carried to another machine."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 
@@ -8,6 +10,7 @@ import pytest
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import cache, chorales, pop909, sources
+from musicfusion.data.corpus import concatenate
 
 LIMIT = 4
 
@@ -23,7 +26,7 @@ def cached_files(cache_home):
 
 
 def equal(corpus, other):
-    assert corpus.songs == other.songs
+    assert corpus.songs == other.songs and corpus.families == other.families
     assert dict(corpus.skipped) == dict(other.skipped)
     assert (corpus.fingerprint, corpus.source, corpus.licence) == (other.fingerprint, other.source, other.licence)
     np.testing.assert_array_equal(corpus.first_beat, other.first_beat)
@@ -168,3 +171,69 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(AssertionError):
         cache.save(corpus, tmp_path / "new" / "corpus.npz")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def made_up(path, names="ab", families=(), keys=("melody",)):
+    """A cached corpus of melodies."""
+    songs = [(name, {key: np.full(32, 60 + k, np.uint8) for key in keys}) for k, name in enumerate(names)]
+    cache.save(concatenate(songs, {}, f"source of {path.stem}", families=families), path)
+    return path
+
+
+def test_families_are_kept_and_noticed(tmp_path):
+    path = made_up(tmp_path / "a.npz", families=("a", "a"))
+    corpus = cache.load(str(path))
+    assert corpus.families == ("a", "a") and corpus.versions == {"a": ["a", "b"]}
+    changed = tmp_path / "b.npz"
+    cache.save(dataclasses.replace(corpus, families=("a", "b")), changed)
+    with pytest.raises(MusicFusionError, match="its arrays are not those that were written"):
+        cache.load(str(changed))
+
+
+def test_a_file_of_an_earlier_format_is_refused_and_a_cache_is_read_again(tmp_path, cache_home, monkeypatch):
+    def as_before(path):
+        with np.load(path) as entries:
+            arrays = dict(entries)
+        meta = json.loads(arrays["meta"].tobytes())
+        del meta["families"]
+        arrays["meta"] = np.frombuffer(json.dumps(meta | {"format": "musicfusion corpus 2"}).encode(), np.uint8)
+        np.savez_compressed(path, **arrays)
+
+    path = made_up(tmp_path / "a.npz")
+    as_before(path)
+    with pytest.raises(MusicFusionError, match=r"a\.npz: not a corpus .*its format is 'musicfusion corpus 2'"):
+        cache.load(str(path))
+    first = cache.load("", limit=LIMIT)
+    (file,) = cached_files(cache_home)
+    as_before(file)
+    lines = []
+    assert equal(first, cache.load("", limit=LIMIT, say=lines.append)) and "read again" in lines[0]
+    assert equal(first, cache.load("", limit=LIMIT, say=refuse))
+
+
+def test_several_roots_with_commas_between_are_one_corpus(tmp_path, cache_home):
+    one, two = made_up(tmp_path / "one.npz"), made_up(tmp_path / "two.npz", "cd")
+    corpus = cache.load(f"{one},,chorales,{two},", limit=2, source=sources.melodies)
+    assert corpus.songs[:2] == ("a", "b") and corpus.songs[-2:] == ("c", "d")
+    assert len(corpus.songs) == 6, "the limit is each root's, and not that of a file"
+    assert corpus.source.startswith("source of one + ") and corpus.source.endswith(" + source of two")
+    assert equal(cache.load(str(one)), cache.open_file(one))
+    assert len(cached_files(cache_home)) == 1, "each root is kept for itself"
+
+
+@pytest.mark.parametrize("name", ["a,b.npz", ",", "a,b"])
+def test_a_path_with_a_comma_is_one_root_where_it_exists(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cache.roots(name) == [part for part in name.split(",") if part] or [""]
+    made_up(tmp_path / "whole.npz").rename(tmp_path / name)
+    assert cache.roots(name) == [name]
+    assert cache.load(name).songs == ("a", "b")
+
+
+def test_of_several_roots_the_wrong_one_is_named(tmp_path):
+    one, other = made_up(tmp_path / "one.npz"), made_up(tmp_path / "other.npz", keys=("melody", "pitch"))
+    with pytest.raises(MusicFusionError, match=r"^nowhere: no such folder; accepted is") as caught:
+        cache.load(f"{one},nowhere")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MusicFusionError, match=r"other\.npz: holds melody and pitch .*beside .*one\.npz is melody in"):
+        cache.load(f"{one},{other}")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import concatenate, joined
+from musicfusion.data.corpus import BITS, concatenate, joined, pair, split_songs
 
 
 def windows_one_by_one(corpus, beats, stride, require):
@@ -99,3 +99,47 @@ def test_a_corpus_that_was_joined_keeps_the_licence_of_every_part():
     assert both.licence == "a: MIT; b: unknown"
     assert joined([both, part("c", "CC0")], ("x", "y")).licence == "a: MIT; b: unknown; c: CC0"
     assert joined([part("c", "CC0"), both]).licence == "c: CC0; a: MIT; b: unknown"
+
+
+def band(name, tags, genres, instrumentation="band"):
+    """Songs of a bar in four tracks, of a genre each."""
+    songs = [(f"{name}{genre}", {"tracks": np.full((16, 4), 60, np.uint8),
+                                 "tags": np.full(4, sum(1 << tags.index(one) for one in genre), np.uint32)})
+             for genre in genres]
+    return concatenate(songs, {}, name, tags=tags, instrumentation=instrumentation)
+
+
+def test_genres_of_joined_corpora_are_the_same_by_name():
+    both = joined([band("x", ("a", "b"), ["a", "b", "ab", ""]), band("y", ("c", "b"), ["c", "b"])])
+    assert both.tags == ("a", "b", "c") and both.instrumentation == "band"
+    assert both.arrays["tags"][::4].tolist() == [1, 2, 3, 0, 4, 2] and both.arrays["tags"].dtype == np.uint32
+    untagged = concatenate([("z", {"tracks": np.full((16, 4), 60, np.uint8)})], {}, "z", instrumentation="band")
+    assert joined([untagged, band("x", ("a",), ["a"])]).arrays["tags"].tolist() == [0] * 4 + [1] * 4
+
+
+def test_only_what_is_alike_is_joined():
+    many = [band(f"{k} ", tuple(f"genre {k} {n}" for n in range(BITS - 1)), [()]) for k in range(2)]
+    for parts, why in (
+        ([band("x", ("a",), ["a"]), band("y", ("a",), ["a"], "voices")], "y: holds tracks in beats \\(voices\\)"),
+        ([part("a", ""), band("x", ("a",), ["a"])], "x: holds tracks in beats \\(band\\); accepted beside a is melody"),
+        (many, f"62 genres in 2 corpora; accepted are {BITS}"),
+    ):
+        with pytest.raises(MusicFusionError, match=why):
+            joined(parts)
+    with pytest.raises(MusicFusionError, match="other root: holds"):
+        joined([part("a", ""), band("x", ("a",), ["a"])], names=["one", "other root"])
+
+
+def test_an_array_is_split_into_that_of_each_song(small_corpus):
+    parts = split_songs(small_corpus.arrays["melody"], small_corpus.first_beat)
+    assert [len(own) for own in parts] == [16, 48, 32, 160, 64]
+    np.testing.assert_array_equal(np.concatenate(parts), small_corpus.arrays["melody"])
+
+
+def test_a_pair_holds_its_melody_its_accompaniment_and_chords():
+    lead, low = np.array([[0, 8, 72], [8, 8, 76]], np.int32), np.array([[0, 16, 48], [0, 16, 55]], np.int32)
+    found = pair(lead, low, 8)
+    assert {key: (array.shape, array.dtype.name) for key, array in found.items()} == {
+        "melody": ((32,), "uint8"), "pitch": ((32, 14), "uint8"), "duration": ((32, 14), "uint8"),
+        "chords": ((8, 3), "int16")}
+    assert found["melody"][[0, 8, 16]].tolist() == [72, 76, 129] and found["chords"][0, 0] == 0

@@ -73,7 +73,7 @@ class Dataset:
         Raises:
             MusicFusionError: `root` names no two different data roots, or one of them cannot be read.
         """
-        roots = [one for one in root.split(",") if one] or list(DATA_ROOTS)
+        roots = cache.roots(root or ",".join(DATA_ROOTS))
         if len(roots) == 1 and Path(roots[0]).expanduser().is_file():
             return cache.open_file(Path(roots[0]).expanduser())
         if len(roots) != 2:

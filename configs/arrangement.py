@@ -70,10 +70,9 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "examples": 2,  # how many held-out songs are translated when training ends
         "seconds": 20.0,  # of each of them
     })
-    config.evaluate = ConfigDict({
+    config.evaluate.update({
         "songs": 120, "seconds": 60.0,  # measure at most so many songs, and so much of each
-        "clips": 8,  # to be listened to
-        "grades": "",  # a CSV of what listeners said of them
+        "clips": 8,
         "features": "",  # MODULE:FUNCTION, crops [n, T, M] in -1..1 -> [n, d], in place of the part classifier's
     })
     # More steps per dispatch pay on accelerators; on a CPU convolutions are slow in a loop.
@@ -92,7 +91,7 @@ def _quick(config: ConfigDict) -> None:
     config.pix2pix.steps = 400
     config.part_classifier.update({"steps": 300})
     config.part_classifier.size.update({"width": 8})
-    config.evaluate.update({"songs": 4, "seconds": 20.0, "clips": 4})
+    config.evaluate.update({"songs": 4, "seconds": 20.0})
     config.sample.update({"examples": 1, "seconds": 10.0})
 
 

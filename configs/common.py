@@ -13,11 +13,16 @@ RUN = {
     "tensorboard": True,
     "init": "",  # shipped weights, a folder of weights, or a workdir to begin from, instead of random parameters
 }
+EVALUATE = {
+    "sheet": "",  # a folder: --mode=evaluate makes a listening test there, a page and its key, and measures nothing
+    "answers": "",  # what listeners saved, files or folders with commas between: the report tells what they say
+    "clips": 4,  # of each method that a listener hears
+}
 QUICK = {"log_every": 20, "validate_every": 100, "checkpoint_every": 100, "show_every": 300, "validate_batches": 4}
 
 
 def start(system: str, variant: str, variants: Mapping[str, Callable[[ConfigDict], None]]) -> ConfigDict:
-    """A config with what every system has: its name, the preset, the seed, and the group `run`.
+    """A config with what every system has: its name, the preset, the seed, and the groups `train`, `run`, `evaluate`.
 
     Raises:
         ValueError: the variant is none of `variants`.
@@ -27,6 +32,7 @@ def start(system: str, variant: str, variants: Mapping[str, Callable[[ConfigDict
     config = ConfigDict({"system": system, "preset": variant, "seed": 0})
     config.train = ConfigDict({"baselines": False})  # also train what the paper's tables set beside the model
     config.run = ConfigDict(RUN)  # how, not what: nothing in it but init changes what is learned, up to rounding
+    config.evaluate = ConfigDict(EVALUATE)
     return config
 
 

@@ -57,7 +57,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     })
     config.train.lambdas = (0.3,)  # at which baselines trains further actors
     config.sample = ConfigDict({"audio": True, "examples": 3})
-    config.evaluate = ConfigDict({"windows": 500, "batch": 100})
+    config.evaluate.update({"windows": 500, "batch": 100})
 
     VARIANTS[variant](config)
     return config

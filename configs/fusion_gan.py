@@ -58,10 +58,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "audio": True,  # play what is sampled
         "examples": 2,  # demos at the end of a training
     })
-    config.evaluate = ConfigDict({
-        "melodies": 2000,  # of each method
-        "listening": "",  # a CSV of what listeners said: columns method, first, second, mixture, neither
-    })
+    config.evaluate.update({"melodies": 2000, "clips": 8})  # melodies: of each method
     config.run.update({
         "steps_per_dispatch": 10, "log_every": 20, "validate_every": 50, "checkpoint_every": 50, "show_every": 300})
     variants[variant](config)

@@ -50,7 +50,8 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "optimizer": common.adam(2e-3, warmup=200),
     })
     config.sample = ConfigDict({"bars": 0, "audio": True, "examples": 3})  # bars: of a window, 0 for the shortest
-    config.evaluate = ConfigDict({"windows": 1000, "batch": 100})  # of each length; batch: as sampling uses it, too
+    # windows: of each length; batch: as sampling uses it, too
+    config.evaluate.update({"windows": 1000, "batch": 100, "clips": 10})
 
     VARIANTS[config.preset](config)
     return config

@@ -61,8 +61,6 @@ def load(source: str | Path, **changes: Any) -> "Model":
     Raises:
         MusicFusionError: nothing is there, it is damaged, or a change concerns what was learned.
     """
-    from ml_collections import ConfigDict
-
     from musicfusion.core import config as configs
     from musicfusion.core.results import Results, read_config
     from musicfusion.pretrained import Pretrained, is_weights, names
@@ -76,7 +74,8 @@ def load(source: str | Path, **changes: Any) -> "Model":
         stored, trained, name = read_config(workdir), Results(workdir), workdir.name
     else:
         raise MusicFusionError(f"{source}: no such weights or workdir; shipped are {', '.join(names())}")
-    changed = configs.override(ConfigDict(stored), {key.replace("__", "."): value for key, value in changes.items()})
+    changed = configs.override(configs.completed(stored),
+                               {key.replace("__", "."): value for key, value in changes.items()})
     configs.check_same(changed, stored, f"{name} is", "only sample and evaluate settings and data.root may change")
     return Model(name=name, config=changed, trained=trained)
 

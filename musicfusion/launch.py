@@ -203,7 +203,9 @@ def _evaluate(command: Command, config, weights, workdir: Path, out) -> list[Pat
     from musicfusion import api, evaluate
 
     api.keep_compiled()
-    return evaluate.evaluate(api.system_of(config), config, workdir, weights=weights)
+    makes_sheet = config.evaluate.sheet and not config.evaluate.answers  # with answers, that is where their key lies
+    run = evaluate.listening_sheet if makes_sheet else evaluate.evaluate
+    return run(api.system_of(config), config, workdir, weights=weights)
 
 
 def _sample(command: Command, config, weights, workdir: Path, out: Path) -> list[Path]:
@@ -296,19 +298,17 @@ def _pretrained(command: Command, name: str) -> "Pretrained":
 
 def _config(command: Command, weights: "Pretrained | None") -> "ConfigDict":
     """From --config, else the weights' or the workdir's own copy; then the overrides."""
-    from ml_collections import ConfigDict
-
     from musicfusion.core import config as configs
     from musicfusion.systems import declarations
 
     if command.config:
         config, where = configs.load(command.config), command.config
     elif weights:
-        config, where = ConfigDict(weights.config), str(weights.folder)
+        config, where = configs.completed(weights.config), str(weights.folder)
     elif command.workdir:
         from musicfusion.core.results import read_config
 
-        config, where = ConfigDict(read_config(Path(command.workdir))), command.workdir
+        config, where = configs.completed(read_config(Path(command.workdir))), command.workdir
     else:
         raise MusicFusionError(f"give --config ({', '.join(configs.names())}), the --workdir of a run, or --pretrained;"
                                " --help tells more")

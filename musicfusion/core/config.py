@@ -14,7 +14,8 @@ from musicfusion.core.contracts import DATA_ROOTS
 from musicfusion.core.errors import MusicFusionError
 
 PACKAGED = Path(__file__).parent.parent / "configs"  # those that are installed with the package
-SIZES = ("batch", "steps", "steps_per_dispatch", "validate_batches", "segments", "width", "depth", "hidden", "layers")
+SIZES = ("batch", "steps", "steps_per_dispatch", "validate_batches", "segments", "clips", "width", "depth", "hidden",
+         "layers")
 FREE = ("run.", "train.", "sample.", "evaluate.")  # groups that may change after a training
 
 
@@ -66,6 +67,25 @@ def override(config: ConfigDict, changes: Sequence[tuple[str, Any]] | Mapping[st
         raise MusicFusionError(f"{line(error)}; --print_config shows the keys and their kinds") from None
     for key, _ in changes:
         _check_number(key, flat(config)[key])
+    return config
+
+
+def completed(stored: Mapping[str, Any]) -> ConfigDict:
+    """A stored config with today's keys in the groups that may change after a training.
+
+    What it says stays. A key that came later has the default of the system and preset; one that is no more is dropped.
+    A config of a system that is not in the package stays as it is.
+    """
+    config = ConfigDict(stored)
+    try:
+        today = load(f"configs/{config.system}.py:{config.preset}")
+    except (MusicFusionError, AttributeError):
+        return config
+    known = flat(config)
+    for group in {key.partition(".")[0] for key in FREE} & {*today}:
+        kept = {key: known[key] for key in flat(today[group], f"{group}.") if key in known}
+        config[group] = today[group]
+        config.update_from_flattened_dict(kept)
     return config
 
 

@@ -178,6 +178,18 @@ class Sampler:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Listening:
+    """How a system asks listeners, and what it makes of what they say.
+
+    test(config, corpus, trained) -> core.listening.ListeningTest
+    report(answers) -> core.listening.Findings; answers: metrics.listening.Answers
+    """
+
+    test: Callable[..., Any]
+    report: Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class System:
     """One paper: its corpus, its stages, and what it does for a user.
 
@@ -191,6 +203,7 @@ class System:
     evaluate(config, corpus, trained) -> core.evaluation.Evaluation
     sampler(config, trained) -> Sampler
     demo_inputs(config, corpus, folder) -> inputs for a Sampler: files made out of a few held-out songs, written there
+    listening: its listening test; None: it has none
     """
 
     declaration: Declaration
@@ -201,3 +214,4 @@ class System:
     evaluate: Callable[..., Any]
     sampler: Callable[..., Sampler]
     demo_inputs: Callable[..., list[dict[str, str]]]
+    listening: Listening | None = None

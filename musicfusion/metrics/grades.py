@@ -1,51 +1,14 @@
 """Annotators' grades of clips, and a regression that predicts them (Arrangement, sections 4.4 and 4.5).
 
-Annotators grade clips from 1 to 10 on four questions. A clip is good if its mean grade is above 5; a logistic
-regression predicts that from features of its mel-spectrogram.
+Grades are {annotator: {clip: grades from 1 to 10 [questions]}}. A clip is good if its mean grade is above 5; a
+logistic regression predicts that from features of its mel-spectrogram.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from musicfusion.core.errors import MusicFusionError
-
-QUESTIONS = ("quality", "contamination", "credibility", "time")
-COLUMNS = ("clip", "annotator", *QUESTIONS)
 GOOD = 5.0
-
-
-def read(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
-    """A CSV with COLUMNS -> {annotator: {clip: grades [4]}}. Lines without any grade are left out.
-
-    Raises:
-        MusicFusionError: the file cannot be read, lacks a column, has no grades, or one that is not from 1 to 10.
-    """
-    path = Path(path)
-    found: dict[str, dict[str, np.ndarray]] = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
-                raise MusicFusionError(f"{path}: no column {', '.join(missing)}; there must be {', '.join(COLUMNS)}")
-            for line, row in enumerate(rows, start=2):
-                given = [(row[question] or "").strip() for question in QUESTIONS]
-                if not any(given):
-                    continue
-                try:
-                    grades = np.array([float(text) for text in given])
-                except ValueError:
-                    grades = np.array([np.nan])
-                if not np.all((grades >= 1) & (grades <= 10)):
-                    raise MusicFusionError(f"{path}, line {line}: grades must be numbers from 1 to 10, one a question")
-                found.setdefault(row["annotator"], {})[row["clip"]] = grades
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MusicFusionError(f"{path}: cannot be read as a table ({error})") from None
-    if not found:
-        raise MusicFusionError(f"{path}: nobody has graded anything yet")
-    return found
 
 
 def agreement(grades: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[str], np.ndarray]:
@@ -115,11 +78,3 @@ def predicted(features: np.ndarray, labels: Sequence[bool] | np.ndarray, folds: 
             return float("nan")
         right.append((Logistic(features[rest], truth[rest]).probability(features[part]) > 0.5) == truth[part])
     return float(np.mean(np.concatenate(right)))
-
-
-def sheet(path: Path, clips: Sequence[str]) -> Path:
-    """Writes a CSV for annotators: a line for each clip, its grades to be filled in."""
-    from musicfusion.core.files import atomic_write
-
-    rows = [",".join(COLUMNS), *(f"{clip}," + "," * len(QUESTIONS) for clip in clips)]
-    return atomic_write(path, "\n".join(rows) + "\n")

@@ -1,4 +1,4 @@
-"""Figures of results as PNG files: curves, alone and side by side.
+"""Figures of results as PNG files: curves, alone and side by side, bars, bubbles, images.
 
 matplotlib is imported inside, and pyplot never: no global state, so any thread may draw.
 """
@@ -95,6 +95,77 @@ def lines_grid(
         )
         for text in legend.get_texts():
             text.set_parse_math(False)
+    return save(figure, path)
+
+
+def bars(
+    path: str | Path,
+    groups: Sequence[str],
+    series: Mapping[str, Sequence[tuple[float, float, float] | None]],
+    paper: Mapping[str, Sequence[float | None]] | None = None,
+    ylabel: str = "",
+    title: str = "",
+    limits: tuple[float, float] | None = None,
+) -> Path:
+    """Draw a bar with its interval for each of `series` in each of `groups`, as a PNG.
+
+    series: {label: (mean, low, high) for each group}, NaN for no interval, None for no bar; paper: {label: the paper's
+    number for each group}, a diamond on the bar; limits: of the numbers.
+    """
+    size = max(5.2, 0.6 + 1.5 * len(groups))
+    figure = new_figure(size, 4.0)
+    axis = figure.subplots()
+    width = 0.8 / max(len(series), 1)
+    for place, (label, values) in enumerate(series.items()):
+        colour = PALETTE[place % len(PALETTE)]
+        shown = [(k + (place - (len(series) - 1) / 2) * width, value) for k, value in enumerate(values) if value]
+        at, means = [x for x, _ in shown], [value[0] for _, value in shown]
+        axis.bar(at, means, width * 0.9, color=colour, alpha=0.85, label=drawable(label))
+        for x, (mean, low, high) in shown:
+            axis.errorbar(x, mean, [[max(mean - low, 0)], [max(high - mean, 0)]], color=INK, capsize=3, linewidth=1.1)
+        known = [(k + (place - (len(series) - 1) / 2) * width, number)
+                 for k, number in enumerate((paper or {}).get(label, ())) if number is not None]
+        if known:
+            axis.scatter([x for x, _ in known], [number for _, number in known], marker="D", s=26, color="white",
+                         edgecolors=INK, zorder=3)
+    if paper:
+        axis.scatter([], [], marker="D", s=26, color="white", edgecolors=INK, label="the paper's")
+    axis.set_xticks(range(len(groups)), [drawable(name).replace(", ", "\n") for name in groups], fontsize=9)
+    axis.set_ylabel(drawable(ylabel), fontsize=10, color=INK, parse_math=False)
+    axis.set_title(drawable(title), fontsize=11, color=INK, parse_math=False)
+    axis.grid(color=FAINT, linewidth=0.6, axis="y")
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    if limits:
+        axis.set_ylim(*limits)
+    longest = max(map(len, [*series, "the paper's"]))
+    figure.legend(loc="outside lower center", ncols=max(1, min(4, int(size / (0.07 * longest + 0.55)))), frameon=False,
+                  fontsize=9)
+    return save(figure, path)
+
+
+def bubbles(path: str | Path, points: Sequence[tuple[float, float, float, float]], xlabel: str = "", ylabel: str = "",
+            colour: str = "", title: str = "") -> Path:
+    """Draw points (x, y, how many, a number from 0 to 1) as circles whose area is how many, as a PNG.
+
+    colour: what that number is.
+    """
+    figure = new_figure(5.4, 4.4)
+    axis = figure.subplots()
+    found = np.array(points, float).reshape(-1, 4)
+    most = found[:, 2].max(initial=1.0)
+    drawn = axis.scatter(found[:, 0], found[:, 1], s=900 * found[:, 2] / most, c=found[:, 3], cmap="viridis", vmin=0,
+                         vmax=1, alpha=0.9, edgecolors="white")
+    axis.set_xlabel(drawable(xlabel), fontsize=10, color=INK, parse_math=False)
+    axis.set_ylabel(drawable(ylabel), fontsize=10, color=INK, parse_math=False)
+    axis.set_title(drawable(title), fontsize=11, color=INK, parse_math=False)
+    axis.grid(color=FAINT, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(0.15)
+    bar = figure.colorbar(drawn)
+    bar.set_label(drawable(colour), fontsize=10, color=INK, parse_math=False)
+    bar.ax.tick_params(labelsize=8)
     return save(figure, path)
 
 

@@ -84,3 +84,20 @@ def test_the_differences_from_a_published_config_name_no_folder_of_this_machine(
     changed = configs.override(config, {"data.root": str(tmp_path / "songs"), "fusion.steps": 7, "sample.hop": 1})
     assert configs.differences(changed) == [("data.root", "songs"), ("fusion.steps", 7)]
     assert configs.differences(config) == []
+
+
+def test_a_stored_config_gets_keys_that_came_later_and_loses_those_that_are_no_more():
+    stored = configs.load("configs/collagenet.py:quick").to_dict()
+    del stored["evaluate"]["sheet"]
+    stored["evaluate"] |= {"segments": 77, "gone": "x"}
+    stored["fusion"]["steps"] = 12
+    found = configs.completed(stored)
+    assert found.evaluate.sheet == "" and found.evaluate.segments == 77 and "gone" not in found.evaluate
+    assert found.fusion.steps == 12, "what was learned stays"
+    assert configs.override(found, [("evaluate.clips", "2")]).evaluate.clips == 2
+    with pytest.raises(MusicFusionError, match="from 1"):
+        configs.override(found, [("evaluate.clips", "0")])
+
+
+def test_a_stored_config_of_a_system_elsewhere_stays_as_it_is():
+    assert configs.completed({"system": "elsewhere", "preset": "x"}).to_dict() == {"system": "elsewhere", "preset": "x"}

@@ -3,42 +3,9 @@
 import numpy as np
 import pytest
 
-from musicfusion.core.errors import MusicFusionError
 from musicfusion.metrics import grades
 
 RNG = np.random.default_rng(0)
-
-
-def table(path, rows):
-    path.write_text("\n".join([",".join(grades.COLUMNS), *(",".join(map(str, row)) for row in rows)]) + "\n")
-    return path
-
-
-def test_a_sheet_is_filled_in_and_read_back(tmp_path):
-    path = tmp_path / "sheet.csv"
-    grades.sheet(path, ["clip-001", "clip-002"])
-    with pytest.raises(MusicFusionError, match="nobody has graded"):
-        grades.read(path)
-    path.write_text(path.read_text().replace("clip-001,,,,,", "clip-001,anna,7,8,6,9"))
-    found = grades.read(path)
-    assert list(found) == ["anna"] and found["anna"]["clip-001"].tolist() == [7, 8, 6, 9]
-    assert grades.good(found) == {"clip-001": True}
-
-
-@pytest.mark.parametrize(("row", "words"), [
-    (("c", "anna", 0, 5, 5, 5), "line 2: grades must be"), (("c", "anna", 11, 5, 5, 5), "from 1 to 10"),
-    (("c", "anna", "good", 5, 5, 5), "numbers"), (("c", "anna", 5, "", 5, 5), "one a question"),
-])
-def test_a_grade_that_is_none_is_refused(tmp_path, row, words):
-    with pytest.raises(MusicFusionError, match=words):
-        grades.read(table(tmp_path / "g.csv", [row]))
-
-
-def test_a_table_without_the_columns_is_refused(tmp_path):
-    path = tmp_path / "g.csv"
-    path.write_text("clip,annotator\nc,anna\n")
-    with pytest.raises(MusicFusionError, match="no column quality"):
-        grades.read(path)
 
 
 def test_annotators_agree_as_their_means_correlate_over_shared_clips():

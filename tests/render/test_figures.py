@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from musicfusion.render import figures
 from musicfusion.render.figures import curves, drawable, lines_grid
 
 
@@ -53,3 +54,14 @@ def test_the_same_figure_gives_the_same_bytes_from_any_thread(tmp_path):
     for thread in threads:
         thread.join()
     assert len({(tmp_path / f"{k}.png").read_bytes() for k in range(4)}) == 1
+
+
+def test_bars_and_bubbles_are_drawn_of_what_there_is(tmp_path):
+    series = {"trained": [(2.5, 2.0, 3.0), None], "not trained": [(3.0, np.nan, np.nan), (4.0, 3.5, 4.5)]}
+    paper = {"trained": [2.6, None], "not trained": [None, 3.9]}
+    one = figures.bars(tmp_path / "1.png", ["rules, simple", "model"], series, paper, "harmony", "Bars", (1, 5))
+    two = figures.bars(tmp_path / "2.png", ["rules, simple", "model"], series)
+    three = figures.bubbles(tmp_path / "3.png", [(1, 5, 3, 1.0), (5, 1, 1, 0.0)], "melody", "accompaniment", "control")
+    none = figures.bubbles(tmp_path / "4.png", [])
+    assert len({path.read_bytes() for path in (one, two, three, none)}) == 4
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in (one, two, three, none))

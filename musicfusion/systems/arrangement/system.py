@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from musicfusion.core import optimizers
-from musicfusion.core.contracts import Sampler, Stage, System, Tree
+from musicfusion.core.contracts import Listening, Sampler, Stage, System, Tree
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, recordings, sources
 from musicfusion.data.corpus import Corpus, joined
@@ -22,13 +23,14 @@ from musicfusion.systems.arrangement import (
     dataset,
     evaluation,
     judges,
+    listening,
     objective,
     pix2pix,
     sampling,
     translation,
 )
 from musicfusion.systems.arrangement.dataset import KINDS, Crops
-from musicfusion.systems.arrangement.judges import PartClassifier
+from musicfusion.systems.arrangement.judges import Features, Judge, PartClassifier
 from musicfusion.systems.arrangement.objective import CycleGAN
 from musicfusion.systems.arrangement.pix2pix import Pix2pix
 
@@ -94,7 +96,7 @@ def corpus(config: ConfigDict) -> Corpus:
                                f" {', '.join(recordings.PARTS)}")
     read = functools.partial(sources.sounds, source=data.source, target=data.target, mels=data.bands,
                              soundfonts=data.soundfonts)
-    roots = [root for root in data.root.split(",") if root] or [""]
+    roots = cache.roots(data.root)
     found = [cache.load(root, limit=data.songs, source=read) for root in roots]
     kinds = [KINDS[bool(root) and recordings.is_real(Path(root).expanduser())] for root in roots]
     if len(set(kinds)) < 2:
@@ -153,18 +155,39 @@ def modules(config: ConfigDict) -> dict[str, Tree]:
 
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
     """Every trained translator beside the baselines, on songs that none of them learned from."""
-    group = config.evaluate
-    judge = judges.judge(_classifier(config), trained("part_classifier")) if trained.has("part_classifier") else None
+    group, judge = config.evaluate, _judge(config, trained)
     stages = [stage for stage in ROWS if trained.has(stage)]
     best = next((stage for stage in TRANSLATORS if stage in stages), None)
     return evaluation.evaluate(
         corpus, _crops(config),
         {ROWS[stage]: _translator(config, trained, stage) for stage in stages},
         best=best and ROWS[best], conditional=bool(best and config[best].density), judge=judge,
-        features=judges.own_features(group.features) if group.features else judge and judge.features,
-        features_name=group.features, grades_file=group.grades, split=config.data.split, songs=group.songs,
-        seconds=group.seconds, clips=group.clips, iterations=config.sample.iterations,
-        training={ROWS[stage]: config[stage].steps * config[stage].batch for stage in stages}, preset=config.preset)
+        features=_features(config, judge), features_name=group.features, split=config.data.split, songs=group.songs,
+        seconds=group.seconds, preset=config.preset,
+        training={ROWS[stage]: config[stage].steps * config[stage].batch for stage in stages})
+
+
+def _judge(config: ConfigDict, trained: Trained) -> Judge | None:
+    if not trained.has("part_classifier"):
+        return None
+    return judges.judge(_classifier(config), trained("part_classifier"))
+
+
+def _features(config: ConfigDict, judge: Judge | None) -> Features | None:
+    if config.evaluate.features:
+        return judges.own_features(config.evaluate.features)
+    return judge and judge.features
+
+
+def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> ListeningTest:
+    """Every trained translator beside real targets and two rules, on the songs of config.data.split."""
+    group, stages = config.evaluate, [stage for stage in ROWS if trained.has(stage)]
+    best = next((stage for stage in TRANSLATORS if stage in stages), None)
+    return listening.test(
+        corpus, _crops(config), {ROWS[stage]: _translator(config, trained, stage) for stage in stages},
+        best=ROWS[best] if best else "", features=_features(config, _judge(config, trained)), split=config.data.split,
+        songs=group.songs, seconds=group.seconds, clips=group.clips, iterations=config.sample.iterations,
+        preset=config.preset)
 
 
 def sampler(config: ConfigDict, trained: Trained) -> Sampler:
@@ -187,4 +210,4 @@ def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[s
 
 SYSTEM = System(
     declaration=DECLARATION, corpus=corpus, splits=dataset.SPLITS, stages=stages, modules=modules, evaluate=evaluate,
-    sampler=sampler, demo_inputs=demo_inputs)
+    sampler=sampler, demo_inputs=demo_inputs, listening=Listening(test=listening_test, report=listening.report))

@@ -13,12 +13,13 @@ from ml_collections import ConfigDict
 
 from musicfusion.codecs import melody
 from musicfusion.codecs.score import Score
-from musicfusion.core.contracts import Sampler, Stage, System
+from musicfusion.core.contracts import Listening, Sampler, Stage, System
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, sources
-from musicfusion.data.corpus import Corpus, joined
+from musicfusion.data.corpus import Corpus
 from musicfusion.latent import actor_critic as latent_actor_critic
 from musicfusion.latent import vae
 from musicfusion.systems.connective_fusion import (
@@ -28,6 +29,7 @@ from musicfusion.systems.connective_fusion import (
     evaluation,
     inference,
     judges,
+    listening,
     lite,
     lite_actor_critic,
     lstm_vae,
@@ -73,8 +75,8 @@ def build(config: ConfigDict) -> Networks:
 
 def corpus(config: ConfigDict) -> Corpus:
     """The melodies at each data root that config.data.root names, by commas; all of music21's where it is ""."""
-    roots = [root for root in config.data.root.split(",") if root] or list(sources.COLLECTIONS)
-    found = joined([cache.load(root, limit=config.data.songs, source=sources.melodies) for root in roots])
+    root = config.data.root or ",".join(sources.COLLECTIONS)
+    found = cache.load(root, limit=config.data.songs, source=sources.melodies)
     dataset.require_pairs(found, config.data.split, **_measured(config))
     return found
 
@@ -121,7 +123,7 @@ def _melody_vae(config: ConfigDict, networks: Networks) -> Stage:
     group = config.melody_vae
     return Stage(
         name="melody_vae",
-        task=objective.melody_vae(networks.pair_vae.side, kl=group.kl, kl_midpoint=group.kl_midpoint,
+        task=objective.melody_vae(networks.pair_vae.side, kl=group.kl.to_dict(), kl_midpoint=group.kl_midpoint,
                                   free_nats=group.free_nats, optimizer=group.optimizer, steps=group.steps),
         steps=group.steps,
         batch=group.batch,
@@ -158,7 +160,7 @@ def _fusion(config: ConfigDict, networks: Networks, distance: float, name: str) 
         needs=("melody_vae", "latents"),
         task=objective.fusion(
             pair_vae=networks.pair_vae, actor=networks.actor, critic=networks.critic, features=networks.features,
-            loss_weights=group.weights, prior=group.prior, distance=distance, diversity=group.diversity,
+            loss_weights=group.weights.to_dict(), prior=group.prior, distance=distance, diversity=group.diversity,
             margin=group.margin, critic_updates=group.critic_updates, actor_start=group.actor_start,
             actor_rate=group.actor_rate, optimizer=group.optimizer, steps=group.steps),
         steps=group.steps,
@@ -235,6 +237,14 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         style=config.fusion.style, preset=config.preset, split=config.data.split, **_measured(config))
 
 
+def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> ListeningTest:
+    """Joined melodies beside real and random ones, on the songs of config.data.split."""
+    return listening.test(
+        corpus, _inference(config, trained, config.evaluate.batch), distance=config.fusion.distance,
+        style=config.fusion.style, clips=config.evaluate.clips, split=config.data.split, seed=config.seed,
+        preset=config.preset)
+
+
 def sampler(config: ConfigDict, trained: Trained) -> Sampler:
     """Joins two melodies; every pair is a batch of its own, so that no other one bears on it."""
     return sampling.sampler(_inference(config, trained, 1), style=config.fusion.style)
@@ -246,4 +256,5 @@ def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[s
 
 
 SYSTEM = System(declaration=DECLARATION, corpus=corpus, splits=dataset.SPLITS, stages=stages, modules=modules,
-                evaluate=evaluate, sampler=sampler, demo_inputs=demo_inputs)
+                evaluate=evaluate, sampler=sampler, demo_inputs=demo_inputs,
+                listening=Listening(test=listening_test, report=listening.report))

@@ -15,7 +15,7 @@ from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
 from musicfusion.data.corpus import Corpus
-from musicfusion.metrics import histograms, listening
+from musicfusion.metrics import histograms
 from musicfusion.systems.fusion_gan import baselines, dataset, objective, published, tables
 from musicfusion.systems.fusion_gan.critic import Critic
 from musicfusion.systems.fusion_gan.dataset import GENRES, LENGTH, Dataset
@@ -45,7 +45,7 @@ class Models:
 
 
 def evaluate(
-    corpus: Corpus, models: Models, *, data: Dataset, split: str, count: int, preset: str, listened: str = "",
+    corpus: Corpus, models: Models, *, data: Dataset, split: str, count: int, preset: str,
     record: Path | None = None,
 ) -> Evaluation:
     """The paper's tables on the windows of a split.
@@ -57,11 +57,10 @@ def evaluate(
         split: of the songs.
         count: melodies of each method, and windows of each genre at most.
         preset: for the report.
-        listened: the path of a CSV with listeners' counts (metrics.listening); "" for none.
         record: metrics.jsonl of the stage "fusion", where there is one.
 
     Raises:
-        MusicFusionError: a genre has no windows, or the CSV cannot be read.
+        MusicFusionError: a genre has no windows.
     """
     windows = dataset.evenly(data.windows(corpus, split), count)
     real = {genre: dataset.tokens(own.symbols) for genre, own in windows.items()}
@@ -84,8 +83,6 @@ def evaluate(
         detected={name: detected(models.probability, known, x) for name, x in (*real.items(), *generated.items())},
         critics=critics(models, real, play) if models.critics is not None else {},
         ratios=ratios(models, known, play, count=count),
-        listening={name: {**answers, "level": listening.fusion_level(**answers)}
-                   for name, answers in (listening.read(listened) if listened else {}).items()},
     )
     curves = progress(record) if record is not None else {}
     return Evaluation(

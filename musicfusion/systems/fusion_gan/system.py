@@ -11,11 +11,12 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from musicfusion.core import optimizers
-from musicfusion.core.contracts import Sampler, Stage, System, Tree
+from musicfusion.core.contracts import Listening, Sampler, Stage, System, Tree
 from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Results, Trained
 from musicfusion.data.corpus import Corpus
-from musicfusion.systems.fusion_gan import DECLARATION, dataset, evaluation, judges, objective, sampling
+from musicfusion.systems.fusion_gan import DECLARATION, dataset, evaluation, judges, listening, objective, sampling
 from musicfusion.systems.fusion_gan.critic import Critic
 from musicfusion.systems.fusion_gan.dataset import LENGTH, SPLITS, Dataset
 from musicfusion.systems.fusion_gan.generator import Generator
@@ -116,18 +117,27 @@ def _show(batch: Mapping[str, Any], generated: Any, *, grid: int) -> list:
 # Use ----------------------------------------------------------------------------------------------------------------
 
 
-def _evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+def _models(config: ConfigDict, trained: Trained) -> evaluation.Models:
+    """All that was trained."""
     methods = [name for name in ("pretrain", "mixture", "exchanged", "fusion") if trained.has(name)]
     learned = {name: _learned(trained, name) for name in methods}
     judge = _classifier(config)
-    models = evaluation.Models(
+    return evaluation.Models(
         generator=_generator(config), generators={name: of["generators"] for name, of in learned.items()},
         critic=_critic(config), critics=learned["fusion"].get("critics") if "fusion" in learned else None,
         probability=judges.probability(judge, trained("genre_classifier")) if trained.has("genre_classifier") else None)
+
+
+def _evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
     record = Path(trained.workdir) / "fusion" / "metrics.jsonl" if isinstance(trained, Results) else None
     return evaluation.evaluate(
-        corpus, models, data=_data(config), split=config.data.split, count=config.evaluate.melodies,
-        preset=config.preset, listened=config.evaluate.listening, record=record)
+        corpus, _models(config, trained), data=_data(config), split=config.data.split, count=config.evaluate.melodies,
+        preset=config.preset, record=record)
+
+
+def _listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> ListeningTest:
+    return listening.test(corpus, _models(config, trained), data=_data(config), split=config.data.split,
+                          clips=config.evaluate.clips, preset=config.preset)
 
 
 def _sampler(config: ConfigDict, trained: Trained) -> Sampler:
@@ -146,4 +156,5 @@ def _demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[
 
 SYSTEM = System(
     declaration=DECLARATION, corpus=_corpus, splits=SPLITS, stages=_stages, modules=_modules, evaluate=_evaluate,
-    sampler=_sampler, demo_inputs=_demo_inputs)
+    sampler=_sampler, demo_inputs=_demo_inputs,
+    listening=Listening(test=_listening_test, report=listening.report))

@@ -9,7 +9,6 @@ import numpy as np
 
 from musicfusion.core.evaluation import Measure, Table, row
 from musicfusion.metrics import histograms as counted
-from musicfusion.metrics import listening
 from musicfusion.render import figures as render
 from musicfusion.systems.fusion_gan import published
 
@@ -39,7 +38,6 @@ class Measured:
     detected: Mapping[str, Numbers]
     critics: Mapping[str, Numbers]
     ratios: Mapping[float, Numbers]
-    listening: Mapping[str, Numbers]
 
 
 def of(measured: Measured) -> tuple[Table, ...]:
@@ -51,8 +49,6 @@ def of(measured: Measured) -> tuple[Table, ...]:
         tables.append(_critics(measured))
     if measured.ratios:
         tables.append(_ratios(measured))
-    if measured.listening:
-        tables.append(_listening(measured))
     return tuple(tables)
 
 
@@ -117,16 +113,6 @@ def _ratios(measured: Measured) -> Table:
     return Table(
         name="ratios", title=f"How much of {one}", measures=_detected_measures(one), first="ratio",
         rows=tuple(row(f"{ratio:.2f}", of) for ratio, of in measured.ratios.items()))
-
-
-def _listening(measured: Measured) -> Table:
-    one, other = measured.genres
-    titles = {"first": one, "second": other}
-    measures = {answer: Measure(label=titles.get(answer, answer), digits=1) for answer in listening.ANSWERS}
-    return Table(
-        name="listening", title="Table II: what listeners said",
-        measures=measures | {"level": Measure(label="fusion level", better="higher")},
-        rows=tuple(row(name, of) for name, of in measured.listening.items()))
 
 
 def _key(kind: str) -> str:

@@ -11,9 +11,10 @@ from ml_collections import ConfigDict
 
 from musicfusion import priors
 from musicfusion.core import optimizers
-from musicfusion.core.contracts import Sampler, Stage, System, Task
+from musicfusion.core.contracts import Listening, Sampler, Stage, System, Task
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, sources
 from musicfusion.data.corpus import Corpus
@@ -27,6 +28,7 @@ from musicfusion.systems.musae import (
     genre_means,
     judges,
     latent_space,
+    listening,
     lite,
     lstm,
     music_vae,
@@ -89,7 +91,7 @@ def _variational(config: ConfigDict, method: Method, bars: int) -> Task:
     group, steps = config.music_vae, _group(config, bars).steps
     return vae.task(
         _model(config, method, bars), optimizer=optimizers.create(**group.optimizer, steps=steps), steps=steps,
-        kl=group.kl, kl_midpoint=group.kl_midpoint, free_nats=bars * group.free_nats,
+        kl=group.kl.to_dict(), kl_midpoint=group.kl_midpoint, free_nats=bars * group.free_nats,
         counts=autoencoder.reconstruction_counts)
 
 
@@ -187,17 +189,29 @@ def _space(config: ConfigDict, trained: Trained, method: Method, bars: int) -> L
         means=GenreMeans(**trained(f"genre_means_{bars}")) if has_means else None)
 
 
+def _selection(config: ConfigDict) -> evaluation.Selection:
+    return evaluation.Selection(split=config.data.split, seed=config.seed, count=config.evaluate.windows,
+                                batch=config.evaluate.batch, encoding=config.data.encoding)
+
+
+def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> ListeningTest:
+    """Music halfway between two songs, by every method that was trained on the shortest windows."""
+    bars = min(config.lengths)
+    return listening.test(
+        corpus, _selection(config), bars=bars, components=Components.load(trained("components")),
+        spaces={subject.method.title: subject.space for subject in _subjects(config, trained, bars)},
+        clips=config.evaluate.clips, preset=config.preset)
+
+
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
     """Every method that was trained, on songs that it did not learn from."""
-    selection = evaluation.Selection(split=config.data.split, seed=config.seed, count=config.evaluate.windows,
-                                     batch=config.evaluate.batch, encoding=config.data.encoding)
     classifier = None
     if trained.has("genre_classifier"):
         model = _classifier(config)
         run = jax.jit(lambda params, tokens: jax.nn.softmax(jnp.asarray(model.apply({"params": params}, tokens))))
         classifier = latent_space.batched(run, trained("genre_classifier"), config.evaluate.batch)
     return evaluation.evaluate(
-        corpus, preset=config.preset, lengths=config.lengths, selection=selection,
+        corpus, preset=config.preset, lengths=config.lengths, selection=_selection(config),
         components=Components.load(trained("components")), subjects=functools.partial(_subjects, config, trained),
         classifier=classifier)
 
@@ -232,5 +246,5 @@ def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[s
 
 SYSTEM = System(
     declaration=DECLARATION, corpus=corpus, splits=dataset.SPLITS, stages=stages, modules=modules, evaluate=evaluate,
-    sampler=sampler, demo_inputs=demo_inputs,
+    sampler=sampler, demo_inputs=demo_inputs, listening=Listening(test=listening_test, report=listening.report),
 )

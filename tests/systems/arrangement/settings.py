@@ -16,7 +16,6 @@ MICRO = {
     "part_classifier.size.width": 4,
     "evaluate.songs": 2,
     "evaluate.seconds": 10.0,
-    "evaluate.clips": 3,
     "sample.examples": 1,
     "sample.seconds": 3.0,
     "sample.iterations": 4,

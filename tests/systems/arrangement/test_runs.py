@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 import soundfile
+from listeners import answered, save
 from micro import ROOT, launch, micro_config, micro_flags
 
 from musicfusion import launch as command_line
@@ -16,7 +17,6 @@ from musicfusion import train
 from musicfusion.codecs import mel
 from musicfusion.core.results import Results
 from musicfusion.data import recordings
-from musicfusion.metrics import grades
 from musicfusion.pretrained import Pretrained
 from musicfusion.systems.arrangement.system import SYSTEM
 
@@ -90,23 +90,26 @@ def test_features_may_be_the_user_s_own(run, tmp_path, capsys, monkeypatch):
     assert code == 2 and errors.count("\n") == 1 and "MODULE:FUNCTION" in errors
 
 
-def test_a_sheet_for_listeners_comes_with_clips_and_their_grades_are_read(run, tmp_path, capsys):
-    sheet = run / "listening" / "sheet.csv"
-    lines = sheet.read_text().splitlines()
-    clips = [line.partition(",")[0] for line in lines[1:]]
-    assert clips == ["clip-001", "clip-002", "clip-003"]
-    for clip in clips:
-        samples, rate = soundfile.read(run / "listening" / f"{clip}.wav")
-        assert rate == 22050 and len(samples) == 32 * 512
-    filled = tmp_path / "grades.csv"
-    filled.write_text("\n".join([lines[0], *(f"{clip},{who},{g},{g},{g},{g}" for who in ("anna", "ben")
-                                              for clip, g in zip(clips, (8, 3, 9), strict=True))]))
-    code, said, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", f"--config.evaluate.grades={filled}")
+def test_listeners_are_asked_by_a_sheet_and_what_they_say_is_read(run, tmp_path, capsys):
+    folder, said = tmp_path / "sheet", tmp_path / "said"
+    code, text, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", f"--config.evaluate.sheet={folder}",
+                                 "--config.evaluate.clips=2")
     assert code == 0, errors
-    agreement = rows(run, "agreement")
-    assert list(agreement) == ["anna", "ben"] and agreement["anna"]["ben"]["mean"] == pytest.approx(1)
-    assert rows(run, "grades")["CycleGAN"]["good"]["mean"] == pytest.approx(2 / 3) and "What listeners said" in said
-    assert grades.QUESTIONS == ("quality", "contamination", "credibility", "time")
+    assert str(folder / "index.html") in text and "minutes for a listener" in text and "Translations" not in text
+    for listener in ("1", "2"):
+        save(answered(folder, listener, say=lambda section, question, clip: "9" if "real" in clip["method"] else "3"),
+             said)
+    answers = f"--config.evaluate.answers={said}"
+    code, text, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", answers,
+                                 f"--config.evaluate.sheet={folder}")
+    assert code == 0, errors
+    assert "What listeners said" in text and "Translations" in text and (run / "listening.png").is_file()
+    assert rows(run, "grades")["real drums"]["good"]["mean"] == 1
+    assert rows(run, "grades")["CycleGAN"]["good"] == {"mean": 0, "paper": 2 / 3}
+    assert rows(run, "listeners")["trained"]["listeners"]["mean"] == 2
+    assert json.loads((run / "report.json").read_text())["details"]["listening"]["answers"] == 2 * 10 * 4
+    code, _, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", answers)
+    assert code == 2 and "there is no key.json" in errors and errors.count("\n") == 1
 
 
 def test_a_recording_gets_the_missing_part_at_its_own_length_and_the_seed_draws_phases(run, bass, tmp_path, capsys):

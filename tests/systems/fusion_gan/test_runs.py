@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from listeners import answered, save
 from micro import launch, micro_flags
 
 from musicfusion import launch as command_line
@@ -114,12 +115,16 @@ def test_one_genre_alone_is_refused_in_one_line(tmp_path, capsys):
     assert code == 2 and "accepted are two data roots" in errors and errors.count("\n") == 1
 
 
-def test_what_listeners_said_gives_the_second_table(run, tmp_path, capsys):
-    said = tmp_path / "said.csv"
-    said.write_text("method,first,second,mixture,neither\nfusion,10,10,70,10\n")
-    code, text, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", f"--config.evaluate.listening={said}")
+def test_what_listeners_say_gives_the_second_table(run, tmp_path, capsys):
+    folder, said = tmp_path / "sheet", tmp_path / "said"
+    code, _, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", f"--config.evaluate.sheet={folder}",
+                              "--config.evaluate.clips=1")
     assert code == 0, errors
-    assert "fusion level" in text and "0.900" in text
+    save(answered(folder, "1"), said)
+    code, text, errors = command(capsys, "--mode=evaluate", f"--workdir={run}", f"--config.evaluate.answers={said}",
+                                 f"--config.evaluate.sheet={folder}")
+    assert code == 0, errors
+    assert "Table II: what listeners said" in text and "fusion level" in text
 
 
 def test_exported_weights_play_like_the_run(run, tmp_path, capsys):

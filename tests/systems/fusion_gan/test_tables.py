@@ -14,8 +14,8 @@ JUDGED = {"probability": 0.9, "spread": 0.1, "between": 0.125, **DETECTED}
 def measured(**changes):
     return tables.Measured(**({
         "genres": ("jazz", "folk"), "distances": {"random": DISTANCES, "fusion": DISTANCES},
-        "raw": {"fusion": DISTANCES}, "detected": {"a": JUDGED, "fusion": JUDGED}, "critics": {}, "ratios": {},
-        "listening": {}} | changes))
+        "raw": {"fusion": DISTANCES}, "detected": {"a": JUDGED, "fusion": JUDGED}, "critics": {},
+        "ratios": {}} | changes))
 
 
 def by_name(**changes):
@@ -25,9 +25,8 @@ def by_name(**changes):
 def test_what_was_not_measured_has_no_table():
     assert list(by_name()) == ["durations", "pitch_classes", "intervals", "bigrams", "raw_durations",
                                "raw_pitch_classes", "detected"]
-    more = by_name(critics={"a": {"x_a": 1.0, "imbalance": 0.0}}, ratios={0.5: JUDGED},
-                   listening={"fusion": {"first": 10.0, "level": 0.9}})
-    assert list(more)[-3:] == ["critics", "ratios", "listening"]
+    more = by_name(critics={"a": {"x_a": 1.0, "imbalance": 0.0}}, ratios={0.5: JUDGED})
+    assert list(more)[-2:] == ["critics", "ratios"]
 
 
 def test_the_paper_s_ratios_stand_beside_ours_and_all_of_its_numbers_beside_raw_counts():

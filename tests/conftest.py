@@ -1,6 +1,7 @@
 """What all tests share: the real corpora where they are at hand, and one small trained run."""
 
 import fcntl
+import json
 import os
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from typechecked import MODULES
 install_import_hook(MODULES, "typechecked.checked")  # before these modules are imported
 
 from micro import ROOT, launch, micro_flags  # noqa: E402
+from weights import main  # noqa: E402
 
 from musicfusion.data import chorales  # noqa: E402
 from musicfusion.data.corpus import Corpus  # noqa: E402
@@ -63,3 +65,18 @@ def micro_run(tmp_path_factory) -> Path:
             assert done.returncode == 0, done.stderr
             finished.touch()
     return workdir
+
+
+@pytest.fixture(scope="session")
+def weights(micro_run, tmp_path_factory) -> Path:
+    """The micro run, exported; made once, read by all."""
+    folder = tmp_path_factory.mktemp("export") / "tiny"
+    assert main("--mode=export", f"--workdir={micro_run}", f"--out={folder}") == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pair(micro_run) -> str:
+    """--inputs of a soprano and the other voices of another chorale, neither of them trained on."""
+    about = json.loads((micro_run / "samples" / "1" / "metadata.json").read_text())
+    return "--inputs=" + ",".join(f"{name}={path}" for name, path in about["inputs"].items())

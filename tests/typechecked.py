@@ -4,7 +4,7 @@ from pathlib import Path
 
 from beartype import BeartypeConf, beartype
 
-ROOMS = ("codecs/*.py", "metrics/*.py", "losses.py", "priors.py")
+ROOMS = ("codecs/*.py", "latent/*.py", "metrics/*.py", "nn/*.py", "losses.py", "priors.py")
 ANYTHING = {"musicfusion.codecs.inputs"}  # which refuses by itself what it cannot read
 _PACKAGE = Path(__file__).parents[1] / "musicfusion"
 _FILES = [path.relative_to(_PACKAGE.parent) for room in ROOMS for path in sorted(_PACKAGE.glob(room))]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float32, Num
 
 from musicfusion.core.errors import MusicFusionError
 
@@ -18,7 +19,7 @@ QUALITIES = (0.3, 0.5, 0.7, 1.0)  # Vorbis compression levels to be tried, the b
 class Audio(NamedTuple):
     """Mono samples float32 [n] in [-1, 1], and their rate in Hz."""
 
-    samples: np.ndarray
+    samples: Float32[np.ndarray, " n"]
     rate: int = RATE
 
     @property
@@ -27,7 +28,7 @@ class Audio(NamedTuple):
         return len(self.samples) / self.rate
 
 
-def read(path: str | Path, rate: int = RATE) -> np.ndarray:
+def read(path: str | Path, rate: int = RATE) -> Float32[np.ndarray, " n"]:
     """A file's samples float32 [n], all channels in one, at `rate`; as loud as they are there.
 
     Raises MusicFusionError for a file that cannot be read, is empty, or lasts longer than half an hour.
@@ -35,12 +36,12 @@ def read(path: str | Path, rate: int = RATE) -> np.ndarray:
     return _read(str(path), str(path), rate)
 
 
-def parse(data: bytes, name: str, rate: int = RATE) -> np.ndarray:
+def parse(data: bytes, name: str, rate: int = RATE) -> Float32[np.ndarray, " n"]:
     """The same from a file's bytes; `name` is what errors call it."""
     return _read(io.BytesIO(data), name, rate)
 
 
-def _read(source, name: str, rate: int) -> np.ndarray:
+def _read(source: str | io.BytesIO, name: str, rate: int) -> Float32[np.ndarray, " n"]:
     import soundfile
 
     try:
@@ -59,7 +60,7 @@ def _read(source, name: str, rate: int) -> np.ndarray:
     return resampled(samples.mean(axis=1), own, rate)
 
 
-def resampled(samples: np.ndarray, own: int, rate: int = RATE) -> np.ndarray:
+def resampled(samples: Num[np.ndarray, " n"], own: int, rate: int = RATE) -> Float32[np.ndarray, " m"]:
     """Samples [n] of one rate at another, float32."""
     import soxr
 

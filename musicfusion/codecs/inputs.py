@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
+from jaxtyping import Float, Float32, Int
 
 from musicfusion.codecs import audio, midi, note_sequence
 from musicfusion.codecs.score import Score, pitched_tracks
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from pretty_midi import PrettyMIDI
 
 Notes = Union[str, "os.PathLike[str]", bytes, Score, "NoteSequence", "PrettyMIDI"]
-Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[np.ndarray, int]]
+Samples = Float[np.ndarray, " n *channels"] | Int[np.ndarray, " n *channels"]
+Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[Samples, int]]
 
 
 def read_score(source: Notes, name: str, *, pitched: bool = False) -> Score:
@@ -36,7 +38,7 @@ def read_score(source: Notes, name: str, *, pitched: bool = False) -> Score:
     return score
 
 
-def read_sound(source: Sound, name: str) -> np.ndarray:
+def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:
     """Sound as samples float32 [n] at codecs.audio.RATE, all channels in one.
 
     Args:

@@ -29,7 +29,7 @@ def negative_kinds(prior: float) -> tuple[str, ...]:
     return ("unrelated", "prior") if prior else ("unrelated",)
 
 
-def negatives(batch: Mapping[str, Shaped[jax.Array, "B ..."]], prior: float) -> Float[jax.Array, "B d"]:
+def negatives(batch: Mapping[str, Shaped[AnyArray, "B ..."]], prior: float) -> Float[jax.Array, "B d"]:
     """One of N_z of CollageNet's equation (2) for each example: the unrelated pair, or else the prior pair [B, d].
 
     The paper draws both alike (prior 1); a smaller weight spends the actor on what users give it.
@@ -67,8 +67,8 @@ def resident(
 
 
 def examples(
-    arrays: Mapping[str, AnyArray], index: Integer[AnyArray, " B"], keys: Key[jax.Array, " B"], training: bool, *,
-    cut: int, controls: int, noise: float = 1.0,
+    arrays: Mapping[str, Shaped[AnyArray, "..."]], index: Integer[AnyArray, " B"], keys: Key[jax.Array, " B"],
+    training: bool, *, cut: int, controls: int, noise: float = 1.0,
 ) -> dict[str, Shaped[jax.Array, "B ..."]]:
     """Real, unrelated and prior pairs, [B, d] each, with controls U(0, 1) [B, controls], and other ones.
 

@@ -51,7 +51,9 @@ def tonic_relative_melody(
     return _line(pairs(degrees, jnp.broadcast_to(keys[:, None], degrees.shape), ABOVE), height, hold, rest, True)
 
 
-def _symbols(logits: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def _symbols(
+    logits: Float[jax.Array, "B T symbols"]
+) -> tuple[Float[jax.Array, "B T symbols-2"], Float[jax.Array, "B T 1"], Float[jax.Array, "B T 1"]]:
     """Probabilities of all pitches, of a hold, of a rest: [B, T, pitches], [B, T, 1] x 2."""
     pitches = logits.shape[-1] - 2
     notes, hold, rest = jnp.split(straight_through(jax.nn.softmax, logits), [pitches, pitches + 1], -1)
@@ -81,8 +83,8 @@ def _line(classes, heights, hold, rest, height: bool) -> dict[str, jax.Array]:
 
 
 def straight_through(
-    squash: Callable[[jax.Array], jax.Array], logits: jax.Array, blur: float = TEMPERATURE
-) -> jax.Array:
+    squash: Callable[[jax.Array], jax.Array], logits: Float[jax.Array, "*B n"], blur: float = TEMPERATURE
+) -> Float[jax.Array, "*B n"]:
     """squash(logits), its gradient that of squash(logits / blur).
 
     A decoder that is sure of its notes has hardly a gradient: an actor could not learn from it which way another note
@@ -99,14 +101,14 @@ def fold(pitches: Num[AnyArray, "*B P"], lowest: int = 0) -> Num[jax.Array, "*B 
     return jnp.sum(padded.reshape(*pitches.shape[:-1], -1, OCTAVE), -2)
 
 
-def intervals(low: Float[AnyArray, "*B 12"], high: Float[AnyArray, "*B 12"]) -> Float[jax.Array, "*B 12"]:
+def intervals(low: Float[AnyArray, "*B 12"], high: Float[AnyArray, "*B 12"]) -> Float[AnyArray, "*B 12"]:
     """How often each interval upward from `low` to `high` sounds: [..., 12] x 2 -> [..., 12]; the same in every key."""
     return pairs(low, high, BETWEEN)
 
 
 def pairs(
     one: Float[AnyArray, "*B 12"], other: Float[AnyArray, "*B 12"], meaning: Float[np.ndarray, "12 12 12"]
-) -> Float[jax.Array, "*B 12"]:
+) -> Float[AnyArray, "*B 12"]:
     """Every pair of classes, added up by what it means: [..., 12] x 2, [12, 12, 12] -> [..., 12].
 
     As a matrix product: the gradient of indexing would be a scatter, which a CPU does one by one.

@@ -4,10 +4,11 @@ What sampling needs of it (sbar, the average posterior std: CollageNet, section 
 and the spread of the means) is in state["params"].
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Integer, Num, Shaped
 
 from musicfusion.core import parallel
 from musicfusion.core.contracts import Precompute, Resident, Tree
@@ -17,7 +18,9 @@ from musicfusion.latent import negatives
 STORED = jnp.float16
 
 
-def table(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[dict[str, np.ndarray], int]:
+def table(
+    parts: Iterable[tuple[Integer[np.ndarray, " _n"], Shaped[np.ndarray, " _n"], Num[np.ndarray, "_n _copies"]]]
+) -> tuple[dict[str, Integer[np.ndarray, " N"]], int]:
     """What is encoded: {"start", "shift", "low", "high"} int32 [N], and how many examples are for training.
 
     parts: of training, then of validation, each (start [n], song [n], shifts [n, copies]): an example's copies, each in
@@ -34,7 +37,7 @@ def table(parts: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[d
             len(found[0]["start"]))
 
 
-def resident(corpus: Corpus, entries: dict[str, np.ndarray], train: int, vaes: Tree) -> Resident:
+def resident(corpus: Corpus, entries: Mapping[str, Integer[np.ndarray, " N"]], train: int, vaes: Tree) -> Resident:
     """The corpus, the table of what is encoded, and the trained VAEs (frozen), for one pass over the table."""
     arrays = {"corpus": dict(corpus.arrays), "table": entries, "learned": np.arange(len(entries["start"])) < train}
     return Resident(arrays=arrays, train=len(entries["start"]), frozen={"vaes": vaes})

@@ -10,14 +10,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Key, Shaped
 
 from musicfusion import losses
 from musicfusion.core import optimizers, parallel
-from musicfusion.core.contracts import Task
+from musicfusion.core.arrays import AnyArray
+from musicfusion.core.contracts import Task, Tree
 from musicfusion.latent.space import split
 
 
-def init(model: Any, key: jax.Array, batch: Mapping[str, jax.Array]) -> dict:
+def init(model: Any, key: Key[jax.Array, ""], batch: Mapping[str, Shaped[AnyArray, "B ..."]]) -> dict[str, Tree]:
     """Parameters of every part of a VAE: encoder, losses (teacher-forced) and decoder."""
 
     def everything(m, batch):

@@ -7,7 +7,10 @@ autoregressive recurrent cells do not learn in hours.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Float
+
+from musicfusion.core.arrays import AnyArray
 
 
 class Block(nn.Module):
@@ -15,10 +18,10 @@ class Block(nn.Module):
 
     width: int
     heads: int = 4
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "B T width"]) -> Float[jax.Array, "B T width"]:
+    def __call__(self, x: Float[AnyArray, "B T {self.width}"]) -> Float[jax.Array, "B T {self.width}"]:
         batch, steps, _ = x.shape
         small = nn.initializers.variance_scaling(0.1, "fan_in", "truncated_normal")
         h = nn.LayerNorm()(x)
@@ -38,10 +41,10 @@ class Blocks(nn.Module):
 
     width: int
     depth: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "B T any"]) -> Float[jax.Array, "B T width"]:
+    def __call__(self, x: Float[AnyArray, "B T any"]) -> Float[jax.Array, "B T {self.width}"]:
         x = nn.Dense(self.width, dtype=self.dtype, name="enter")(x)
         x = x + self.param("positions", nn.initializers.normal(0.02), (x.shape[1], self.width))
         for layer in range(self.depth):
@@ -58,10 +61,12 @@ class Summary(nn.Module):
 
     size: int
     parts: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "B T W"]) -> tuple[Float[jax.Array, "B z"], Float[jax.Array, "B z"]]:
+    def __call__(
+        self, x: Float[AnyArray, "B T W"]
+    ) -> tuple[Float[jax.Array, "B {self.size}"], Float[jax.Array, "B {self.size}"]]:
         batch = x.shape[0]
         x = x.reshape(batch, self.parts, -1)
         mean = nn.Dense(self.size // self.parts, name="mean")(x)
@@ -78,18 +83,18 @@ class Expansion(nn.Module):
     steps: int
     parts: int
     narrow: int = 64
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, z: Float[jax.Array, "B z"]) -> Float[jax.Array, "B T narrow"]:
+    def __call__(self, z: Float[AnyArray, "B z"]) -> Float[jax.Array, "B {self.steps} {self.narrow}"]:
         x = z.reshape(z.shape[0], self.parts, -1)
         x = nn.Dense(self.steps // self.parts * self.narrow, dtype=self.dtype, name="steps")(x)
         return x.reshape(z.shape[0], self.steps, self.narrow)
 
 
 def moved(
-    x: Float[jax.Array, "B T any"], z: Float[jax.Array, "B T n"], width: int, depth: int,
-    dtype: jnp.dtype = jnp.float32,
+    x: Float[AnyArray, "B T any"], z: Float[AnyArray, "B T n"], width: int, depth: int,
+    dtype: DTypeLike = jnp.float32,
 ) -> Float[jax.Array, "B T n"]:
     """The output of an actor for a latent in T spans: what it reads of each, [B, T, any], and z [B, T, n] -> z'.
 
@@ -99,7 +104,7 @@ def moved(
     return gated(Blocks(width, depth, dtype, name="body")(x), z)
 
 
-def gated(x: Float[jax.Array, "B T width"], z: Float[jax.Array, "B T n"]) -> Float[jax.Array, "B T n"]:
+def gated(x: Float[AnyArray, "B T width"], z: Float[AnyArray, "B T n"]) -> Float[jax.Array, "B T n"]:
     """The gate: z' = (1 - g) z + g dz; x [B, T, width], z [B, T, n] -> z' [B, T, n].
 
     dz is relative to z here, dz = z + change: an untrained actor leaves z as it is although its gate is open, and so
@@ -114,7 +119,7 @@ def gated(x: Float[jax.Array, "B T width"], z: Float[jax.Array, "B T n"]) -> Flo
 
 
 def verdict(
-    x: Float[jax.Array, "B T any"], width: int, depth: int, dtype: jnp.dtype = jnp.float32
+    x: Float[AnyArray, "B T any"], width: int, depth: int, dtype: DTypeLike = jnp.float32
 ) -> Float[jax.Array, " B"]:
     """A critic's logits [B] for latents in spans, [B, T, any]. To be called in a compact method."""
     x = Blocks(width, depth, dtype, name="body")(x)

@@ -9,11 +9,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Float
+
+from musicfusion.core.arrays import AnyArray
 
 
 def windows(
-    x: Float[jax.Array, "b T c"], size: int, stride: int = 1, dilation: int = 1
+    x: Float[AnyArray, "b T c"], size: int, stride: int = 1, dilation: int = 1
 ) -> Float[jax.Array, "b T//{stride} {size}*c"]:
     """The inputs of a convolution over time at each of its steps: [b, T, c] -> [b, T / stride, size * c].
 
@@ -35,11 +38,11 @@ class FrameNet(nn.Module):
 
     width: int = 192
     blocks: int = 6
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Float[jax.Array, "b T M c"], condition: Float[jax.Array, "b k"] | None = None
+        self, x: Float[AnyArray, "b T M c"], condition: Float[AnyArray, "b k"] | None = None
     ) -> Float[jax.Array, "b T M 1"]:
         def dense(features: int):
             return nn.Dense(features, dtype=self.dtype)
@@ -59,10 +62,10 @@ class FramePatchGAN(nn.Module):
     """A score for each patch of 70 frames, all bands of it: [b, T, M, c], T a multiple of 8 -> [b, T / 8]."""
 
     width: int = 64
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b T M c"]) -> Float[jax.Array, "b T//8"]:
+    def __call__(self, x: Float[AnyArray, "b T M c"]) -> Float[jax.Array, "b T//8"]:
         x = x.reshape(*x.shape[:2], -1).astype(self.dtype)
         for k, stride in ((1, 2), (2, 2), (4, 2), (8, 1)):
             x = nn.leaky_relu(nn.Dense(k * self.width, dtype=self.dtype)(windows(x, 4, stride)), 0.2)

@@ -10,19 +10,22 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Float
+
+from musicfusion.core.arrays import AnyArray
 
 _SMALL = nn.initializers.normal(0.02)
 
 
-def instance_norm(x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b H W c"]:
+def instance_norm(x: Float[AnyArray, "b H W c"]) -> Float[jax.Array, "b H W c"]:
     """Each channel of each image with mean 0 and variance 1, without parameters: [b, H, W, c]."""
     whole = x.astype(jnp.float32)
     centred = whole - jnp.mean(whole, (1, 2), keepdims=True)
     return (centred * lax.rsqrt(jnp.mean(centred**2, (1, 2), keepdims=True) + 1e-5)).astype(x.dtype)
 
 
-def reflected(x: Float[jax.Array, "b H W c"], by: int) -> Float[jax.Array, "b H+2*{by} W+2*{by} c"]:
+def reflected(x: Float[AnyArray, "b H W c"], by: int) -> Float[jax.Array, "b H+2*{by} W+2*{by} c"]:
     """[b, H, W, c] with `by` more rows and columns on each side, mirrored; the edge itself is not repeated."""
     return jnp.pad(x, ((0, 0), (by, by), (by, by), (0, 0)), mode="reflect")
 
@@ -33,7 +36,7 @@ WIDE = 64  # with so many channels in and out, or more, a CPU is faster with mat
 
 
 def convolved(
-    x: Float[jax.Array, "b H W c"], kernel: Float[jax.Array, "k k c d"], stride: int = 1
+    x: Float[AnyArray, "b H W c"], kernel: Float[AnyArray, "k k c d"], stride: int = 1
 ) -> Float[jax.Array, "b _H _W d"]:
     """A convolution without padding.
 
@@ -45,7 +48,7 @@ def convolved(
 
 
 def products(
-    x: Float[jax.Array, "b H W c"], kernel: Float[jax.Array, "k k c d"], stride: int = 1
+    x: Float[AnyArray, "b H W c"], kernel: Float[AnyArray, "k k c d"], stride: int = 1
 ) -> Float[jax.Array, "b _H _W d"]:
     """`convolved` as one matrix product for each row of the kernel."""
     size, _, _, features = kernel.shape
@@ -62,11 +65,11 @@ class Conv(nn.Module):
     size: int
     stride: int = 1
     padding: int = 0
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
     kernel_init: nn.initializers.Initializer = _SMALL
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b _H _W {self.features}"]:
+    def __call__(self, x: Float[AnyArray, "b H W c"]) -> Float[jax.Array, "b _H _W {self.features}"]:
         kernel = self.param("kernel", self.kernel_init, (self.size, self.size, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         by = (self.padding, self.padding)
@@ -84,10 +87,10 @@ class Up(nn.Module):
     """
 
     features: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b 2*H 2*W {self.features}"]:
+    def __call__(self, x: Float[AnyArray, "b H W c"]) -> Float[jax.Array, "b 2*H 2*W {self.features}"]:
         kernel = self.param("kernel", _SMALL, (3, 3, x.shape[-1], self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         taps = jnp.array([[[0, 1, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 1]]], kernel.dtype)  # [even or odd, input, 3]
@@ -111,11 +114,11 @@ class ResNet(nn.Module):
 
     width: int = 64
     blocks: int = 9
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Float[jax.Array, "b H W c"], condition: Float[jax.Array, "b k"] | None = None
+        self, x: Float[AnyArray, "b H W c"], condition: Float[AnyArray, "b k"] | None = None
     ) -> Float[jax.Array, "b H W 1"]:
         def conv(features: int, size: int, stride: int = 1, padding: int = 0):
             return Conv(features, size, stride, padding, self.dtype)
@@ -138,10 +141,10 @@ class PatchGAN(nn.Module):
     """A score for each patch of 70 x 70: [b, H, W, c], H and W multiples of 8 -> [b, H / 8 - 2, W / 8 - 2]."""
 
     width: int = 64
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "b H W c"]) -> Float[jax.Array, "b H//8-2 W//8-2"]:
+    def __call__(self, x: Float[AnyArray, "b H W c"]) -> Float[jax.Array, "b H//8-2 W//8-2"]:
         x = x.astype(self.dtype)
         for layer, (k, stride) in enumerate(((1, 2), (2, 2), (4, 2), (8, 1))):
             x = Conv(k * self.width, 4, stride, 1, self.dtype)(x)

@@ -3,7 +3,10 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Float, Key
+
+from musicfusion.core.arrays import AnyArray
 
 
 def dropout_masks(
@@ -31,12 +34,12 @@ class DropoutMLP(nn.Module):
     hidden: int | tuple[int, ...]
     layers: int = 1
     rate: float = 0.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Float[jax.Array, "B any"], example_keys: Key[jax.Array, " B"] | None = None
-    ) -> Float[jax.Array, "B width"]:
+        self, x: Float[AnyArray, "B any"], example_keys: Key[jax.Array, " B"] | None = None
+    ) -> Float[jax.Array, "B last"]:
         widths = (self.hidden,) * self.layers if isinstance(self.hidden, int) else self.hidden
         masks = dropout_masks(example_keys, (sum(widths),), self.rate)
         start = 0
@@ -58,10 +61,10 @@ class Gate(nn.Module):
     """
 
     closed: float = -3.2
-    dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[jax.Array, "B hidden"], z: Float[jax.Array, "B d"]) -> Float[jax.Array, "B d"]:
+    def __call__(self, x: Float[AnyArray, "B hidden"], z: Float[AnyArray, "B d"]) -> Float[jax.Array, "B d"]:
         size = z.shape[-1]
 
         def start(key, shape, dtype=jnp.float32):

@@ -17,7 +17,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Bool, Float, Integer, Shaped
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Float, Integer, Key, Num, Shaped
 
 from musicfusion.core.arrays import AnyArray
 
@@ -33,12 +34,14 @@ def uniform(bound: float) -> Callable[..., Array]:
     return init
 
 
-def uniform_token(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def uniform_token(
+    key: Key[Array, ""], shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> Float[Array, "..."]:
     """Initialiser of a learned first token: uniform between 0 and 1."""
     return jax.random.uniform(key, shape, dtype)
 
 
-def product(x: Shaped[Array, "*B i"], matrix: Float[Array, "i o"], dtype: Any) -> Float[Array, "*B o"]:
+def product(x: Shaped[AnyArray, "*B i"], matrix: Float[AnyArray, "i o"], dtype: DTypeLike) -> Float[Array, "*B o"]:
     """x @ matrix with both factors in `dtype`, as float32. [..., i] x [i, o] -> [..., o]."""
     return jnp.matmul(x.astype(dtype), matrix.astype(dtype)).astype(jnp.float32)
 
@@ -47,11 +50,11 @@ def product(x: Shaped[Array, "*B i"], matrix: Float[Array, "i o"], dtype: Any) -
 class Affine:
     """The arrays of a `Linear`: kernel [i, o], bias [o]."""
 
-    kernel: jax.Array
-    bias: jax.Array
+    kernel: AnyArray
+    bias: AnyArray
     dtype: Any = struct.field(pytree_node=False)
 
-    def __call__(self, x: Shaped[Array, "*B i"]) -> Float[Array, "*B o"]:
+    def __call__(self, x: Shaped[AnyArray, "*B i"]) -> Float[Array, "*B o"]:
         """[..., i] -> [..., o]."""
         return product(x, self.kernel, self.dtype) + self.bias
 
@@ -61,7 +64,7 @@ class Linear(nn.Module):
 
     inputs: int
     features: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self) -> Affine:
@@ -79,13 +82,18 @@ class Cell:
     axis of 2 in front.)
     """
 
-    wi: tuple[jax.Array, ...]
-    wh: jax.Array
-    bi: jax.Array
-    bhn: jax.Array
+    wi: tuple[AnyArray, ...]
+    wh: AnyArray
+    bi: AnyArray
+    bhn: AnyArray
     dtype: Any = struct.field(pytree_node=False)
 
-    def project(self, x: Shaped[Array, "*B i"], part: int = 0) -> Float[Array, "*B 3*H"]:
+    @property
+    def size(self) -> int:
+        """H."""
+        return self.wh.shape[-2]
+
+    def project(self, x: Shaped[AnyArray, "*B i"], part: int = 0) -> Float[Array, "*B 3*{self.size}"]:
         """The product of one part of the input with its block of wi, without bias. [..., i] -> [..., 3H].
 
         A part that is the same in every step, or known for all of them, is projected once, outside the scan; add `bi`
@@ -93,7 +101,7 @@ class Cell:
         """
         return product(x, self.wi[part], self.dtype)
 
-    def step(self, h: Float[Array, "*B H"], projected: Float[Array, "*C 3*H"]) -> Float[Array, "*D H"]:
+    def step(self, h: Float[AnyArray, "*B H"], projected: Float[AnyArray, "*C 3*H"]) -> Float[Array, "*D H"]:
         """State [..., H] and the sum of all parts' projections and `bi` [..., 3H] -> next state [..., H]."""
         reset_x, update_x, new_x = jnp.split(projected, 3, -1)
         reset_h, update_h, new_h = jnp.split(product(h, self.wh, self.dtype), 3, -1)
@@ -103,8 +111,8 @@ class Cell:
         return new + update * (h - new)
 
     def run(
-        self, projected: Float[Array, "T *B 3*H"], start: Float[Array, "*B H"],
-        valid: Bool[Array, " T *B"] | None = None,
+        self, projected: Float[AnyArray, "T *B 3*{self.size}"], start: Float[AnyArray, "*B H"],
+        valid: Bool[AnyArray, " T *B"] | None = None,
     ) -> tuple[Float[Array, "T *B H"], Float[Array, "*B H"]]:
         """A scan over the first axis.
 
@@ -138,7 +146,7 @@ class GRUCell(nn.Module):
     inputs: tuple[int, ...]
     features: int
     directions: int = 1
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self) -> Cell:
@@ -154,8 +162,8 @@ class GRUCell(nn.Module):
 
 
 def bidirectional(
-    cell: Cell, x: Shaped[Array, "T *B i"], lengths: Integer[AnyArray, "*B"] | None = None
-) -> tuple[Float[Array, "T *B 2*H"], Float[Array, "*B 2*H"]]:
+    cell: Cell, x: Shaped[AnyArray, "T *B i"], lengths: Integer[AnyArray, "*B"] | None = None
+) -> tuple[Float[Array, "T *B 2*{cell.size}"], Float[Array, "*B 2*{cell.size}"]]:
     """Both directions of a two-direction cell in one scan.
 
     Args:
@@ -173,7 +181,7 @@ def bidirectional(
         valid = jnp.stack([step < lengths, step[::-1] < lengths])
 
     def run(cell, x, valid):
-        start = jnp.zeros((*x.shape[1:-1], cell.wh.shape[0]))
+        start = jnp.zeros((*x.shape[1:-1], cell.size))
         return cell.run(cell.project(x) + cell.bi, start, valid)
 
     states, last = jax.vmap(run)(cell, both, valid)
@@ -186,13 +194,13 @@ class GRU(nn.Module):
 
     features: int
     reverse: bool = False
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Shaped[Array, "B T i"], start: Float[Array, "B H"] | None = None,
+        self, x: Shaped[AnyArray, "B T i"], start: Float[AnyArray, "B H"] | None = None,
         lengths: Integer[AnyArray, " B"] | None = None,
-    ) -> tuple[Float[Array, "B T H"], Float[Array, "B H"]]:
+    ) -> tuple[Float[Array, "B T {self.features}"], Float[Array, "B {self.features}"]]:
         """x [B, T, i] -> (outputs [B, T, H] in the order of time, last state [B, H]).
 
         start: [B, H], 0 by default. lengths: int [B], the number of first steps that count, T by default; in reverse
@@ -214,12 +222,12 @@ class BiGRU(nn.Module):
     """A GRU in both directions, run as one scan."""
 
     features: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Shaped[Array, "B T i"], lengths: Integer[AnyArray, " B"] | None = None
-    ) -> tuple[Float[Array, "B T 2*H"], Float[Array, "B 2*H"]]:
+        self, x: Shaped[AnyArray, "B T i"], lengths: Integer[AnyArray, " B"] | None = None
+    ) -> tuple[Float[Array, "B T 2*{self.features}"], Float[Array, "B 2*{self.features}"]]:
         """x [B, T, i], lengths int [B] (default T) -> (outputs [B, T, 2H], last states [B, 2H])."""
         cell = GRUCell((x.shape[-1],), self.features, 2, self.dtype, name="cell")()
         outputs, last = bidirectional(cell, x.swapaxes(0, 1), lengths)
@@ -235,10 +243,12 @@ class RecurrentEncoder(nn.Module):
 
     features: int
     latent: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Shaped[Array, "B T i"]) -> tuple[Float[Array, "B z"], Float[Array, "B z"]]:
+    def __call__(
+        self, x: Shaped[AnyArray, "B T i"]
+    ) -> tuple[Float[Array, "B {self.latent}"], Float[Array, "B {self.latent}"]]:
         """x [B, T, i] -> (mean, std), each [B, latent]."""
         _, last = BiGRU(self.features, self.dtype, name="gru")(x)
         mean = Linear(2 * self.features, self.latent, self.dtype, name="mean")()(last)
@@ -248,15 +258,15 @@ class RecurrentEncoder(nn.Module):
 
 def autoregress(
     step: Callable[[Any, Array, Any], tuple[Any, Array]], start: Any, first: int, symbols: int, given: Any,
-    truth: Integer[Array, "B T"], teacher_forcing_mask: Bool[Array, " T"],
+    truth: Integer[AnyArray, "B T"], teacher_forcing_mask: Bool[AnyArray, " T"],
 ) -> Float[Array, "T B C"]:
     """A sequence of symbols, each predicted from the one before it: log-probabilities [T, B, C].
 
     Args:
-        step: (state, one-hot token [B, C], given[t]) -> (state, logits [B, C]).
+        step: (state, one-hot token [B, symbols], given[t]) -> (state, logits [B, C]).
         start: the first state.
         first: the token that is fed to the first step.
-        symbols: how many there are, C.
+        symbols: how many can be fed: those that are predicted, C, and one more where only a first token is that.
         given: a pytree of what else each step gets [T, ...]; None for nothing.
         truth: int [B, T].
         teacher_forcing_mask: [T]; where it is True the next step gets the truth, else the most probable symbol.
@@ -275,8 +285,8 @@ def autoregress(
 
 
 def logistic_teacher(
-    fraction: Array | float, high: float = 1.0, low: float = 0.0, slope: float = 10.0, midpoint: float = 0.5
-) -> Array:
+    fraction: Float[Array, ""] | float, high: float = 1.0, low: float = 0.0, slope: float = 10.0, midpoint: float = 0.5
+) -> Float[Array, ""]:
     """Probability of teacher forcing that falls from `high` to `low`, half-way at `midpoint`.
 
     (high - low) / (1 + exp(slope (fraction - midpoint))) + low, with the `fraction` of the training in 0..1.
@@ -286,7 +296,7 @@ def logistic_teacher(
     return (high - low) * jax.nn.sigmoid(-slope * (fraction - midpoint)) + low
 
 
-def inverse_sigmoid_teacher(step: Array | int, k: float = 1000.0) -> Array:
+def inverse_sigmoid_teacher(step: Num[Array, ""] | float, k: float = 1000.0) -> Float[Array, ""]:
     """Probability of teacher forcing k / (k + exp(step / k)), of the original EC2-VAE: .999 at 0, .5 at 6,908."""
     return k / (k + jnp.exp(jnp.minimum(step / k, 80.0)))
 
@@ -298,21 +308,26 @@ class MemoryCell:
     i, f, g, o = x W + h U + b;    c' = sigmoid(f) c + sigmoid(i) tanh(g);    h' = sigmoid(o) tanh(c')
     """
 
-    wi: tuple[jax.Array, ...]
-    wh: jax.Array
-    bias: jax.Array
+    wi: tuple[AnyArray, ...]
+    wh: AnyArray
+    bias: AnyArray
     dtype: Any = struct.field(pytree_node=False)
 
-    def project(self, x: Shaped[Array, "*B i"], part: int = 0) -> Float[Array, "*B 4*H"]:
+    @property
+    def size(self) -> int:
+        """H."""
+        return self.wh.shape[-2]
+
+    def project(self, x: Shaped[AnyArray, "*B i"], part: int = 0) -> Float[Array, "*B 4*{self.size}"]:
         """The product of one part of the input with its block of wi, without bias. [..., i] -> [..., 4H]."""
         return product(x, self.wi[part], self.dtype)
 
-    def start(self, batch: int) -> tuple[Float[Array, "B H"], Float[Array, "B H"]]:
+    def start(self, batch: int) -> tuple[Float[Array, "{batch} H"], Float[Array, "{batch} H"]]:
         """The state of zeros for a batch of that size."""
-        return (jnp.zeros((batch, self.wh.shape[0])),) * 2
+        return (jnp.zeros((batch, self.size)),) * 2
 
     def step(
-        self, state: tuple[Float[Array, "*B H"], Float[Array, "*B H"]], projected: Float[Array, "*B 4*H"]
+        self, state: tuple[Float[AnyArray, "*B H"], Float[AnyArray, "*B H"]], projected: Float[AnyArray, "*B 4*H"]
     ) -> tuple[Float[Array, "*B H"], Float[Array, "*B H"]]:
         """State and the sum of all parts' projections and the bias [..., 4H] -> next state."""
         h, c = state
@@ -321,7 +336,8 @@ class MemoryCell:
         return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
     def run(
-        self, projected: Float[Array, "T *B 4*H"], start: tuple[Float[Array, "*B H"], Float[Array, "*B H"]]
+        self, projected: Float[AnyArray, "T *B 4*{self.size}"],
+        start: tuple[Float[AnyArray, "*B H"], Float[AnyArray, "*B H"]],
     ) -> tuple[Float[Array, "T *B H"], Float[Array, "*B H"]]:
         """A scan over the first axis: inputs' projections with the bias [T, B, 4H] -> (outputs [T, B, H], last h)."""
 
@@ -332,7 +348,7 @@ class MemoryCell:
         (last, _), outputs = jax.lax.scan(body, start, projected)
         return outputs, last
 
-    def read(self, x: Shaped[Array, "T B i"]) -> Float[Array, "T B H"]:
+    def read(self, x: Shaped[AnyArray, "T B i"]) -> Float[Array, "T B {self.size}"]:
         """All outputs of a sequence, from the state of zeros: [T, B, i] -> [T, B, H]."""
         return self.run(self.project(x) + self.bias, self.start(x.shape[1]))[0]
 
@@ -346,7 +362,7 @@ class LSTMCell(nn.Module):
 
     inputs: tuple[int, ...]
     features: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self) -> MemoryCell:
@@ -364,12 +380,12 @@ class LSTM(nn.Module):
 
     features: int
     reverse: bool = False
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
-        self, x: Shaped[Array, "B T i"], start: tuple[Float[Array, "B H"], Float[Array, "B H"]] | None = None
-    ) -> tuple[Float[Array, "B T H"], Float[Array, "B H"]]:
+        self, x: Shaped[AnyArray, "B T i"], start: tuple[Float[AnyArray, "B H"], Float[AnyArray, "B H"]] | None = None
+    ) -> tuple[Float[Array, "B T {self.features}"], Float[Array, "B {self.features}"]]:
         """x [B, T, i] -> (outputs [B, T, H] in the order of time, last h [B, H]); start: h, c, 0 by default."""
         cell = LSTMCell((x.shape[-1],), self.features, self.dtype, name="cell")()
         turn = -1 if self.reverse else 1
@@ -381,10 +397,12 @@ class BiLSTM(nn.Module):
     """LSTMs in both directions."""
 
     features: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Shaped[Array, "B T i"]) -> tuple[Float[Array, "B T 2*H"], Float[Array, "B 2*H"]]:
+    def __call__(
+        self, x: Shaped[AnyArray, "B T i"]
+    ) -> tuple[Float[Array, "B T 2*{self.features}"], Float[Array, "B 2*{self.features}"]]:
         """x [B, T, i] -> (outputs [B, T, 2H], last h of both [B, 2H])."""
         both = [LSTM(self.features, turn, self.dtype, name=name)(x)
                 for name, turn in (("forward", False), ("backward", True))]

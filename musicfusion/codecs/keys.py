@@ -14,3 +14,9 @@ PROFILES = np.array([np.roll((p - p.mean()) / p.std(), key) for p in (_MAJOR, _M
 def best(classes: Num[AnyArray, "*B 12"], xp: ArrayModule = np) -> Integer[AnyArray, "*B"]:
     """How long each pitch class sounds, [..., 12] -> the key that fits best, 0..11 major, 12..23 minor: int [...]."""
     return xp.argmax((classes - xp.mean(classes, -1, keepdims=True)) @ PROFILES.T, -1)
+
+
+def scale(classes: Num[AnyArray, "*B 12"], xp: ArrayModule = np) -> Integer[AnyArray, "*B"]:
+    """The tonic of the major scale whose notes the best key has, a minor key's relative: [..., 12] -> 0..11 [...]."""
+    key = best(classes, xp)
+    return xp.where(key < 12, key, (key + 3) % 12)

@@ -7,13 +7,12 @@ silence stays silence. The mel scale is that of torchaudio, 2595 log10(1 + f / 7
 """
 
 from functools import lru_cache
-from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Complex, Float, UInt8
+from jaxtyping import Complex, Float, Float32, Key, UInt8
 
 from musicfusion.codecs.audio import RATE
 from musicfusion.core.arrays import AnyArray
@@ -23,8 +22,6 @@ HOPS = WINDOW // HOP  # in a window
 BINS = WINDOW // 2 + 1
 LOW, HIGH = -40.0, 50.0  # dB of mel power that are -1 and 1 in a mel-spectrogram
 TINY = 1e-10
-
-Array = TypeVar("Array", np.ndarray, jax.Array)
 
 
 def frames(samples: int) -> int:
@@ -115,7 +112,7 @@ def invert_filterbank(power: Float[AnyArray, "T M"], iterations: int = 60) -> Fl
 
 
 def griffin_lim(
-    magnitude: Float[AnyArray, "T 1025"], key: jax.Array, iterations: int = 32, momentum: float = 0.99
+    magnitude: Float[AnyArray, "T 1025"], key: Key[jax.Array, ""], iterations: int = 32, momentum: float = 0.99
 ) -> Float[jax.Array, " (T-1)*512"]:
     """Magnitudes [T, 1025] -> samples [(T - 1) 512] whose spectrum has nearly these magnitudes.
 
@@ -135,7 +132,7 @@ def griffin_lim(
 
 
 def reconstruct(
-    mels: Float[AnyArray, "T M"], key: jax.Array, iterations: int = 32
+    mels: Float[AnyArray, "T M"], key: Key[jax.Array, ""], iterations: int = 32
 ) -> Float[jax.Array, " (T-1)*512"]:
     """A mel-spectrogram [T, M] in -1..1 -> samples [(T - 1) 512]; `key` draws the phases."""
     return griffin_lim(jnp.sqrt(invert_filterbank(mel_power(mels))), key, iterations)
@@ -146,6 +143,6 @@ def quantised(mels: Float[AnyArray, "*B"]) -> UInt8[np.ndarray, "*B"]:
     return np.rint((np.asarray(mels) + 1) * 127.5).astype(np.uint8)
 
 
-def restored(quantised_mels: Array) -> Array:
+def restored(quantised_mels: UInt8[AnyArray, "*B"]) -> Float32[AnyArray, "*B"]:
     """The inverse of `quantised`: uint8 [...] -> float32 [...] in -1..1."""
     return quantised_mels.astype(jnp.float32) / 127.5 - 1

@@ -90,6 +90,14 @@ def rhythm(tokens: Integer[AnyArray, "*B"]) -> Integer[AnyArray, "*B"]:
     return (tokens == HOLD) * 1 + (tokens == REST) * 2
 
 
+def sounding(tokens: Integer[AnyArray, "*B T"], xp: ArrayModule = np) -> Integer[AnyArray, "*B T"]:
+    """The pitch that sounds at each step, or -1: tokens [..., T] -> int32 [..., T]."""
+    onset = tokens < HOLD
+    last = xp.maximum.accumulate(xp.where(onset, xp.arange(tokens.shape[-1]), -1), axis=-1)
+    pitch = xp.take_along_axis(tokens.astype(np.int32), xp.maximum(last, 0), -1)
+    return xp.where((tokens != REST) & (last >= 0), pitch, -1)
+
+
 def without_carry(tokens: Integer[AnyArray, "*B T"], xp: ArrayModule = np) -> Integer[AnyArray, "*B T"]:
     """Windows [..., T] of tokens, cut out of songs: holds of a note that began before the window become rests."""
     started = xp.cumsum(tokens != HOLD, axis=-1) > 0

@@ -10,7 +10,7 @@ import os
 import stat
 import struct
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from math import lcm
@@ -85,7 +85,8 @@ def write(path: str | os.PathLike[str], score: Score) -> None:
     """Write a MIDI file of type 1: a conductor track, then one named track for each of the score's.
 
     It has at least 480 ticks a quarter, and as many as every time in the score needs to be exact (where the format
-    cannot have so many, 30,720, and times are rounded). Drums go to channel 10. The file appears whole or not at all.
+    cannot have so many, 30,720, and times are rounded). Drums go to channel 10, other tracks to the
+    channel they had unless another program has it. The file appears whole or not at all.
     Read back, the score is the same but for tracks without notes, and for a note inside a longer one of the same pitch
     and track: MIDI cannot tell which of them ends.
 
@@ -280,7 +281,7 @@ def _to_score(data: bytes, division: int, name: str) -> Score:
             # In type 0 the title is the piece's, not the instrument's.
             label = f"{title if file.type else ''} channel {channel + 1}" if several else title
             rows = np.array(notes, np.float64) / (division, division, 1, 1)
-            tracks.append(Track(label.strip(), program, channel == _DRUMS, rows))
+            tracks.append(Track(label.strip(), program, channel == _DRUMS, rows, channel))
     if not tracks:
         raise _Refused("no notes", "a MIDI file with at least one")
     score = Score(
@@ -354,12 +355,7 @@ def _to_bytes(score: Score, name: str) -> bytes:
         message = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
         conductor.append((round(quarter * division), 0, message))
     file = mido.MidiFile(ticks_per_beat=division, charset="utf-8", tracks=[_in_order(conductor)])
-    pitched = [channel for channel in range(16) if channel != _DRUMS]
-    for track in score.tracks:
-        channel = _DRUMS
-        if not track.is_drum:
-            channel = pitched[0]
-            pitched = pitched[1:] + pitched[:1]  # beyond 15 tracks channels are used again
+    for track, channel in zip(score.tracks, _channels(score.tracks), strict=True):
         program = mido.Message("program_change", channel=channel, program=track.program)
         messages = [(0, 0, mido.MetaMessage("track_name", name=track.name)), (0, 0, program)]
         for onset, duration, pitch, velocity in track.notes.tolist():
@@ -373,6 +369,27 @@ def _to_bytes(score: Score, name: str) -> bytes:
     content = io.BytesIO()
     file.save(file=content)
     return content.getvalue()
+
+
+def _channels(tracks: Sequence[Track]) -> list[int]:
+    """A channel for each track: its own, unless a track before it has that one with another program; drums on 10."""
+    programs: dict[int, int] = {}
+    found: list[int] = []
+    for track in tracks:
+        wanted = None if track.channel == _DRUMS else track.channel
+        if track.is_drum:
+            channel = _DRUMS
+        elif wanted is not None and programs.get(wanted, track.program) == track.program:
+            channel = wanted
+        else:
+            own = {t.channel for t in tracks if not t.is_drum}
+            free = [c for c in range(16) if c != _DRUMS and c not in programs]
+            free.sort(key=lambda c: c in own)  # what another track wants is taken last
+            channel = free[0] if free else len(found) % _DRUMS  # beyond 15 tracks channels are used again
+        if not track.is_drum:
+            programs.setdefault(channel, track.program)
+        found.append(channel)
+    return found
 
 
 def _in_order(messages: list[tuple]) -> list:

@@ -30,6 +30,7 @@ class Track:
         is_drum: True for percussion, whose pitches are instruments.
         notes: float64 [n, 4], columns onset and duration (quarters), pitch, velocity (0..127); sorted here by onset,
             then pitch.
+        channel: the MIDI channel, 0..15; None where any will do.
 
     Raises:
         ValueError: for notes of another shape, not finite, before 0, without length, or with a pitch or velocity
@@ -40,6 +41,7 @@ class Track:
     program: int
     is_drum: bool
     notes: np.ndarray
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         notes = np.asarray(self.notes, np.float64)
@@ -53,6 +55,8 @@ class Track:
             raise ValueError("pitches and velocities must be in 0..127")
         if not 0 <= self.program <= 127:
             raise ValueError(f"program must be in 0..127, not {self.program}")
+        if self.channel is not None and not 0 <= self.channel <= 15:
+            raise ValueError(f"channel must be in 0..15, not {self.channel}")
         order = np.lexsort((notes[:, 1], notes[:, 2], notes[:, 0]))
         object.__setattr__(self, "notes", notes[order])
 
@@ -135,6 +139,11 @@ def grid(
     return rows[np.concatenate([[True], ~again])] if len(rows) else rows
 
 
+def by_onset(notes: Integer[np.ndarray, "n 3"]) -> Integer[np.ndarray, "n 3"]:
+    """Notes on the grid, sorted by onset, then pitch."""
+    return notes[np.lexsort((notes[:, 2], notes[:, 0]))]
+
+
 def monophonic(notes: Integer[np.ndarray, "..."]) -> Integer[np.ndarray, "m 3"]:
     """One voice out of many: the highest note wins, and a note is cut where the next begins.
 
@@ -202,7 +211,7 @@ def pick_melody(score: Score) -> Track:
     Raises:
         MusicFusionError: when no track but drums has notes.
     """
-    chosen = _melody_tracks(score)
+    chosen = melody_tracks(score)
     first = chosen[0]
     return Track(first.name, first.program, False, np.concatenate([t.notes for t in chosen]))
 
@@ -216,9 +225,17 @@ def pick_accompaniment(score: Score) -> Float[np.ndarray, "n 4"]:
     Raises:
         MusicFusionError: when no track but drums has notes.
     """
+    return Track("", 0, False, np.concatenate([t.notes for t in accompaniment_tracks(score)])).notes
+
+
+def accompaniment_tracks(score: Score) -> list[Track]:
+    """The tracks whose notes `pick_accompaniment` merges.
+
+    Raises:
+        MusicFusionError: when no track but drums has notes.
+    """
     melody = _called_melody(pitched_tracks(score))
-    rest = [t for t in pitched_tracks(score) if not any(t is m for m in melody)] or melody
-    return Track("", 0, False, np.concatenate([t.notes for t in rest])).notes
+    return [t for t in pitched_tracks(score) if not any(t is m for m in melody)] or melody
 
 
 def pick_pair(score: Score, where: str | None = None) -> tuple[Track, Float[np.ndarray, "n 4"]]:
@@ -228,14 +245,19 @@ def pick_pair(score: Score, where: str | None = None) -> tuple[Track, Float[np.n
         MusicFusionError: when nothing plays beside the melody, naming `where`, else the score.
     """
     tracks = pitched_tracks(score, where)
-    chosen = _melody_tracks(score)
+    chosen = melody_tracks(score)
     others = [t.notes for t in tracks if not any(t is m for m in chosen)]
     if not others:
         raise MusicFusionError(f"{where or score.name}: nothing plays beside its melody")
     return pick_melody(score), np.concatenate(others)
 
 
-def _melody_tracks(score: Score) -> list[Track]:
+def melody_tracks(score: Score) -> list[Track]:
+    """The tracks whose notes `pick_melody` merges: one, or several of one name.
+
+    Raises:
+        MusicFusionError: when no track but drums has notes.
+    """
     tracks = pitched_tracks(score)
     called = _called_melody(tracks)
     if called:

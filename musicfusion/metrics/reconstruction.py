@@ -1,10 +1,7 @@
 """How well decoded segments match the original: counts and rates of tokens, slots and chords (NumPy or JAX)."""
 
-from collections.abc import Mapping
-
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Integer
+from jaxtyping import Integer
 
 from musicfusion.codecs import melody, polyphony
 from musicfusion.core.arrays import AnyArray
@@ -51,37 +48,3 @@ def chord_counts(decoded: Integer[AnyArray, "*B beats 3"], rows: Integer[AnyArra
         "root_accuracy": (jnp.sum(same[..., 0]), same[..., 0].size),
         "chord_accuracy": (jnp.sum(jnp.all(same, -1)), same[..., 0].size),
     }
-
-
-def kept(decoded: Mapping[str, AnyArray], batch: Mapping[str, AnyArray]) -> dict[str, Float[Array, " B"]]:
-    """How much of segments is kept in those that were generated from them: shares [B], NaN where undefined.
-
-    Args:
-        decoded: the generated segments, as many as there are of "tokens" [B, T], "pitch" and "duration" [B, T, 14],
-            "chords" [B, beats, 3].
-        batch: the original ones: "melody" [B, T] for tokens, the others by the same names.
-
-    Returns:
-        onsets_kept: of the melody's onsets, those at which a note of any pitch begins; pitches_kept: those at which the
-        same pitch begins; notes_kept: F1 of the accompaniment's notes by onset and pitch; chords_kept: beats with the
-        same root, bass and chord tones.
-    """
-    counts = {}
-    if "tokens" in decoded:
-        melodies = decoded["tokens"], batch["melody"]
-        counts["onsets_kept"] = jax.vmap(_onset_count)(*melodies)
-        counts["pitches_kept"] = jax.vmap(melody_counts)(*melodies)["onset_accuracy"]
-    if "pitch" in decoded:
-        slots = ((part["pitch"], part["duration"]) for part in (decoded, batch))
-        counts["notes_kept"] = jax.vmap(note_counts)(*slots)["note_f1"]
-    if "chords" in decoded:
-        counts["chords_kept"] = jax.vmap(chord_counts)(decoded["chords"], batch["chords"])["chord_accuracy"]
-    # explicit, since 0 / 0 need not be NaN in a compiled program
-    return {
-        name: jnp.where(whole > 0, right / jnp.maximum(whole, 1), jnp.nan) for name, (right, whole) in counts.items()
-    }
-
-
-def _onset_count(decoded: Integer[AnyArray, " T"], tokens: Integer[AnyArray, " T"]) -> tuple[AnyArray, AnyArray]:
-    onset = tokens < melody.HOLD
-    return jnp.sum((decoded < melody.HOLD) & onset), jnp.sum(onset)

@@ -75,18 +75,20 @@ def compare(
     chords_before: Sequence[str] | None = None,
     chords_after: Sequence[str] | None = None,
     labels: tuple[str, str] = ("before", "after"),
+    shifts: Mapping[str, int] | None = None,
 ) -> Path:
     """Draw two versions of a piece, {track name: notes}, one above the other, as a PNG.
 
     Each track has a colour, the first (the melody, say) on top. Hatched notes of the first version
     are gone in the second; strong, outlined notes of the second are new; pale ones are in both.
+    A track that was transposed as a whole by `shifts` semitones is compared in its new key.
     Chords are names, one a beat, "" for none. Lines hold `BARS` bars; what comes after `LINES`
     lines is counted, not drawn.
     """
     versions = (_arrays(before), _arrays(after))
     names = list(dict.fromkeys([*versions[0], *versions[1]]))
     tracks = {
-        name: _Track(colour=PALETTE[k % len(PALETTE)], notes=_pair(name, *versions))
+        name: _Track(PALETTE[k % len(PALETTE)], _pair(name, *versions), (shifts or {}).get(name, 0))
         for k, name in enumerate(names)
     }
     bar = steps_per_beat * beats_per_bar
@@ -175,10 +177,11 @@ class _Track:
 
     colour: str
     notes: tuple[Notes, Notes]
+    shift: int = 0
 
     @property
     def kept(self) -> tuple[np.ndarray, np.ndarray]:
-        return changed(*self.notes)
+        return changed(self.notes[0] + np.array([0, 0, self.shift]), self.notes[1])
 
 
 def _draw(axis: "Axes", track: _Track, k: int, start: int, stop: int) -> None:

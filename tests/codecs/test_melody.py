@@ -137,3 +137,13 @@ def test_inside_a_compiled_step_the_tokens_are_the_same(segments):
     moved, rhythm = compiled(raw)
     np.testing.assert_array_equal(moved, melody.transpose(expected, shifts))
     np.testing.assert_array_equal(rhythm, melody.rhythm(expected))
+
+
+def test_the_pitch_that_sounds_is_that_of_the_last_onset_and_none_in_a_rest():
+    tokens = np.array([[HOLD, REST, 60, HOLD, HOLD, REST, 62, 64], [HOLD] * 8, [REST] * 8, [0, *[HOLD] * 6, REST]])
+    expected = [[-1, -1, 60, 60, 60, -1, 62, 64], [-1] * 8, [-1] * 8, [0] * 7 + [-1]]
+    for kind in (np.uint8, np.int32):
+        found = melody.sounding(tokens.astype(kind))
+        assert found.tolist() == expected and found.dtype == np.int32
+        np.testing.assert_array_equal(jax.jit(lambda x: melody.sounding(x, jnp))(tokens.astype(kind)), expected)
+    np.testing.assert_array_equal(melody.sounding(tokens[0]), expected[0])

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -182,6 +183,49 @@ def test_drums_are_written_on_channel_10_and_no_other_track_is(tmp_path):
     read = midi.read(tmp_path / "a.mid").tracks
     assert [track.is_drum for track in read] == [True] + [False] * 20
     assert [track.program for track in read[1:]] == list(range(20))
+
+
+def channels(path: Path) -> list[int]:
+    """The channel of each track that is written, by its first note."""
+    return [next(message.channel for message in track if message.type == "note_on")
+            for track in mido.MidiFile(path).tracks[1:]]
+
+
+def on_channels(*tracks: tuple[int, int | None]) -> Score:
+    """Tracks of these programs that want these channels."""
+    made = tuple(Track(str(i), program, False, notes((i, 1, 60, 80)), channel)
+                 for i, (program, channel) in enumerate(tracks))
+    return Score(made, np.array([[0, 120]]), (), "a")
+
+
+@pytest.mark.parametrize("tracks, expected", [
+    ([(1, 5), (2, 0), (3, 15)], [5, 0, 15]),
+    ([(1, 5), (1, 5), (2, 3)], [5, 5, 3]),  # one instrument in two tracks
+    ([(1, 5), (2, 5), (3, 6)], [5, 0, 6]),  # another program has it: one that nobody wants
+    ([(1, None), (2, 0), (3, None)], [1, 0, 2]),
+    ([(1, 9), (2, 0)], [1, 0]),  # the drums' is for drums alone
+    ([(k, None) for k in range(15)], [*range(9), *range(10, 16)]),
+])
+def test_a_track_is_written_to_its_own_channel_unless_another_program_has_it(tmp_path, tracks, expected):
+    midi.write(tmp_path / "a.mid", on_channels(*tracks))
+    assert channels(tmp_path / "a.mid") == expected
+    read = midi.read(tmp_path / "a.mid").tracks
+    assert [(track.program, track.channel) for track in read] == [
+        (program, channel) for (program, _), channel in zip(tracks, expected, strict=True)]
+
+
+def test_a_file_is_written_to_the_channels_that_it_was_read_from(tmp_path):
+    kit = Track("kit", 0, True, notes((0, 1, 36, 80)))
+    score = on_channels((40, 7), (41, 2), (40, 7))
+    midi.write(tmp_path / "a.mid", Score((*score.tracks, kit), score.tempos, (), "a"))
+    midi.write(tmp_path / "b.mid", midi.read(tmp_path / "a.mid"))
+    assert channels(tmp_path / "a.mid") == channels(tmp_path / "b.mid") == [7, 2, 7, 9]
+
+
+@pytest.mark.parametrize("channel", [-1, 16])
+def test_there_are_16_channels(channel):
+    with pytest.raises(ValueError, match=r"channel must be in 0\.\.15"):
+        on_channels((0, channel))
 
 
 def test_a_tempo_map_decides_the_seconds(tmp_path):

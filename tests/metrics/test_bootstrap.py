@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from musicfusion.metrics.bootstrap import interval
+from musicfusion.metrics.bootstrap import interval, statistic
 
 SONGS, EACH = 70, 30
 
@@ -94,3 +94,71 @@ def test_numbers_of_the_device_do(values):
     found = interval(numbers, song)
     np.testing.assert_allclose(found, interval(*values), rtol=1e-5)
     assert all(type(number) is float for number in found)
+
+
+# Values of two songs each -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def crossed() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of a melody of one song with an accompaniment of another: values, and the song of either part."""
+    generator = np.random.default_rng(6)
+    lead = np.repeat(np.arange(SONGS), EACH)
+    back = (lead + generator.integers(1, SONGS, len(lead))) % SONGS
+    effects = generator.normal(size=(2, SONGS))
+    return effects[0][lead] + effects[1][back] + generator.normal(size=len(lead)), lead, back
+
+
+def test_two_songs_of_each_value_widen_it_and_the_mean_stays(crossed):
+    numbers, lead, back = crossed
+    one, other, two = interval(numbers, lead), interval(numbers, back), interval(numbers, lead, others=back)
+    assert two[0] == pytest.approx(one[0]) and two[1] < two[0] < two[2]
+    assert width(two) > 1.15 * max(width(one), width(other))
+
+
+def test_a_segment_counts_as_often_as_the_one_times_as_often_as_the_other():
+    """By hand: all draws of three songs, of which a pair is left out if either is not drawn."""
+    numbers, lead, back = np.array([0.0, 1.0, 5.0]), np.array([0, 1, 2]), np.array([1, 2, 0])
+    possible = set()
+    for draw in np.ndindex(3, 3, 3):
+        times = np.bincount(draw, minlength=3)
+        weight = times[lead] * times[back]
+        if weight.any():
+            possible.add(round(float(weight @ numbers / weight.sum()), 9))
+    assert possible == {0.0, 1.0, 5.0, 2.0}
+    mean, low, high = interval(numbers, lead, others=back, draws=4000)
+    assert (mean, low, high) == (2.0, 0.0, 5.0)
+    middle = interval(numbers, lead, others=back, draws=4000, level=1e-9)[1]
+    assert any(middle == pytest.approx(value) for value in possible)
+
+
+def test_both_parts_of_one_song_count_it_twice_and_the_interval_stays_about_as_wide(values):
+    numbers, song = values
+    one, two = interval(numbers, song), interval(numbers, song, others=song)
+    assert width(one) < width(two) < 3 * width(one)
+
+
+def test_of_two_songs_seed_names_order_and_missing_values_matter_as_little(crossed):
+    numbers, lead, back = crossed
+    first = interval(numbers, lead, others=back)
+    assert first == interval(numbers, lead, others=back, seed=0) != interval(numbers, lead, others=back, seed=1)
+    order = np.random.default_rng(2).permutation(len(lead))
+    again = interval(numbers[order], 1000 + 7 * lead[order], others=1000 + 7 * back[order])
+    np.testing.assert_allclose(again, first)
+    there = np.random.default_rng(3).random(len(lead)) < 0.6
+    assert interval(np.where(there, numbers, np.nan), lead, others=back) == interval(
+        numbers[there], lead[there], others=back[there])
+    assert np.isnan(interval(np.full(len(lead), np.nan), lead, others=back)).all()
+
+
+def test_a_song_that_meets_itself_alone_has_an_interval_without_width():
+    one = np.zeros(3, int)
+    mean, low, high = interval(np.array([0.1, 0.2, 0.7]), one, others=one)
+    assert mean == low == high == pytest.approx(1 / 3)
+
+
+def test_a_statistic_of_counts_is_that_of_all_and_its_interval_is_the_mean_s(values):
+    numbers, song = values
+    counts = np.stack([np.bincount(song, numbers), np.bincount(song)], 1)
+    found = statistic(counts, lambda x: x[..., 0] / x[..., 1], seed=3)
+    np.testing.assert_allclose(found, interval(numbers, song, seed=3))

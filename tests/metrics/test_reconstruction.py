@@ -1,11 +1,10 @@
-"""Counts of right answers, and shares of what is kept: by hand, and on a chorale."""
+"""Counts of right answers, by hand."""
 
 import jax
 import numpy as np
 import pytest
 
-from musicfusion.codecs import chords, melody, polyphony
-from musicfusion.data import chorales
+from musicfusion.codecs import melody, polyphony
 from musicfusion.metrics import reconstruction
 
 HOLD, REST = melody.HOLD, melody.REST
@@ -95,87 +94,3 @@ def test_a_perfect_answer_is_perfect_compiled_or_not(copies):
     plain = reconstruction.note_counts(truth, truth)
     compiled = jax.jit(reconstruction.note_counts)(truth, truth)
     assert pairs(plain) == pairs(compiled) == {"note_f1": (4 * copies,) * 2, "note_duration_f1": (4 * copies,) * 2}
-
-
-@pytest.fixture(scope="module")
-def chorale() -> dict[str, np.ndarray]:
-    """A chorale in segments of eight beats, all that are whole."""
-    arrays = chorales.read(1).arrays
-    segments = len(arrays["chords"]) // 8
-    lead, pitch, duration = (arrays[key][: 32 * segments].astype(np.int32).reshape(segments, 32, -1)
-                             for key in ("melody", "pitch", "duration"))
-    rows = arrays["chords"][: 8 * segments].astype(np.int32).reshape(segments, 8, 3)
-    return {"melody": lead[..., 0], "pitch": pitch, "duration": duration, "chords": rows}
-
-
-def decoded(batch, **changes) -> dict[str, np.ndarray]:
-    """A batch as what was made of itself, but for the changes."""
-    return {"tokens": batch["melody"], **{key: batch[key] for key in ("pitch", "duration", "chords")}} | changes
-
-
-def test_whatever_did_not_change_is_kept(chorale):
-    kept = jax.jit(reconstruction.kept)(decoded(chorale), chorale)
-    assert set(kept) == {"onsets_kept", "pitches_kept", "notes_kept", "chords_kept"}
-    for shares in kept.values():
-        np.testing.assert_array_equal(shares, np.ones(len(chorale["melody"])))
-
-
-def test_moved_into_another_key_onsets_are_kept_and_pitches_are_not(chorale):
-    up = decoded(
-        chorale,
-        tokens=melody.transpose(chorale["melody"], 2),
-        pitch=polyphony.transpose(chorale["pitch"], chorale["duration"], 60),
-        chords=chords.transpose(chorale["chords"], 2),
-    )
-    kept = reconstruction.kept(up, chorale)
-    np.testing.assert_array_equal(kept["onsets_kept"], np.ones(len(chorale["melody"])))
-    for name in ("pitches_kept", "notes_kept", "chords_kept"):
-        np.testing.assert_array_equal(kept[name], np.zeros(len(chorale["melody"])))
-
-
-def test_each_row_has_its_own_shares():
-    batch = {"melody": tokens([60, HOLD, 62, HOLD, 64, REST, 65, HOLD], [70, *[HOLD] * 7])}
-    new = tokens([60, 61, 63, HOLD, REST, REST, 65, HOLD], [REST, 70, *[HOLD] * 6])
-    kept = reconstruction.kept({"tokens": new}, batch)  # kept; another pitch; gone; kept. And one a step late
-    np.testing.assert_array_equal(kept["onsets_kept"], [0.75, 0])
-    np.testing.assert_array_equal(kept["pitches_kept"], [0.5, 0])
-
-    pitch, duration = slots([(0, 4, 48), (0, 4, 55), (4, 2, 60)], [(0, 4, 48)])
-    new_pitch, new_duration = slots([(0, 4, 48), (0, 2, 55), (5, 2, 60)], [(0, 4, 48), (2, 1, 50), (3, 1, 52)])
-    back = {"pitch": pitch, "duration": duration}
-    kept = reconstruction.kept({"pitch": new_pitch, "duration": new_duration}, back)
-    np.testing.assert_allclose(kept["notes_kept"], [4 / 6, 2 / 4])
-
-    rows = np.array([[[0, 0, 145], [7, 11, 2180]], [[0, 0, 145], [0, 0, 145]]])
-    new_rows = np.array([[[0, 4, 145], [7, 11, 2180]], [[0, 0, 137], [9, 0, 145]]])
-    np.testing.assert_allclose(reconstruction.kept({"chords": new_rows}, {"chords": rows})["chords_kept"], [0.5, 0])
-
-
-def test_only_what_a_method_makes_is_judged(chorale):
-    batch = chorale | {"example_key": np.zeros((2, 2)), "total": 3}  # whatever else a batch may hold
-    assert set(reconstruction.kept({"tokens": chorale["melody"]}, batch)) == {"onsets_kept", "pitches_kept"}
-    without_chords = {name: part for name, part in decoded(chorale).items() if name != "chords"}
-    assert set(reconstruction.kept(without_chords, batch)) == {"onsets_kept", "pitches_kept", "notes_kept"}
-
-
-def test_of_nothing_no_share_is_kept_and_of_something_lost_none():
-    silence, note = tokens([REST] * 8)[0], tokens([60, *[HOLD] * 7])[0]
-    pitch, duration = slots([], [(0, 4, 48)], [], [(0, 4, 48)])
-    batch = {"melody": np.stack([silence, note, silence, note]), "pitch": pitch, "duration": duration}
-    new_pitch, new_duration = slots([], [], [(0, 4, 48)], [(0, 4, 48)])
-    new = {"tokens": np.stack([silence, silence, note, note]), "pitch": new_pitch, "duration": new_duration}
-    kept = reconstruction.kept(new, batch)
-    for name in ("onsets_kept", "pitches_kept"):
-        np.testing.assert_array_equal(kept[name], [np.nan, 0, np.nan, 1])
-    np.testing.assert_array_equal(kept["notes_kept"], [np.nan, 0, 0, 1])  # a note out of nothing is not one kept
-
-
-def test_shares_by_row_and_counts_of_all_agree(chorale):
-    generator = np.random.default_rng(4)
-    changed = np.where(generator.random(chorale["melody"].shape) < 0.3, 61, chorale["melody"])
-    batch = {"melody": chorale["melody"]}
-    shares = np.asarray(reconstruction.kept({"tokens": changed}, batch)["pitches_kept"])
-    onsets = (batch["melody"] < HOLD).sum(1)
-    right, whole = reconstruction.melody_counts(changed, batch["melody"])["onset_accuracy"]
-    assert 0 < right < whole == onsets.sum()
-    np.testing.assert_allclose(shares @ onsets, right, rtol=1e-6)

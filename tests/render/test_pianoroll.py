@@ -87,6 +87,21 @@ def test_only_the_changed_track_looks_changed(tmp_path, voices):
     assert count(picture, pale(ACCOMPANIMENT)) > 5000
 
 
+def test_a_track_that_was_transposed_as_a_whole_is_compared_in_its_new_key(tmp_path, voices):
+    higher = dict(voices, melody=voices["melody"] + (0, 0, 2))
+    plain = image(compare(tmp_path / "plain.png", voices, higher))
+    told = image(compare(tmp_path / "told.png", voices, higher, shifts={"melody": 2, "accompaniment": 0}))
+    wrong = image(compare(tmp_path / "wrong.png", voices, higher, shifts={"melody": -2, "accompaniment": 2}))
+    assert count(plain, pale(MELODY)) < 500 < 5000 < count(told, pale(MELODY))
+    assert count(told, pale(ACCOMPANIMENT)) > 5000
+    assert count(wrong, pale(MELODY)) < 1500 and count(wrong, pale(ACCOMPANIMENT)) < 1500
+    higher["melody"] = higher["melody"].copy()
+    higher["melody"][:10, 2] += 1
+    edited = image(compare(tmp_path / "edited.png", voices, higher, shifts={"melody": 2}))
+    assert 500 < count(edited, pale(MELODY)) < count(told, pale(MELODY))
+    assert count(edited, OUTLINE) > count(told, OUTLINE)
+
+
 def test_chord_names_take_their_room_above_the_panels(tmp_path, voices):
     names = ["A", "A", "F#m7b5/C", ""] * 9
     plain = image(compare(tmp_path / "a.png", voices, voices))

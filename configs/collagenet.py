@@ -13,12 +13,15 @@ from ml_collections import ConfigDict
 
 from musicfusion.configs import common
 
+NEGATIVES = ("random", "key_matched", "snapped", "drone", "shuffled", "moved")
+JUDGES = ("edit_critic", "evaluator", "judge", "second_judge")  # groups of one kind
+
 
 def get_config(variant: str = "lite") -> ConfigDict:
     """The whole configuration; each group is the keyword arguments of the thing that it configures."""
     config = common.start("collagenet", variant or "lite", VARIANTS)
 
-    # Which songs. root: POP909's folder, a cache file made from it, or "" for the embedded chorales.
+    # Which songs. root: POP909's folder or another's, a cache file, several with commas between, "" for the chorales.
     config.data = ConfigDict({
         "root": "",
         "songs": 0,  # read at most so many; 0 = all
@@ -53,7 +56,8 @@ def get_config(variant: str = "lite") -> ConfigDict:
     # Actor and critic. The critic starts before the actor, learns slower, and its loss counts raw negatives more than
     # the actor's outputs: at the public code's weights it soon tells the outputs by faults that are no disharmony.
     config.fusion = ConfigDict({
-        "model": "lite",  # they read the decoded notes, as probabilities; perceptron, the paper's, reads z alone
+        "model": "edits",  # what sampling does: edits of the music itself; or latent, the paper's way
+        "networks": "lite",  # of latent fusion: they read the decoded notes; perceptron, the paper's, reads z alone
         "actor": {"width": 128, "depth": 4},
         "critic": {"width": 128, "depth": 2},
         "weights": {"real": 0.5, "raw": 2.0, "fake": 0.1},
@@ -66,14 +70,15 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "optimizer": common.adam(2e-4, warmup=50, beta1=0.5, beta2=0.99),
     })
 
-    # The two judges of harmony: one learns from random negatives as the paper's, one from key-matched ones too.
-    config.evaluator = ConfigDict({
-        "model": "lite",  # or harmony, the paper's
-        "size": {"width": 128, "depth": 2, "dropout": 0.2},
-        "key_matched": 0.5,  # share of the second one's negatives that are transposed into the accompaniment's key
-        "steps": 2000, "batch": 64,
-        "optimizer": common.adam(2e-3, warmup=300),
-    })
+    # Critics say what exact edits of the music gain (search.py). They are asked some thousand times for a song.
+    config.edit_critic = _judge("lite", (*NEGATIVES, "displaced"))
+    config.edit_critic.size.width = 64
+    config.edit_critic.members = 3  # so many are trained; their mean guides
+
+    # Who judges harmony, on songs of their own: as in the paper; two who know what cheap rules do.
+    config.evaluator = _judge("lite", ("random",))
+    config.judge = _judge("lite", NEGATIVES)
+    config.second_judge = _judge("harmony", NEGATIVES)
 
     # What Table 1 sets beside this model is trained too where train.baselines is true: the same fusion on VAEs that do
     # not tell aspects apart (vanilla), fusion at other lambdas on the same latents, the data-driven baseline's critic.
@@ -85,20 +90,41 @@ def get_config(variant: str = "lite") -> ConfigDict:
             "model": "plain", "size": {"width": 128, "depth": 2, "accompaniment": 384}, "kl": {"accompaniment": 0.1}},
     })
 
-    # What sampling does where the command line says nothing. hop: beats from one window to the next.
+    # What sampling does where the command line says nothing. hop: beats from one window to the next, in latent fusion.
     config.sample = ConfigDict({
         "hop": 4,
         "length": "loop",  # the shorter piece is repeated to the longer one's length; or cut
         "tempo": "melody",  # whose tempo and metre the song has; or accompaniment
-        "noise": 1.0,  # z ~ q(z|x), as in training; 0 takes its mean
+        "noise": 1.0,  # of latent fusion: z ~ q(z|x), as in training; 0 takes its mean
+        "edits": {
+            # at controls of one half, in nats of a window of eight beats
+            "prices": {"chord": 1.25, "voicing": 1.0, "nudge": 0.6, "slide": 0.6},
+            "progression": 0.5,  # weight of the nats of chord transitions
+            "rounds": 2,  # of chords, then notes
+            "variety": 0.1,  # random nats by the seed
+        },
         "audio": True,  # also write WAV files
         "examples": 3,  # how many held-out pairs are fused when training ends
     })
 
-    config.evaluate = ConfigDict({"segments": 5000, "batch": 250})
+    config.evaluate.update({"segments": 5000, "batch": 250, "edited": 250})  # pairs; of them edited, which takes long
 
     VARIANTS[config.preset](config)
     return config
+
+
+def _judge(model: str, negatives: tuple[str, ...]) -> ConfigDict:
+    """A network that tells real pairs, and the kinds of negatives (judges.KINDS) it learns from, in equal parts."""
+    sizes = {"lite": {"width": 128, "depth": 2, "dropout": 0.2},
+             "harmony": {"melody": 96, "embedding": 48, "notes": 48, "time": 96, "hidden": 128, "dropout": 0.2,
+                    "one_key": True}}
+    return ConfigDict({
+        "model": model,  # or harmony, the paper's
+        "size": sizes[model],
+        "negatives": negatives,
+        "steps": 3000, "batch": 64,
+        "optimizer": common.adam(2e-3, warmup=300),
+    })
 
 
 def _lite(config: ConfigDict) -> None:
@@ -120,9 +146,11 @@ def _quick(config: ConfigDict) -> None:
     config.fusion.critic.width = 64
     config.fusion.update({"steps": 400, "batch": 64, "actor_start": 60, "actor_rate": 6.0})
     config.fusion.optimizer.rate = 5e-5  # a faster critic learns so few songs by heart
-    config.evaluator.size.update({"width": 64, "depth": 1})
-    config.evaluator.steps = 200
-    config.evaluate.segments = 500
+    for name in JUDGES:
+        config[name].size.update({"width": 64, "depth": 1} if config[name].model == "lite" else {
+            "melody": 32, "embedding": 16, "notes": 16, "time": 32, "hidden": 64})
+        config[name].steps = 200
+    config.evaluate.update({"segments": 500, "edited": 40})
     config.run.update(common.QUICK)
 
 
@@ -153,15 +181,16 @@ def _paper(config: ConfigDict) -> None:
         "kl_midpoint": 0.0,
     })
     config.latents.update({"segments": 40_000, "validation": 5000})
-    config.fusion.model = "perceptron"
+    config.fusion.update({"model": "latent", "networks": "perceptron"})
     for name in ("actor", "critic"):
-        config.fusion[name] = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.3})
+        config.fusion[name] = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.5})
     config.fusion.weights.update({"raw": 1 / 11, "fake": 10 / 11})  # the public code's, in expectation
     config.fusion.update({"prior": 1.0, "actor_rate": 1.0, "actor_start": 50, "steps": 8000, "batch": 6000})
     config.fusion.optimizer = common.adam(3e-5, schedule="constant", clip=0.0, beta1=0.0, beta2=0.9)
-    config.evaluator.update({"model": "harmony", "steps": 10_000, "batch": 2000})
-    config.evaluator.size = ConfigDict({"dropout": 0.5})
-    config.evaluator.optimizer = common.adam(1e-3, schedule="decay", clip=0.0)
+    for name in ("evaluator", "second_judge"):
+        config[name].update({"model": "harmony", "steps": 10_000, "batch": 2000})
+        config[name].size = ConfigDict({"dropout": 0.5, "one_key": False})
+        config[name].optimizer = common.adam(1e-3, schedule="decay", clip=0.0)
     config.run.update({"validate_every": 1000, "checkpoint_every": 1000})
 
 

@@ -174,10 +174,10 @@ def test_a_training_is_asked_for_and_then_measured_and_shown(system, shown, tmp_
 
 
 def test_fine_tuning_begins_from_weights_and_is_measured_before_and_after(shown, tmp_path, micro_run, monkeypatch):
-    """Every cell, on few songs. The weights are those of a small run, and both evaluators are trained already."""
+    """Every cell, on few songs. The weights are those of a small run, and all judges are trained already."""
     weights, workdir = tmp_path / "weights", tmp_path / "runs" / "finetune"
     assert launch.main(["musicfusion", "--mode=export", f"--workdir={micro_run}", f"--out={weights}"]) == 0
-    for stage in ("harmony_evaluator", "key_evaluator"):
+    for stage in ("harmony_evaluator", "judge", "second_judge"):
         shutil.copytree(micro_run / stage, workdir / stage)
 
     def config(system, variant, **changes):

@@ -132,8 +132,10 @@ REFUSED = {
     "seed beyond 32 bits": ([*TRAIN, "--config.seed=99999999999"], ["seed", "from 0"]),
     "unknown model": ([*TRAIN, "--config.melody_vae.model=bach"], ["bach", "lite", "ec2vae"]),
     "sizes of another model": ([*TRAIN, "--config.melody_vae.model=ec2vae"], ["melody_vae.size", "width", "depth"]),
-    "a critic of decoded notes, of VAEs that decode none": ([f"--config={CONFIG}:paper", "--config.fusion.model=lite"],
-                                              ["melody_vae.model", "use perceptron"]),
+    "a critic of decoded notes, of VAEs that decode none": (
+        [f"--config={CONFIG}:paper", "--config.fusion.networks=lite"], ["melody_vae.model", "use perceptron"]),
+    "unknown way of fusion": ([*TRAIN, "--config.fusion.model=lite"], ["fusion.model = 'lite'", "edits or latent"]),
+    "unknown negatives": ([*TRAIN, "--config.judge.negatives=('drones',)"], ["judge.negatives", "'drones'", "drone"]),
     "unknown precision": ([*TRAIN, "--config.run.precision=int3"], ["int3", "float32", "bfloat16"]),
     "unknown wrapper": ([*TRAIN, "--config.run.parallel=magic"], ["magic", "pmap", "shard_map"]),
     "unknown schedule": ([*TRAIN, "--config.fusion.optimizer.schedule=never"], ["never", "constant", "cosine"]),
@@ -271,7 +273,7 @@ def test_a_finished_run_is_not_trained_again(micro_run, desk):
     shutil.copytree(micro_run, "run")
     done = launch(*micro_flags(), "--workdir=run")
     assert done.returncode == 0, done.stderr
-    for stage in ("melody_vae", "accompaniment_vae", "latents", "fusion"):
+    for stage in ("melody_vae", "accompaniment_vae", "latents", "fusion", "chord_model", "edit_critic_1", "judge"):
         assert f"{stage}: finished before" in done.stdout
     assert done.stderr == ""
     assert "open:" in done.stdout and "run/samples/1/index.html" in done.stdout

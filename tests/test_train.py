@@ -21,9 +21,11 @@ from musicfusion.core.results import Results, read_config
 from musicfusion.data import chorales
 from musicfusion.systems.collagenet.system import SYSTEM
 
-STAGES = ("melody_vae", "accompaniment_vae", "latents", "fusion", "harmony_evaluator", "key_evaluator")
+STAGES = ("melody_vae", "accompaniment_vae", "latents", "fusion", "chord_model", "edit_critic_1", "harmony_evaluator",
+          "judge", "second_judge")
 PARTS = dict.fromkeys(STAGES, ("params", "optimizer", "step"))
-PARTS["latents"] = ("params", "sums", "latents", "seen")
+PARTS |= {"latents": ("params", "sums", "latents", "seen"), "chord_model": ("params",)}
+COUNTED = ("latents", "chord_model")  # these pass over the examples once and learn nothing by steps
 # The smallest that still has every layer; losses are not the point.
 TINY = {f"{side}_vae__size__width": 16 for side in ("melody", "accompaniment")}
 SLOW_BUT_SOON = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # compiling takes longer than running here
@@ -36,7 +38,7 @@ def corpus():
 
 def metrics(workdir, stage):
     """The lines of metrics.jsonl without the time of day; none of a stage that learns nothing."""
-    if stage == "latents":
+    if stage in COUNTED:
         assert not (workdir / stage / "metrics.jsonl").exists()
         return []
     lines = (workdir / stage / "metrics.jsonl").read_text().splitlines()
@@ -84,9 +86,9 @@ def flip_a_byte(checkpoint: Path) -> None:
     largest.write_bytes(content)
 
 
-# Every kind of stage: stage, step, whole. Nothing but the share of its negatives tells harmony_evaluator from the last.
+# Every kind of stage: stage, step, whole. Nothing but negatives and songs tell edit critic, evaluator and judge apart.
 KILLS = (("melody_vae", 25, 20), ("accompaniment_vae", 35, 30), ("latents", 15, 10), ("fusion", 30, 0),
-         ("key_evaluator", 25, 20))
+         ("chord_model", 5, 0), ("edit_critic_1", 25, 20), ("second_judge", 10, 0))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +163,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(tmp_pa
 
 ONE, FOUR, SHARDED = ("pmap", 1), ("pmap", 4), ("shard_map", 4)
 MODES = {"melody_vae": (ONE, FOUR, SHARDED), "accompaniment_vae": (ONE, SHARDED), "latents": (ONE, FOUR),
-         "fusion": (ONE, FOUR), "harmony_evaluator": (ONE, SHARDED)}
+         "fusion": (ONE, FOUR), "chord_model": (ONE, FOUR, SHARDED), "edit_critic_1": (ONE, FOUR),
+         "harmony_evaluator": (ONE, SHARDED), "second_judge": (ONE, SHARDED)}
 
 # Every kind of stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints
 # the parameters' greatest difference from the first, as a part of the greatest parameter.
@@ -188,7 +191,7 @@ for stage in (stage for stage in SYSTEM.stages(config) if stage.name in MODES):
         if not runs:
             begin = jax.device_get(programs.init())
         state = programs.devices.replicate(begin)
-        steps = programs.steps if stage.name == "latents" else 6
+        steps = 6 if programs.learns else programs.steps
         for first in range(0, steps, 3):
             state, metrics = programs.advance(state, first, min(3, steps - first))
         runs.append(jax.tree.map(np.array, programs.devices.get((state, metrics))))
@@ -315,7 +318,7 @@ class Interruption(Exception):
 def test_a_published_model_learns_and_goes_on_to_the_same_bits(name, corpus, tmp_path, monkeypatch):
     config = micro_config(run__show_every=0, run__tensorboard=False)
     config[name] = ConfigDict({**PAPER[name], "steps": 40, "batch": 16, "optimizer": DECAY})
-    config.fusion.model = "perceptron"  # the only one for VAEs whose notes cannot be decoded softly
+    config.fusion.networks = "perceptron"  # the only one for VAEs whose notes cannot be decoded softly
     config.fusion.actor = config.fusion.critic = ConfigDict({"hidden": 16, "layers": 1})
     stage = next(stage for stage in SYSTEM.stages(config) if stage.name == name)
     programs = train.Programs(stage, config, stage.data(corpus, None))

@@ -14,8 +14,8 @@ from musicfusion.core.contracts import DATA_ROOTS
 from musicfusion.core.errors import MusicFusionError
 
 PACKAGED = Path(__file__).parent.parent / "configs"  # those that are installed with the package
-SIZES = ("batch", "steps", "steps_per_dispatch", "validate_batches", "segments", "clips", "width", "depth", "hidden",
-         "layers")
+SIZES = ("batch", "steps", "steps_per_dispatch", "validate_batches", "segments", "clips", "edited", "members", "width",
+         "depth", "hidden", "layers")
 FREE = ("run.", "train.", "sample.", "evaluate.")  # groups that may change after a training
 
 

@@ -17,6 +17,7 @@ DECLARATION = Declaration(
         "rhythm": Control(about="how much of the melody's rhythm is to survive (c_mr)", default=0.5),
         "chord": Control(about="how much of the accompaniment's chords is to survive (c_ac)", default=0.5),
         "texture": Control(about="how much of the accompaniment's texture is to survive (c_at)", default=0.5),
+        "key": Control(about="whose key holds", default="either", choices=("either", "melody", "accompaniment")),
     },
     embedded_corpus="the embedded Bach chorales",
     other_corpora="for POP909: git clone https://github.com/music-x-lab/POP909-Dataset, then"
@@ -26,8 +27,11 @@ DECLARATION = Declaration(
         "accompaniment_vae": ExportSpec(),
         "latents": ExportSpec(),
         "fusion": ExportSpec(groups=("actor",)),
+        "chord_model": ExportSpec(),
+        "edit_critic_*": ExportSpec(),
         "harmony_evaluator": ExportSpec(required=False),
-        "key_evaluator": ExportSpec(required=False),
+        "judge": ExportSpec(required=False),
+        "second_judge": ExportSpec(required=False),
         "fusion_*": ExportSpec(groups=("actor",), required=False),  # at the other lambdas of Table 1
         "baseline_critic": ExportSpec(groups=("critic",), required=False),
     },

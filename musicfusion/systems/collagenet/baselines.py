@@ -1,13 +1,13 @@
 """What Tables 1 to 3 set beside CollageNet: the paper's baselines (section 4.2), a transposition, and all as methods.
 
-    transposed, rule_based   rules that rewrite the melody; they learn nothing
+    FOOLS                    the cheapest rules (rules.py), which nobody would want to hear
     critic_task, descend     the data-driven baseline: a critic alone, and latents that go down its slope
     Method, methods          every method as one function from pairs to music
 
 A pair is a melody `tokens` int [B, 32] and an accompaniment's slots `pitch` and `duration` int [B, 32, 14]; in latent
 space it is z [B, d]. Music is a dict of arrays, one example a pair: "melody" tokens [B, 32], "pitch" and "duration"
-[B, 32, 14], "chords" [B, 8, 3] (not from vanilla), and from methods that move latents "rho_melody" and
-"rho_accompaniment" [B].
+[B, 32, 14], "chords" [B, 8, 3] (not from vanilla), from methods that move latents "rho_melody" and "rho_accompaniment"
+[B], and from edits "melody_shift" and "accompaniment_shift" [B], by how much a part was transposed.
 """
 
 import dataclasses
@@ -23,132 +23,40 @@ import optax
 from jax import lax
 
 from musicfusion import losses
-from musicfusion.codecs import melody
 from musicfusion.core import optimizers
 from musicfusion.core.contracts import Task
 from musicfusion.core.example_keys import folded
 from musicfusion.latent.actor_critic import critic_loss, negatives
-from musicfusion.metrics import statistics
-from musicfusion.systems.collagenet.dataset import KEYS, LOWEST_SHIFT
+from musicfusion.systems.collagenet import rules
 from musicfusion.systems.collagenet.latent_space import Fusion
-from musicfusion.systems.collagenet.objective import controlled
+from musicfusion.systems.collagenet.objective import ACCOMPANIMENT, ASPECTS, MELODY, controlled
 
 Music = dict[str, Any]
-
-# In the order in which ties are settled: the smallest interval first, upward before downward.
-SHIFTS = np.array(sorted(range(LOWEST_SHIFT, LOWEST_SHIFT + KEYS),
-                         key=lambda shift: (abs(shift), -shift)), np.int32)  # 0, 1, -1, ... 5, -5, -6
-_MOVED = (np.arange(statistics.CLASSES) - SHIFTS[:, None]) % statistics.CLASSES  # [shift, class] -> class before
-_ROUNDING = 1e-5  # overlaps of two segments differ by more than that, or not at all
-
-SEMITONES = (0, -1, 1)  # how far a pitch may go; the first that fits is taken
-STEPS = (0, -1, 1, -2, 2)  # how far an onset may go, likewise
-ARRIVALS = (0, 1, -1, 2, -2)  # who stays of those that meet: the nearest, of two equally near the one from the left
-RETAINED = 0.2  # how often a changeable note stays as it is
+Edit = Callable[[Music, list[dict[str, Any]]], Music]  # pairs and the controls of each -> the pairs after their edits
 
 RATE = 0.005  # Adam's, on latents
 DESCENTS = (25, 50, 100, 200)  # iterations of the data-driven method; the paper does not say how many it took
 SLOW = 1000  # pairs on which it is measured: each of them asks the critic 200 times
+EDITED = 250  # pairs on which edits are measured: each of them asks its critics some hundred times
+CONTROLS = (0.0, 0.25, 0.5, 0.75, 1.0)
+HALF = "edits, controls 0.5"
+MELODY_HELD, ACCOMPANIMENT_HELD = "edits, melody held", "edits, accompaniment held"
 
 
-# Rules ---------------------------------------------------------------------------------------------------------------
+# Rules that a judge must not be pleased by ----------------------------------------------------------------------------
 
 
-def best_shift(melody_histogram: jax.Array, accompaniment_histogram: jax.Array) -> jax.Array:
-    """The transposition of a melody whose pitch classes overlap most with an accompaniment's.
-
-    Args:
-        melody_histogram, accompaniment_histogram: notes of each pitch class  # [B, 12]
-
-    Returns:
-        Semitones in -6..5, int32 [B]: of equally good ones the smallest, upward before downward. 0 where a part has
-        no notes.
-    """
-    moved = jnp.asarray(melody_histogram)[:, _MOVED]  # [B, shift, 12]
-    overlap = statistics.overlap(moved, jnp.broadcast_to(accompaniment_histogram[:, None], moved.shape))
-    best = overlap >= jnp.max(overlap, 1, keepdims=True) - _ROUNDING  # nowhere where it is NaN
-    return jnp.asarray(SHIFTS)[jnp.argmax(best, 1)]
+def _fifth(chords: np.ndarray) -> np.ndarray:
+    return np.stack([(chords[..., 0] + 7) % 12] * 3, -1)
 
 
-@jax.jit
-def transposed(tokens: jax.Array, pitch: jax.Array, duration: jax.Array) -> jax.Array:
-    """The melody in the key, -6..5 semitones away, that fits the accompaniment best -> tokens int32 [B, 32].
-
-    Not in the paper: it shows how much of harmony is the key alone.
-    """
-    shift = best_shift(statistics.melody_pitch_classes(tokens), statistics.pitch_classes(pitch, duration))
-    return melody.transpose(tokens, shift[:, None])
-
-
-def rule_based(tokens: jax.Array, pitch: jax.Array, duration: jax.Array, *, seed: int,
-               retained: float = RETAINED) -> jax.Array:
-    """The melody's notes moved onto pitch classes and onsets of the accompaniment's notes -> tokens int32 [B, 32].
-
-    From the paper: a note goes to the nearest pitch class if that is within one semitone, and to the nearest onset if
-    that is within two steps; a changeable note stays as it is with the probability `retained`. Where it is silent:
-
-    - Both limits are inclusive, as in its example, C# to C. Of two pitch classes equally near the lower is taken, of
-      two onsets the earlier. The two rules do not look at each other, so their order does not matter.
-    - One draw for each note: it follows both rules or neither.
-    - A note does not go past a retained one.
-    - Of notes that meet on one onset the nearest stays, of two equally near the earlier; the others are gone. (Table 3:
-      the paper's melodies have 1.33 notes fewer than before, so its notes do get lost.)
-    - The melody sounds where it sounded, and from where a note now begins earlier: a note lasts to its old end or the
-      next onset, and what a later onset or a lost note leaves free is held by the note before, if it reaches there.
-
-    The draws come from the seed and the pair's own notes, so the result for a pair is the same in any batch.
-    """
-    return _moved(tokens, pitch, duration, jax.random.key(seed), retained)
-
-
-@jax.jit
-def _moved(tokens, pitch, duration, key, retained) -> jax.Array:
-    tokens = tokens.astype(jnp.int32)
-    onset = tokens < melody.HOLD
-    uniforms = jax.vmap(lambda key: jax.random.uniform(key, tokens.shape[1:]))(_pair_keys(key, tokens, pitch, duration))
-    stays = onset & (uniforms < retained)
-    goes = onset & ~stays
-    classes = statistics.pitch_classes(pitch, duration) > 0
-    onsets = statistics.onsets(pitch, duration) > 0
-
-    def fits(semitones):
-        new = tokens + semitones
-        known = jnp.take_along_axis(classes, new % statistics.CLASSES, -1)
-        return known & (new >= 0) & (new < melody.HOLD)
-
-    def free(steps):
-        there = _shifted(onsets, steps)
-        return there & ~_shifted(stays, steps // 2) if abs(steps) == 2 else there
-
-    new = tokens + goes * jnp.select([fits(by) for by in SEMITONES], SEMITONES, 0)
-    steps = goes * jnp.select([free(by) for by in STEPS], STEPS, 0)
-    arrives = [_shifted(onset & (steps == by), -by) for by in ARRIVALS]
-    landed = jnp.select(arrives, [_shifted(new, -by) for by in ARRIVALS], melody.REST)
-    sounds = (tokens != melody.REST) | _shifted(steps == -2, 1)
-    return _held(landed, sounds)
-
-
-def _held(landed, sounds) -> jax.Array:
-    """Onsets among rests, and where something may sound, [B, T] each -> tokens with the holds that follow onsets."""
-    index = jnp.arange(landed.shape[-1])
-    begins = landed < melody.HOLD
-    latest = jnp.maximum.accumulate(jnp.where(begins, index, -1), axis=-1)
-    silent = jnp.maximum.accumulate(jnp.where(begins | sounds, -1, index), axis=-1)
-    return jnp.where(~begins & (latest > silent), melody.HOLD, landed)
-
-
-def _shifted(x, steps: int) -> jax.Array:
-    """At each step, x [B, T] of `steps` steps later (earlier, if negative); 0 outside."""
-    reach = abs(steps)
-    start = reach + steps
-    return jnp.pad(x, ((0, 0), (reach, reach)))[:, start : start + x.shape[1]]
-
-
-def _pair_keys(key, *arrays) -> jax.Array:
-    """A key for each pair, folded from all that it holds: int [B, ...] each -> keys [B]."""
-    content = jnp.concatenate([x.reshape(len(x), -1) for x in arrays], -1).astype(jnp.uint32)
-    factors = jax.random.bits(key, content.shape[1:], jnp.uint32)
-    return jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.sum(content * factors, -1, dtype=jnp.uint32))
+FOOLS: dict[str, Callable[[Music], Any]] = {
+    "every note on a chord tone": lambda music: rules.snapped(music["melody"], music["chords"]),
+    "in key, then on a chord tone": lambda music: rules.snapped(
+        rules.transposed(music["melody"], music["pitch"], music["duration"]), music["chords"]),
+    "drone on the root": lambda music: rules.drone(music["melody"], music["chords"]),
+    "drone on the fifth": lambda music: rules.drone(music["melody"], _fifth(music["chords"])),  # no judge met it
+}
 
 
 # Data-driven ---------------------------------------------------------------------------------------------------------
@@ -241,7 +149,8 @@ class TrainedSpace:
         aspects: latent sizes in the order in which z holds them.
         cut: where in z the accompaniment begins.
         sbar: the average posterior std [d].
-        encode: music -> z [B, d].
+        encode: music -> z [B, d], the mean of q(z|x).
+        sample: (music, keys [B]) -> z ~ q(z|x) [B, d].
         decode: z [B, d] -> music.
         move: (an actor's parameters, z [B, d], controls [B, columns]) -> z' [B, d].
         descents: (a critic's parameters, z [B, d]) -> z after each of DESCENTS iterations [n, B, d].
@@ -251,6 +160,7 @@ class TrainedSpace:
     cut: int
     sbar: jax.typing.ArrayLike
     encode: Callable[[Music], jax.Array]
+    sample: Callable[[Music, jax.Array], jax.Array]
     decode: Callable[[jax.Array], Music]
     move: Callable[[Any, jax.Array, jax.typing.ArrayLike], jax.Array]
     descents: Callable[[Any, jax.Array], jax.Array]
@@ -268,6 +178,10 @@ def trained_space(fusion: Fusion, *, vaes: Mapping[str, Any], sbar: jax.typing.A
     def encode(vaes, music):
         return fusion.space.encode(vaes, music)[0]
 
+    def sample(vaes, music, keys):
+        mean, std = fusion.space.encode(vaes, music)
+        return mean + std * jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
+
     def decode(vaes, z):
         decoded = fusion.space.decode(vaes, z)
         return {"melody": decoded["tokens"]} | {
@@ -283,11 +197,12 @@ def trained_space(fusion: Fusion, *, vaes: Mapping[str, Any], sbar: jax.typing.A
         return functools.partial(jax.jit(way), vaes)
 
     return TrainedSpace(aspects=fusion.space.aspects, cut=fusion.space.cut, sbar=sbar, encode=compiled(encode),
-                        decode=compiled(decode), move=compiled(move), descents=compiled(descents))
+                        sample=compiled(sample), decode=compiled(decode), move=compiled(move),
+                        descents=compiled(descents))
 
 
 def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[TrainedSpace, Any] | None,
-            actors: Mapping[str, Any]) -> Iterator[Method]:
+            actors: Mapping[str, Any], edits: Edit | None, edited_pairs: int = EDITED) -> Iterator[Method]:
     """Every method of Table 1, in its order; those that learn nothing come first.
 
     Args:
@@ -296,16 +211,29 @@ def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[Train
         critic: the data-driven baseline's trained critic; None: there is none.
         vanilla: CollageNet-vanilla's latent space and actor; None: there is none.
         actors: trained actors by the name of their method.
+        edits: what finds exact edits; None: no critic is trained.
+        edited_pairs: on how many pairs edits are measured.
     """
     yield unchanged("disharmonic pairs")
-    yield Method("transposition", _melody_by(space, transposed))
-    yield Method("rule-based", _melody_by(space, lambda *pair: rule_based(*pair, seed=seed)))
+    yield Method("transposition", _melody_by(space, lambda music: rules.transposed(
+        music["melody"], music["pitch"], music["duration"])))
+    for name, fool in FOOLS.items():
+        yield Method(name, _melody_by(space, fool))
+    yield Method("rule-based", _melody_by(space, lambda music: rules.rule_based(
+        music["melody"], music["pitch"], music["duration"], seed=seed)))
     if critic is not None:
         yield from _data_driven(space, critic)
     if vanilla is not None:
         yield fused("CollageNet-vanilla", *vanilla, seed=seed)
     for name, actor in actors.items():
         yield fused(name, space, actor, seed=seed)
+    if edits is not None:
+        edit = functools.partial(edited, edits=edits, most=edited_pairs)
+        yield edit("edits, random controls", seed=seed)
+        for value in CONTROLS:
+            yield edit(f"edits, controls {value:g}", controls=dict.fromkeys(ASPECTS, value))
+        for name, held in ((MELODY_HELD, MELODY), (ACCOMPANIMENT_HELD, ACCOMPANIMENT)):
+            yield edit(name, controls={aspect: float(aspect in held) for aspect in ASPECTS})
 
 
 def unchanged(name: str) -> Method:
@@ -327,28 +255,49 @@ def prior(space: TrainedSpace, seed: int) -> Method:
     return Method("VAE prior", lambda music, index: space.decode(jax.vmap(draw)(index)))
 
 
-def fused(name: str, space: TrainedSpace, actor: Any, *, seed: int = 0, controls: float | None = None) -> Method:
-    """An actor's outputs; controls ~ U(0, 1), each pair its own, unless one value is given for all."""
-    key = jax.random.fold_in(jax.random.key(seed), 1)
-    columns = len(controlled(space.aspects))  # vanilla's actor has none
-
-    def draw(number):
-        return jax.random.uniform(jax.random.fold_in(key, number), (columns,))
+def fused(name: str, space: TrainedSpace, actor: Any, *, seed: int = 0,
+          controls: Mapping[str, float] | None = None) -> Method:
+    """An actor's outputs, z ~ q(z|x) as in sampling; controls ~ U(0, 1), each pair its own, unless they are given."""
+    names = controlled(space.aspects)  # vanilla's actor has none
 
     def run(music, index):
-        z = space.encode(music)
-        asked = jax.vmap(draw)(index) if controls is None else jnp.full((len(index), columns), controls)
+        z = space.sample(music, keys_of(seed, 2, index))
+        asked = drawn_controls(seed, index)[:, : len(names)] if controls is None else jnp.tile(
+            jnp.array([controls[aspect] for aspect in names]), (len(index), 1))
         moved = space.move(actor, z, asked)
         return space.decode(moved) | space.rho(moved, z)
 
     return Method(name, run)
 
 
-def _melody_by(space: TrainedSpace, change: Callable) -> Callable[[Music, np.ndarray], Music]:
+def edited(name: str, edits: Edit, *, seed: int = 0, controls: Mapping[str, float] | None = None,
+           most: int = EDITED) -> Method:
+    """The outcome of exact edits; controls as of `fused`, either key may hold. most: of the Method."""
+
+    def run(music, index):
+        rows = drawn_controls(seed, index).tolist()
+        asked = [controls or dict(zip(ASPECTS, row, strict=True)) for row in rows]
+        return edits(music, [{"key": "either"} | dict(own) for own in asked])
+
+    return Method(name, run, most)
+
+
+def drawn_controls(seed: int, index: np.ndarray) -> jax.Array:
+    """The controls of each pair, ~ U(0, 1): its numbers [B] -> [B, 4]."""
+    return jax.vmap(lambda key: jax.random.uniform(key, (len(ASPECTS),)))(keys_of(seed, 1, index))
+
+
+def keys_of(seed: int, what: int, index: np.ndarray) -> jax.Array:
+    """A key for each pair by its number [B]; `what` tells apart what is drawn."""
+    key = jax.random.fold_in(jax.random.key(seed), what)
+    return jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.asarray(index))
+
+
+def _melody_by(space: TrainedSpace, change: Callable[[Music], Any]) -> Callable[[Music, np.ndarray], Music]:
     """A method that rewrites the melody alone; how far that is in latent space is measured by encoding it again."""
 
     def run(music, index):
-        new = music | {"melody": np.asarray(change(music["melody"], music["pitch"], music["duration"]))}
+        new = music | {"melody": np.asarray(change(music))}
         return new | {"rho_melody": space.rho(space.encode(new), space.encode(music))["rho_melody"]}
 
     return run

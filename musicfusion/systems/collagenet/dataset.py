@@ -20,6 +20,8 @@ from musicfusion.data.corpus import Corpus
 from musicfusion.latent import actor_critic, negatives, table
 
 PARTS = ("melody", "accompaniment")
+# The judges learn from songs that neither VAE, critic nor actor has met. Validation and test are the paper's (4.1).
+SPLITS = {"train": 0.4, "judges": 0.4, "validation": 0.1, "test": 0.1}
 BEATS, PER_BEAT = 8, 4
 STEPS = BEATS * PER_BEAT  # 16ths
 LOWEST_SHIFT, KEYS = -6, 12  # twelve keys: -6..+5 semitones
@@ -47,7 +49,7 @@ class Segments:
         """
         onsets = {"melody": self.melody_onsets, "accompaniment": self.accompaniment_onsets}
         starts, songs = corpus.windows(BEATS, 1, {part: onsets[part] for part in parts})
-        chosen = splits.select(corpus, songs, split, self.seed)
+        chosen = splits.select(corpus, songs, split, self.seed, SPLITS)
         if not len(chosen):
             raise MusicFusionError(
                 f"{corpus.source}: no {split} song has a segment of {BEATS} beats with {' and '.join(parts)};"
@@ -77,13 +79,13 @@ class Segments:
                                    " belong to one song: two are needed to pair them")
         return starts[chosen], songs[chosen]
 
-    def resident(self, corpus: Corpus, parts: Sequence[str] = PARTS) -> Resident:
-        """The corpus, the start beats of its training and validation segments, and which of them share a song.
+    def resident(self, corpus: Corpus, parts: Sequence[str] = PARTS, split: str = "train") -> Resident:
+        """The corpus, the start beats of the segments to learn from and to validate on, and which of them share a song.
 
         Segments low[i]..high[i]-1 are those of segment i's song. bounds: where training begins, where it ends, where
-        validation ends.
+        validation ends. split: what is learned from, "train" or "judges".
         """
-        train, train_songs = self.windows(corpus, "train", parts)
+        train, train_songs = self.windows(corpus, split, parts)
         validation, validation_songs = self.windows(corpus, "validation", parts)
         low, high = negatives.song_bounds(np.concatenate([train_songs, validation_songs]))
         arrays = {
@@ -146,6 +148,12 @@ def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, train
     """Segments `index` [b]; in training each in a random key of twelve, both parts and the chords alike."""
     shift = shifts(keys, training)
     return cut(arrays["corpus"], arrays["starts"][index], shift) | {"example_key": keys}
+
+
+def in_own_key(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, training: bool) -> dict[str, jax.Array]:
+    """Segments `index` [b] as they are, always."""
+    del training
+    return examples(arrays, index, keys, False)
 
 
 def encoder_examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, training: bool) -> dict:

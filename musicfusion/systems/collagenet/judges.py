@@ -1,9 +1,11 @@
-"""The harmony evaluators: does this melody belong to this accompaniment? (CollageNet, section 4.3; its public code.)
+"""The judges: does this melody belong to this accompaniment? (CollageNet, section 4.3; its public code.)
 
-They read notes, not latents, so they measure what any method makes; no model learns from them. The share of pairs that
-pass (logit > 0) is the harmony rate of Table 1. The paper's negatives are melodies of other songs. Many of them differ
-from real ones by their key alone: transposed, they pass. So a second evaluator of the same architecture also learns
-from key-matched negatives, which have been transposed into the key that fits best.
+They read notes, not latents, so they measure what any method makes; no model learns from them, and they learn from
+songs that no model has met (dataset.SPLITS). The share of pairs that pass (logit > 0) is the harmony rate of Table 1.
+
+The paper's evaluator knows one kind of negatives, melodies of other songs. Many of them differ from real ones by their
+key alone, and nothing teaches it that a melody on chord tones only, or a drone, is none. So the judges know six kinds,
+in equal parts: `KINDS`. The critics that guide a model are trained likewise, on other songs.
 
 Harmony is the paper's network, LiteHarmony ours. Both have `accompaniment(batch) -> code` and
 `judge(code, tokens, example_keys) -> logits`; called, they do the one after the other. So one accompaniment is encoded
@@ -11,16 +13,17 @@ once, however many melodies are tried over it.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from musicfusion import losses
-from musicfusion.codecs import melody, pianotree, polyphony
+from musicfusion.codecs import keys, melody, pianotree, polyphony
 from musicfusion.core import optimizers
 from musicfusion.core.contracts import Task
 from musicfusion.core.example_keys import folded
@@ -29,12 +32,15 @@ from musicfusion.metrics import statistics
 from musicfusion.nn.blocks import Blocks
 from musicfusion.nn.mlp import DropoutMLP, dropout_masks
 from musicfusion.nn.recurrent import BiGRU, Linear
-from musicfusion.systems.collagenet import dataset
-from musicfusion.systems.collagenet.baselines import transposed
+from musicfusion.systems.collagenet import dataset, rules
 from musicfusion.systems.collagenet.pianotree import PianoTreeEncoder
 
-KINDS = ("random", "key_matched")  # of negatives
+# Melodies of other songs: as they are; in the key that fits; on chord tones; on the chords' roots. Then the segment's
+# own: its pitches in another order; a third of its notes a semitone or two away. The last is a melody as it was, over
+# an accompaniment of which half bars have moved: for critics of methods that change accompaniments.
+KINDS = ("random", "key_matched", "snapped", "drone", "shuffled", "moved", "displaced")
 OCTAVE = statistics.CLASSES
+BLOCKS = (512, 64)  # pairs that `scorer` takes at once
 LEAP = 12  # semitones; a wider melodic interval counts as this one
 
 Batch = Mapping[str, jax.Array]
@@ -48,6 +54,7 @@ class Harmony(nn.Module):
         embedding, notes, time: of the accompaniment's `PianoTreeEncoder`.
         hidden: of both parts' codes; the perceptron is hidden, hidden / 2, hidden / 8, 1 wide.
         dropout: after the joined codes and each hidden layer.
+        one_key: every pair is moved to C major or A minor first, so twelve times fewer cases are to be learned; ours.
         dtype: of the factors of matrix products.
     """
 
@@ -57,6 +64,7 @@ class Harmony(nn.Module):
     time: int = 512
     hidden: int = 512
     dropout: float = 0.5
+    one_key: bool = False
     dtype: Any = jnp.float32
 
     def setup(self):
@@ -73,15 +81,20 @@ class Harmony(nn.Module):
         """batch: "melody" [B, 32], "pitch", "duration" [B, 32, 14] -> logits [B]. Example keys [B]: with dropout."""
         return self.judge(self.accompaniment(batch), batch["melody"], example_keys)
 
-    def accompaniment(self, batch: Batch) -> jax.Array:
-        """batch: "pitch", "duration" [B, 32, 14] -> code [B, hidden]."""
-        grid = pianotree.grid_from_slots(batch["pitch"], batch["duration"], jnp)
-        return self.accompaniment_code()(self.accompaniment_encoder(grid))
+    def accompaniment(self, batch: Batch) -> dict[str, jax.Array]:
+        """batch: "pitch", "duration" [B, 32, 14] -> {"code" [B, hidden], "shift" [B] semitones to the one key}."""
+        pitch, duration = batch["pitch"], batch["duration"]
+        scale = keys.scale(statistics.pitch_classes(pitch, duration), jnp)
+        shift = ((5 - scale) % OCTAVE - 5) * self.one_key  # -5..6
+        pitch = polyphony.transpose(pitch, duration, shift[:, None, None])
+        grid = pianotree.grid_from_slots(pitch, duration, jnp)
+        return {"code": self.accompaniment_code()(self.accompaniment_encoder(grid)), "shift": shift}
 
-    def judge(self, code: jax.Array, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
-        """Code [B, hidden], tokens [B, 32] -> logits [B]."""
+    def judge(self, code: Batch, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
+        """Code, tokens [B, 32] -> logits [B]."""
+        tokens = melody.transpose(tokens, code["shift"][:, None])
         _, last = self.melody_encoder(jax.nn.one_hot(tokens, melody.VOCABULARY))
-        x = nn.relu(jnp.concatenate([self.melody_code()(last), code], -1))
+        x = nn.relu(jnp.concatenate([self.melody_code()(last), code["code"]], -1))
         salted = None if example_keys is None else folded(example_keys, 1)
         masks = dropout_masks(salted, x.shape[1:], self.dropout)
         return self.logit(self.body(x if masks is None else x * masks, example_keys))[:, 0]
@@ -208,24 +221,56 @@ def score(model: Harmony | LiteHarmony, params: Any, batch: Batch) -> jax.Array:
     return logits
 
 
-@functools.partial(jax.jit, static_argnames="training")
+@functools.partial(jax.jit, static_argnums=0)
+def mean_score(model: Harmony | LiteHarmony, critics: Sequence[Any], batch: Batch) -> jax.Array:
+    """The mean of `score` over critics of one model, given their parameters: logits [B]."""
+    return sum(score(model, params, batch) for params in critics) / len(critics)
+
+
+def scorer(model: Harmony | LiteHarmony, critics: Sequence[Any]) -> Callable[..., np.ndarray]:
+    """(tokens [n, 32], pitch, duration [n, 32, 14]) -> logits [n], NumPy, for any n: the mean over critics.
+
+    Who searches for what pleases a critic finds its errors. Several seldom have the same.
+
+    Args:
+        model: of all critics.
+        critics: the parameters of each.
+
+    They go through two compiled programs, of large blocks and of small ones; the last block is filled up.
+    """
+    critics = jax.device_put(list(critics))
+
+    def run(tokens, pitch, duration) -> np.ndarray:
+        music = {"melody": tokens, "pitch": pitch, "duration": duration}
+        count, at, found = len(tokens), 0, [np.zeros(0, np.float32)]
+        while at < count:
+            size = BLOCKS[0] if count - at > BLOCKS[0] // 2 else BLOCKS[1]
+            index = np.minimum(np.arange(at, at + size), count - 1)
+            logits = mean_score(model, critics, {name: np.asarray(x[index], np.int32) for name, x in music.items()})
+            found.append(np.asarray(logits)[: count - at])
+            at += size
+        return np.concatenate(found)
+
+    return run
+
+
+@functools.partial(jax.jit, static_argnames=("training", "kinds"))
 def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, training: bool,
-             key_matched: float) -> dict[str, jax.Array]:
-    """Segments as they are, and melodies of other songs to take the place of theirs.
+             kinds: tuple[str, ...]) -> dict[str, jax.Array]:
+    """Segments as they are, and melodies to take the place of theirs.
 
     Args:
         arrays: those of dataset.Segments.resident.
         index: which segments, int [b].
         keys: one for each.
         training: transpose at random.
-        key_matched: the probability with which "negative" is the key-matched melody.
+        kinds: of KINDS, those that "negative" is drawn from, in equal parts.
 
     Returns:
-        The segments (dataset.examples) and melodies [b, 32]: "random", of another song, in training transposed by a
-        draw of its own (the paper's disharmonic pairs); "key_matched", the same in the key that fits this
-        accompaniment best; "negative", one of the two, the latter where "matched" [b].
+        The segments (dataset.examples), a melody [b, 32] of each of KINDS by its name, and "negative" [b, 32], of the
+        kind that was drawn; "displaced_pitch" [b, 32, 14], the accompaniment of that kind, and "negative_pitch".
     """
-    other_key, own_key, kind_key = (folded(keys, i) for i in range(1, 4))
+    other_key, own_key, kind_key, key_key, shuffle_key, move_key, place_key = (folded(keys, i) for i in range(1, 8))
     shift = dataset.shifts(keys, training)
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
@@ -235,30 +280,49 @@ def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, train
     def foreign(shift):
         return dataset.cut(arrays["corpus"], arrays["starts"][other], shift)["melody"]
 
+    random = foreign(dataset.shifts(own_key, training))
+    # From the key that the song has beside this one's: the pair, transposed as one.
+    matched = rules.transposed(foreign(shift), real["pitch"], real["duration"])
+    in_key = jax.vmap(jax.random.bernoulli)(key_key)
+    either = jnp.where(in_key[:, None], matched, random)
     melodies = {
-        "random": foreign(dataset.shifts(own_key, training)),
-        # From the key that the song has beside this one's: the pair, transposed as one.
-        "key_matched": transposed(foreign(shift), real["pitch"], real["duration"]),
+        "random": random,
+        "key_matched": matched,
+        "snapped": rules.snapped(either, real["chords"]),
+        "drone": rules.drone(either, real["chords"]),
+        "shuffled": rules.shuffled(real["melody"], shuffle_key),
+        "moved": rules.moved(real["melody"], move_key),
+        "displaced": real["melody"],
     }
-    matched = jax.vmap(lambda key: jax.random.bernoulli(key, key_matched))(kind_key)
-    negative = jnp.where(matched[:, None], melodies["key_matched"], melodies["random"])
-    return real | melodies | {"negative": negative, "matched": matched, "example_key": keys}
+    displaced = rules.displaced(real["pitch"], real["duration"], place_key)
+    kind = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(kinds)))(kind_key)
+    negative = jnp.stack([melodies[name] for name in kinds])[kind, jnp.arange(len(kind))]
+    there = jnp.array([name == "displaced" for name in kinds])[kind]
+    return real | melodies | {
+        "negative": negative, "negative_pitch": jnp.where(there[:, None, None], displaced, real["pitch"]),
+        "displaced_pitch": displaced, "example_key": keys}
 
 
 def task(model: Harmony | LiteHarmony, *, optimizer: optax.GradientTransformation, steps: int) -> Task:
     """Binary cross-entropy, .5 (real pairs + negatives). state: {"params", "optimizer", "step"}.
 
-    Validation tells how many pass of both kinds of negatives, whichever of them the loss counts.
+    Validation tells how many pass of each kind of negatives, whichever of them the loss counts.
     """
 
     def judge(params, batch, names, example_keys=None):
-        """Logits [b] of each named melody over the batch's accompaniment."""
+        """Logits [b] of each named melody, over the batch's accompaniment or the one that goes with it."""
         tokens = jnp.concatenate([batch[name] for name in names])
         if example_keys is not None:
             example_keys = folded(example_keys, 10, len(names))
+        own = {name: batch.get(f"{name}_pitch") for name in names}
+        pitches = [batch["pitch"], *(pitch for pitch in own.values() if pitch is not None)]
+        order = jnp.cumsum(jnp.array([pitch is not None for pitch in own.values()]))
+        used = jnp.where(jnp.array([pitch is not None for pitch in own.values()]), order, 0)
 
         def run(model):
-            code = jax.tree.map(lambda x: jnp.concatenate([x] * len(names)), model.accompaniment(batch))
+            slots = {"pitch": jnp.concatenate(pitches), "duration": jnp.concatenate([batch["duration"]] * len(pitches))}
+            code = jax.tree.map(lambda x: x.reshape(len(pitches), -1, *x.shape[1:])[used].reshape(-1, *x.shape[1:]),
+                                model.accompaniment(slots))
             return model.judge(code, tokens, example_keys)
 
         return jnp.split(nn.apply(run, model)({"params": params}), len(names))
@@ -278,12 +342,9 @@ def task(model: Harmony | LiteHarmony, *, optimizer: optax.GradientTransformatio
 
     def validate(state, batch, frozen, key):
         del frozen, key
-        real, *others = judge(state["params"], batch, ("melody", *KINDS))
-        named = dict(zip(KINDS, others, strict=True))
-        negative = jnp.where(batch["matched"], named["key_matched"], named["random"])
+        real, negative, *others = judge(state["params"], batch, ("melody", "negative", *KINDS))
         return {"loss": cross_entropy(real, negative), "pass_real": jnp.mean(real > 0),
-                **{f"pass_{kind}": jnp.mean(logits > 0) for kind, logits in named.items()},
-                **{f"accuracy_{kind}": accuracy(real, logits) for kind, logits in named.items()}}
+                **{f"pass_{kind}": jnp.mean(logits > 0) for kind, logits in zip(KINDS, others, strict=True)}}
 
     init, step = optimizers.learner(optimizer, steps=steps, loss=loss,
                                     parameters=lambda key, batch, _: model.init(key, batch)["params"])

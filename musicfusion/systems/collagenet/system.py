@@ -1,7 +1,8 @@
 """CollageNet as a system: what its config builds, its stages, and what it does for a user. Only this file sees config.
 
     melody_vae, accompaniment_vae -> latents -> fusion    section 3
-    harmony_evaluator, key_evaluator                      section 4.3: they measure, and need none of these
+    chord_model, edit_critic                              fusion by edits of the music itself
+    harmony_evaluator, judge, second_judge                section 4.3: they measure, and need none of these
     vanilla_*, fusion_<lambda>, baseline_critic           what Table 1 sets beside them, where train.baselines is true
 """
 
@@ -15,9 +16,10 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from musicfusion.core import optimizers
-from musicfusion.core.contracts import Sampler, Stage, System, Task
+from musicfusion.core.contracts import Listening, Sampler, Stage, System, Task
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, splits
 from musicfusion.data.corpus import Corpus
@@ -31,11 +33,16 @@ from musicfusion.systems.collagenet import (
     ec2vae,
     evaluation,
     judges,
+    listening,
     lite,
     lite_actor_critic,
     objective,
     polydis,
+    reharmony,
     sampling,
+    sampling_edits,
+    sampling_latent,
+    search,
     vanilla,
 )
 from musicfusion.systems.collagenet.dataset import PARTS
@@ -51,7 +58,8 @@ FUSIONS: dict[str, tuple[Callable, Callable]] = {
     "lite": (lite_actor_critic.Actor, lite_actor_critic.Critic),
     "perceptron": (actor_critic.Actor, actor_critic.Critic),
 }
-EVALUATORS: dict[str, Callable] = {"lite": judges.LiteHarmony, "harmony": judges.Harmony}
+HARMONIES: dict[str, Callable] = {"lite": judges.LiteHarmony, "harmony": judges.Harmony}
+JUDGES = {"harmony_evaluator": "evaluator", "judge": "judge", "second_judge": "second_judge"}  # stage -> config's group
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 OWN, VANILLA = "", "vanilla"  # the config's groups of two VAEs: its own, and those of config.vanilla
 
@@ -72,22 +80,22 @@ def build_space(config: ConfigDict, where: str = OWN) -> LatentSpace:
 def build_fusion(config: ConfigDict, where: str = OWN) -> Fusion:
     """Actor and critic in the latent space of these VAEs. Raises MusicFusionError where they cannot work in it."""
     group, space = config.fusion, build_space(config, where)
-    kinds = _choice(FUSIONS, group.model, "fusion.model")
-    decoded = group.model != "perceptron"
+    kinds = _choice(FUSIONS, group.networks, "fusion.networks")
+    decoded = group.networks != "perceptron"
     for part, model in space.vaes.items():
         if decoded and not hasattr(model, "soft_decode"):
             key, name = f"{where}.{part}_vae".removeprefix("."), _group(config, where)[f"{part}_vae"].model
-            raise MusicFusionError(f"fusion.model = {group.model!r} reads the decoded notes as probabilities, which"
-                                   f" {key}.model = {name!r} cannot give: use perceptron")
+            raise MusicFusionError(f"fusion.networks = {group.networks!r} reads the decoded notes as probabilities,"
+                                   f" which {key}.model = {name!r} cannot give: use perceptron")
     actor, critic = (_build(functools.partial(kind, space.aspects), group[name], f"fusion.{name}", config)
                      for name, kind in zip(("actor", "critic"), kinds, strict=True))
     return Fusion(space=space, actor=actor, critic=critic, decoded=decoded)
 
 
-def build_evaluator(config: ConfigDict) -> Any:
-    """The network of both harmony evaluators."""
-    kind = _choice(EVALUATORS, config.evaluator.model, "evaluator.model")
-    return _build(kind, config.evaluator.size, "evaluator.size", config)
+def build_harmony(config: ConfigDict, group: str) -> Any:
+    """A network that tells real pairs: edit_critic, evaluator, judge or second_judge."""
+    kind = _choice(HARMONIES, config[group].model, f"{group}.model")
+    return _build(kind, config[group].size, f"{group}.size", config)
 
 
 def build_segments(config: ConfigDict) -> dataset.Segments:
@@ -161,7 +169,10 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
     """All stages in the order in which they are trained."""
     fusion = build_fusion(config)
     _require_controls(config, fusion.space)
-    found = (*_vae_stages(config, OWN, fusion), _fusion_stage(config, OWN, fusion), *_evaluator_stages(config))
+    _choice(dict.fromkeys(("edits", "latent")), config.fusion.model, "fusion.model")
+    found = (*_vae_stages(config, OWN, fusion), _fusion_stage(config, OWN, fusion), _chord_stage(config),
+             *(_harmony_stage(config, name, "edit_critic", "train") for name in _critics(config)),
+             *(_harmony_stage(config, name, group, "judges") for name, group in JUDGES.items()))
     if not config.train.baselines:
         return found
     other = build_fusion(config, VANILLA)
@@ -244,21 +255,32 @@ def _on_latents(config: ConfigDict, where: str, fusion: Fusion, *, name: str, ta
                                    controls=len(objective.controlled(space.aspects))))
 
 
-def _evaluator_stages(config: ConfigDict) -> tuple[Stage, ...]:
-    """Who judges harmony: one who knows random negatives, as in the paper, and one who knows key-matched ones too."""
-    model, group, segments = build_evaluator(config), config.evaluator, build_segments(config)
-    return tuple(
-        Stage(
-            name=name,
-            task=judges.task(model, optimizer=_optimizer(group), steps=group.steps),
-            steps=group.steps,
-            batch=group.batch,
-            data=lambda corpus, trained: segments.resident(corpus),
-            examples=functools.partial(judges.examples, key_matched=share),
-            best="loss",
-        )
-        for name, share in (("harmony_evaluator", 0.0), ("key_evaluator", group.key_matched))
+def _critics(config: ConfigDict) -> list[str]:
+    """The stages of the critics that guide edits."""
+    return [f"edit_critic_{number + 1}" for number in range(config.edit_critic.members)]
+
+
+def _harmony_stage(config: ConfigDict, name: str, key: str, split: str) -> Stage:
+    """A network that tells real pairs from negatives of some kinds; see judges.py."""
+    group, segments = config[key], build_segments(config)
+    for kind in group.negatives or ("",):
+        _choice(dict.fromkeys(judges.KINDS), kind, f"{key}.negatives")
+    return Stage(
+        name=name,
+        task=judges.task(build_harmony(config, key), optimizer=_optimizer(group), steps=group.steps),
+        steps=group.steps,
+        batch=group.batch,
+        data=lambda corpus, trained: segments.resident(corpus, split=split),
+        examples=functools.partial(judges.examples, kinds=tuple(group.negatives)),
+        best="loss",
     )
+
+
+def _chord_stage(config: ConfigDict) -> Stage:
+    """How chords follow each other in songs, and what melodies do over them."""
+    segments = build_segments(config)
+    return Stage(name="chord_model", task=reharmony.statistics(), batch=config.latents.batch,
+                 data=lambda corpus, trained: segments.resident(corpus), examples=dataset.in_own_key)
 
 
 def _name(where: str, stage: str) -> str:
@@ -296,12 +318,13 @@ def show_fusion(batch: Mapping[str, Any], generated: Mapping[str, Any]) -> list:
 
 
 def modules(config: ConfigDict) -> dict[str, Any]:
-    """Abstract parameters of each network, the evaluators' last; nothing is allocated."""
+    """Abstract parameters of each network, those that judge harmony last; nothing is allocated."""
     shapes = _modules(build_fusion(config))
     if config.train.baselines:
         shapes |= {f"vanilla_{name}": shape for name, shape in _modules(build_fusion(config, VANILLA)).items()}
-    judge = jax.eval_shape(build_evaluator(config).init, jax.random.key(0), dataset.silence(1))
-    return shapes | {"harmony_evaluator": judge["params"]}
+    return shapes | {name: jax.eval_shape(build_harmony(config, group).init, jax.random.key(0),
+                                          dataset.silence(1))["params"]
+                     for name, group in ({"edit_critic": "edit_critic"} | JUDGES).items()}
 
 
 def _modules(fusion: Fusion) -> dict[str, Any]:
@@ -324,14 +347,48 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
     if trained.has("vanilla_fusion"):
         beside = _trained_space(config, trained, VANILLA), trained("vanilla_fusion")["actor"]
     critic = trained("baseline_critic")["critic"] if trained.has("baseline_critic") else None
-    score = functools.partial(judges.score, build_evaluator(config))
+    edits = functools.partial(search.of_segments, **_edits_by(config, trained)) if _has_edits(config, trained) else None
     return evaluation.evaluate(
         corpus=corpus, segments=build_segments(config), split=config.data.split, count=config.evaluate.segments,
         batch=config.evaluate.batch, seed=config.seed, preset=config.preset, distance=config.fusion.distance,
-        space=space, actor=trained("fusion")["actor"],
-        methods=baselines.methods(space, seed=config.seed, critic=critic, vanilla=beside, actors=actors),
-        judges={rate: jax.tree_util.Partial(score, trained(stage))  # its parameters are no constants of a program
-                for rate, stage in evaluation.JUDGES.items() if trained.has(stage)})
+        space=space, actor=trained("fusion")["actor"], edits=edits,
+        methods=baselines.methods(space, seed=config.seed, critic=critic, vanilla=beside, actors=actors, edits=edits,
+                                  edited_pairs=config.evaluate.edited),
+        heard_pairs=min(config.evaluate.edited, evaluation.HEARD_FROM),
+        judges={rate: _judge(config, trained, stage) for rate, stage in evaluation.RATES.items() if trained.has(stage)})
+
+
+def _has_edits(config: ConfigDict, trained: Trained) -> bool:
+    return all(map(trained.has, [*_critics(config), "chord_model"]))
+
+
+def _judge(config: ConfigDict, trained: Trained, stage: str) -> Callable:
+    """music -> logits; a Partial, so that its parameters are no constants of a program."""
+    model = build_harmony(config, JUDGES[stage])
+    return jax.tree_util.Partial(functools.partial(judges.score, model), trained(stage))
+
+
+def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> ListeningTest:
+    """The paper's listening test (section 4.5) on the songs of config.data.split."""
+    space, actor = _trained_space(config, trained), trained("fusion")["actor"]
+    own = f"CollageNet, lambda {config.fusion.distance:g}"
+    edits = functools.partial(search.of_segments, **_edits_by(config, trained)) if _has_edits(config, trained) else None
+    compared = {method.name: listening.made_by(method.run) for method in baselines.methods(
+        space, seed=config.seed, critic=None, vanilla=None, actors={own: actor}, edits=edits)}
+    return listening.test(
+        corpus=corpus, segments=build_segments(config), split=config.data.split, clips=config.evaluate.clips,
+        seed=config.seed, preset=config.preset, distance=config.fusion.distance,
+        methods={listening.UNRELATED: lambda pairs: pairs.unrelated, "rule-based": compared["rule-based"],
+                 own: compared[own], **{name: compared[name] for name in (baselines.HALF,) if edits},
+                 listening.REAL: lambda pairs: pairs.real},
+        sweep=functools.partial(listening.opposed, space, actor))
+
+
+def _edits_by(config: ConfigDict, trained: Trained) -> dict[str, Any]:
+    """What a search for edits needs, by name: "score", "model", "prices" and its settings."""
+    critics = [trained(name) for name in _critics(config)]
+    return {"score": judges.scorer(build_harmony(config, "edit_critic"), critics),
+            "model": reharmony.chord_model(trained("chord_model")), **config.sample.edits.to_dict()}
 
 
 def _trained_space(config: ConfigDict, trained: Trained, where: str = OWN) -> baselines.TrainedSpace:
@@ -342,9 +399,19 @@ def _trained_space(config: ConfigDict, trained: Trained, where: str = OWN) -> ba
 def sampler(config: ConfigDict, trained: Trained) -> Sampler:
     """A melody and an accompaniment -> the fused song."""
     group = config.sample
-    params = {"vaes": _trained_vaes(trained), "actor": trained("fusion")["actor"], "sbar": trained("latents")["sbar"]}
     settings = sampling.Settings(hop=group.hop, length=group.length, tempo=group.tempo, noise=group.noise)
-    return sampling.sampler(fusion=build_fusion(config), params=params, settings=settings)
+    build = _choice({"edits": _edits_generator, "latent": _latent_generator}, config.fusion.model, "fusion.model")
+    return sampling.sampler(settings=settings, generate=build(config, trained))
+
+
+def _latent_generator(config: ConfigDict, trained: Trained) -> Callable:
+    params = {"vaes": _trained_vaes(trained), "actor": trained("fusion")["actor"], "sbar": trained("latents")["sbar"]}
+    return sampling_latent.generator(fusion=build_fusion(config), params=params, hop=config.sample.hop,
+                                     noise=config.sample.noise)
+
+
+def _edits_generator(config: ConfigDict, trained: Trained) -> Callable:
+    return sampling_edits.generator(**_edits_by(config, trained))
 
 
 def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:
@@ -353,4 +420,5 @@ def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[s
 
 
 SYSTEM = System(declaration=DECLARATION, corpus=corpus, splits=splits.SPLITS, stages=stages, modules=modules,
-                evaluate=evaluate, sampler=sampler, demo_inputs=demo_inputs)
+                evaluate=evaluate, sampler=sampler, demo_inputs=demo_inputs,
+                listening=Listening(test=listening_test, report=listening.report))

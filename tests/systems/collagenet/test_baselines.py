@@ -7,225 +7,14 @@ import optax
 import pytest
 
 from musicfusion import losses
-from musicfusion.codecs import melody, polyphony
-from musicfusion.data import pop909
+from musicfusion.codecs import melody
 from musicfusion.latent import actor_critic
 from musicfusion.metrics import statistics
-from musicfusion.systems.collagenet import baselines, dataset
+from musicfusion.systems.collagenet import baselines, dataset, objective
 from musicfusion.systems.collagenet.actor_critic import Critic
 
 KEY = jax.random.key(0)
 C, CIS, D, E, F = 60, 61, 62, 64, 65
-
-
-@pytest.fixture(scope="module")
-def real(corpus):
-    """Segments of real songs in the order of their songs: (segments as arrays, the song of each)."""
-    segments = dataset.Segments(melody_onsets=2, accompaniment_onsets=8, seed=0)
-    starts, songs = (x[::3] for x in segments.windows(corpus, "train"))
-    return jax.device_get(dataset.cut(dict(corpus.arrays), starts, np.zeros_like(starts))), songs
-
-
-@pytest.fixture(scope="module")
-def partner(real):
-    """For every segment one of another song."""
-    _, songs = real
-    others = np.roll(np.arange(len(songs)), len(songs) // 2)
-    assert (songs[others] != songs).all() and len(songs) > 500
-    return others
-
-
-@pytest.fixture(scope="module")
-def unrelated(real, partner):
-    """Melodies beside accompaniments of other songs: tokens, pitch, duration."""
-    arrays, _ = real
-    return arrays["melody"], arrays["pitch"][partner], arrays["duration"][partner]
-
-
-@pytest.fixture(scope="module")
-def revised(unrelated):
-    return np.asarray(baselines.rule_based(*unrelated, seed=0))
-
-
-table_2, table_3 = jax.jit(statistics.of_pair), jax.jit(statistics.of_melody)
-
-
-def averages(values):
-    return jax.tree.map(np.nanmean, values)
-
-
-# Transposition -------------------------------------------------------------------------------------------------------
-
-
-def test_transposition_moves_a_whole_melody_by_at_most_six_semitones_and_leaves_its_rhythm(unrelated):
-    before, after = unrelated[0], np.asarray(baselines.transposed(*unrelated))
-    onset = before < melody.HOLD
-    np.testing.assert_array_equal(after[~onset], before[~onset])
-    moved = np.where(onset, after - before, 0)
-    shift = moved[np.arange(len(moved)), onset.argmax(1)]
-    np.testing.assert_array_equal(moved, onset * shift[:, None])
-    assert set(shift) == set(range(-6, 6))  # among so many pairs every key is asked for
-
-
-def test_transposition_brings_the_pitch_classes_together(unrelated):
-    tokens, *accompaniment = unrelated
-    after = baselines.transposed(*unrelated)
-    gain = table_2(after, *accompaniment)["pch_oa"] - table_2(tokens, *accompaniment)["pch_oa"]
-    assert np.min(gain) > -1e-4 and np.mean(gain) > 0.1
-
-
-# Rules ---------------------------------------------------------------------------------------------------------------
-
-
-def ruled(notes, accompaniment, retained=0.0):
-    """Notes (onset, duration, pitch) of a melody, moved to fit those of an accompaniment."""
-    tokens = melody.tokens_from_notes(np.array(notes), dataset.STEPS)
-    slots = polyphony.slots_from_notes(np.array(accompaniment), dataset.STEPS)
-    made = baselines.rule_based(tokens[None], *(x[None] for x in slots), seed=1, retained=retained)
-    return [tuple(note) for note in melody.notes_from_tokens(np.asarray(made)[0]).tolist()]
-
-
-@pytest.mark.parametrize(
-    ("pitch", "classes", "expected"),
-    [
-        (CIS, (C, E, F), C),  # the paper's example
-        (CIS, (C, D), C),  # equally near: down
-        (CIS, (D, F), D),
-        (CIS, (E, F), CIS),  # too far
-        (CIS, (CIS, C, D), CIS),  # at home
-        (59, (C + 12,), C),  # the pitch class counts, not the octave: B3 to C4, not C5
-        (C, (59 - 24,), 59),
-        (0, (59,), 0),  # there is no lower B
-        (127, (68,), 127),
-    ],
-)
-def test_a_pitch_goes_to_the_nearest_pitch_class_if_that_is_within_a_semitone(pitch, classes, expected):
-    accompaniment = [(4, 8, other) for other in sorted(classes)]
-    assert ruled([(4, 4, pitch)], accompaniment) == [(4, 4, expected)]
-
-
-@pytest.mark.parametrize(
-    ("notes", "onsets", "expected"),
-    [
-        # Within two steps, and the earlier of two that are equally near.
-        ([(5, 7)], [4], [(4, 7)]),
-        ([(6, 8)], [4], [(4, 8)]),
-        ([(7, 9)], [4], [(7, 9)]),
-        ([(6, 9)], [8], [(8, 9)]),
-        ([(6, 9)], [4, 8], [(4, 9)]),
-        ([(6, 9)], [5, 7], [(5, 9)]),
-        ([(6, 9)], [4, 7], [(7, 9)]),
-        ([(6, 9)], [6, 7], [(6, 9)]),
-        ([(1, 4), (30, 32)], [0, 31], [(0, 4), (31, 32)]),  # the edges
-        # Of two that meet the nearest stays, then the earlier; what the other leaves free is held.
-        ([(3, 5), (5, 8)], [4], [(4, 8)]),
-        ([(2, 5), (5, 8)], [4], [(4, 8)]),
-        ([(4, 5), (5, 8)], [4], [(4, 8)]),
-        ([(4, 5), (6, 8)], [4], [(4, 8)]),
-        ([(2, 4), (3, 4), (5, 6), (6, 8)], [4], [(4, 8)]),
-        # The melody sounds where it sounded.
-        ([(0, 5), (5, 8)], [0, 6], [(0, 6), (6, 8)]),
-        ([(0, 5), (5, 8)], [0, 4], [(0, 4), (4, 8)]),
-        ([(0, 4), (5, 8)], [0, 6], [(0, 4), (6, 8)]),
-        ([(0, 4), (6, 8)], [0, 5], [(0, 4), (5, 8)]),
-        ([(0, 2), (6, 7)], [0, 4], [(0, 2), (4, 7)]),
-        ([(2, 3)], [4], [(4, 5)]),  # a note that went beyond its end is a 16th
-    ],
-)
-def test_an_onset_goes_to_the_nearest_of_the_accompaniment_within_two_steps(notes, onsets, expected):
-    made = ruled([(start, end - start, C + i) for i, (start, end) in enumerate(notes)],
-                 [(step, 1, C + i) for step in onsets for i in range(len(notes))])
-    assert [(start, start + length) for start, length, _ in made] == expected
-
-
-def test_which_of_the_notes_that_meet_stays():
-    def pitch(*steps):
-        ((_, _, pitch),) = ruled([(step, 1, C + step) for step in steps], [(4, 1, C + step) for step in steps])
-        return pitch - C
-
-    assert pitch(3, 5) == 3 and pitch(2, 6) == 2 and pitch(2, 5) == 5 and pitch(3, 6) == 3 and pitch(2, 4, 5) == 4
-
-
-def test_an_accompaniment_without_notes_asks_for_nothing():
-    tokens = melody.tokens_from_notes(np.array([(3, 5, CIS)]), dataset.STEPS)[None]
-    nothing = np.zeros((1, dataset.STEPS, polyphony.SLOTS), np.int32)
-    np.testing.assert_array_equal(baselines.rule_based(tokens, nothing, nothing, seed=0), tokens)
-
-
-def test_a_melody_that_fits_already_is_left_alone(real):
-    arrays, _ = real
-    starting, pitch = arrays["duration"] > 0, arrays["pitch"]
-    top = np.max(np.where(starting, pitch, -1), -1)  # the accompaniment's upper line, sung
-    tokens = np.where(top >= 0, top, melody.REST)
-    np.testing.assert_array_equal(baselines.rule_based(tokens, pitch, arrays["duration"], seed=0), tokens)
-
-
-def test_every_note_comes_from_one_within_a_semitone_and_two_steps_and_none_goes_past_another(unrelated, revised):
-    notes = 0
-    for before, after in zip(unrelated[0], revised, strict=True):
-        old = iter(melody.notes_from_tokens(before))
-        for onset, _, pitch in melody.notes_from_tokens(after):
-            assert any(abs(onset - was) <= 2 and abs(pitch - had) <= 1 for was, _, had in old)  # and uses `old` up
-            notes += 1
-    assert notes > 0.7 * np.sum(unrelated[0] < melody.HOLD)
-
-
-def test_the_rules_make_melodies_that_are_written_properly(revised):
-    for tokens in revised:
-        written = melody.tokens_from_notes(melody.notes_from_tokens(tokens), dataset.STEPS)
-        np.testing.assert_array_equal(tokens, written)
-
-
-def test_one_changeable_note_in_five_is_retained(unrelated, revised):
-    tokens, *slots = unrelated
-    onset = tokens < melody.HOLD
-    classes = np.asarray(statistics.pitch_classes(*slots)) > 0
-    known = [np.take_along_axis(classes, (tokens + by) % 12, 1) for by in (-1, 0, 1)]
-    due = np.asarray(statistics.onsets(*slots)) > 0
-    near = np.any(np.lib.stride_tricks.sliding_window_view(np.pad(due, ((0, 0), (2, 2))), 5, axis=1), -1)
-
-    pitch_due = onset & due & ~known[1] & (known[0] | known[2])  # such a note keeps its place
-    alone = ~np.any(np.lib.stride_tricks.sliding_window_view(np.pad(onset, ((0, 0), (1, 1))), 3, axis=1)[..., ::2], -1)
-    onset_due = onset & ~due & near & alone  # no retained note is in its way
-    kept_pitch, kept_onset = revised[pitch_due] == tokens[pitch_due], revised[onset_due] < melody.HOLD
-    for kept in (kept_pitch, kept_onset):
-        assert len(kept) > 300
-        np.testing.assert_allclose(np.mean(kept), 0.2, atol=4 * np.sqrt(0.16 / len(kept)))
-    # One draw for both rules: where the onset was retained, so was the pitch.
-    stayed = onset_due & (revised < melody.HOLD)
-    np.testing.assert_array_equal(revised[stayed], tokens[stayed])
-
-
-def test_the_rules_bring_melody_and_accompaniment_together(unrelated, revised):
-    tokens, *accompaniment = unrelated
-    before, after = (averages(table_2(x, *accompaniment)) for x in (tokens, revised))
-    assert after["pch_oa"] > before["pch_oa"] + 0.05 and after["oh_oa"] > before["oh_oa"] + 0.01
-    assert after["pch_kld"] < 0.7 * before["pch_kld"] and after["oh_kld"] < 0.9 * before["oh_kld"]
-
-
-def test_on_pop909_the_rules_do_what_table_3_and_table_2_say(pop909_root):
-    pop = pop909.read(pop909_root, limit=12)
-    starts, songs = pop.windows(dataset.BEATS, 1, {"melody": 2, "accompaniment": 8})
-    arrays = jax.device_get(dataset.cut(dict(pop.arrays), starts, np.zeros_like(starts)))
-    one, other = np.random.default_rng(0).integers(0, len(songs), (2, 2000))
-    unrelated = songs[one] != songs[other]
-    one, other = one[unrelated], other[unrelated]
-    tokens, slots = arrays["melody"][one], (arrays["pitch"][other], arrays["duration"][other])
-    made = baselines.rule_based(tokens, *slots, seed=0)
-    before, after = (averages(table_2(x, *slots) | table_3(x)) for x in (tokens, made))
-    np.testing.assert_allclose(after["pc"] - before["pc"], -1.33, atol=0.5)  # notes
-    np.testing.assert_allclose(after["ioi"] - before["ioi"], 0.33, atol=0.2)  # 16ths
-    assert before["pch_kld"] > 4
-    np.testing.assert_allclose(after["pch_kld"], 1.91, atol=0.4)
-    np.testing.assert_allclose(after["oh_kld"], 1.83, atol=0.6)
-
-
-def test_a_pair_fares_alike_in_any_batch_and_otherwise_by_another_seed(unrelated, revised):
-    rows = np.random.default_rng(2).permutation(len(revised))[:64]
-    again = baselines.rule_based(*(part[rows] for part in unrelated), seed=0)
-    np.testing.assert_array_equal(again, revised[rows])
-    other = np.asarray(baselines.rule_based(*unrelated, seed=1))
-    assert np.mean(np.any(other != revised, 1)) > 0.3
 
 
 # Data-driven ---------------------------------------------------------------------------------------------------------
@@ -341,3 +130,99 @@ def test_a_descent_is_adam_with_fresh_gradients_and_every_pair_goes_its_own_way(
     disturbed = z.copy()
     disturbed[0] += 5.0
     np.testing.assert_allclose(descent(disturbed, (5,))[0, 1:], found[1:], rtol=0, atol=1e-6)
+
+
+# Methods -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def music(real, partner):
+    """Unrelated pairs with their chords."""
+    arrays, _ = real
+    return {"melody": arrays["melody"]} | {name: arrays[name][partner] for name in ("pitch", "duration", "chords")}
+
+
+def test_a_fool_puts_every_note_on_what_it_says_of_the_chord_that_sounds_with_it(music):
+    onset = music["melody"] < melody.HOLD
+    rows = np.repeat(music["chords"], dataset.PER_BEAT, 1)
+    sounds = rows[..., 2] > 0
+    for name, fool in baselines.FOOLS.items():
+        made = np.asarray(fool(music))
+        np.testing.assert_array_equal(melody.rhythm(made), melody.rhythm(music["melody"]))
+        at = onset & sounds
+        if "drone" in name:
+            degree = {"drone on the root": 0, "drone on the fifth": 7}[name]
+            assert ((made - rows[..., 0]) % 12 == degree)[at].all()
+        else:
+            assert (rows[..., 2] >> made % 12 & 1)[at].all()
+        assert (np.abs(made - music["melody"])[onset] <= 12).all()
+
+
+def test_controls_are_drawn_for_each_pair_by_its_number_and_the_seed():
+    index = np.arange(2000)
+    drawn = np.asarray(baselines.drawn_controls(3, index))
+    assert drawn.shape == (2000, 4) and drawn.min() >= 0 and drawn.max() < 1
+    np.testing.assert_allclose(drawn.mean(0), 0.5, atol=0.03)
+    assert np.abs(np.corrcoef(drawn.T) - np.eye(4)).max() < 0.1
+    np.testing.assert_array_equal(baselines.drawn_controls(3, index[50:60]), drawn[50:60])
+    assert (np.asarray(baselines.drawn_controls(4, index[:9])) != drawn[:9]).all()
+
+
+def test_edits_get_the_controls_of_latent_fusion_and_either_key_may_hold():
+    asked = []
+
+    def edits(music, controls):
+        asked.append(controls)
+        return music
+
+    index = np.array([4, 9])
+    method = baselines.edited("edits, random controls", edits, seed=3)
+    assert method.most == baselines.EDITED and method.run({"melody": index}, index)["melody"] is index
+    baselines.edited(baselines.HALF, edits, controls=dict.fromkeys(objective.ASPECTS, 0.5)).run({}, index)
+    drawn = np.asarray(baselines.drawn_controls(3, index))
+    assert [own.pop("key") for controls in asked for own in controls] == ["either"] * 4
+    assert all(list(own) == list(objective.ASPECTS) for controls in asked for own in controls)
+    np.testing.assert_array_equal([list(own.values()) for own in asked[0]], drawn)
+    assert [list(own.values()) for own in asked[1]] == [[0.5] * 4] * 2
+
+
+class Space:
+    """A latent space in which controls are what is decoded, and moves cost what they are."""
+
+    aspects = dict.fromkeys(objective.ASPECTS, 1)
+    sample = staticmethod(lambda music, keys: music["melody"])
+    move = staticmethod(lambda actor, z, controls: controls)
+    decode = staticmethod(lambda z: {"melody": z})
+    rho = staticmethod(lambda moved, z: {"rho_melody": z[:, 0]})
+
+
+def test_latent_fusion_is_given_controls_or_draws_them():
+    index = np.array([4, 9])
+    given = baselines.fused("a", Space, None, controls={"texture": 0.4, "pitch": 0.1, "chord": 0.3, "rhythm": 0.2})
+    np.testing.assert_allclose(given.run({"melody": np.zeros((2, 4))}, index)["melody"], [[0.1, 0.2, 0.3, 0.4]] * 2)
+    drawn = baselines.fused("a", Space, None, seed=3).run({"melody": np.zeros((2, 4))}, index)["melody"]
+    np.testing.assert_array_equal(drawn, baselines.drawn_controls(3, index))
+
+
+def test_every_method_has_a_name_of_its_own_and_some_hold_a_part():
+    asked = {}
+
+    def edits(music, controls):
+        asked[name] = controls[0]
+        return music
+
+    made = list(baselines.methods(Space, seed=0, critic=None, vanilla=None, actors={"own": None}, edits=edits,
+                                  edited_pairs=7))
+    names = [method.name for method in made]
+    assert len(set(names)) == len(names) and set(baselines.FOOLS) <= set(names)
+    for method in made:
+        if method.name.startswith("edits"):
+            name = method.name
+            assert method.most == 7, "each asks its critics for long"
+            method.run({}, np.arange(1))
+    held = {name: [aspect for aspect in objective.ASPECTS if asked[name][aspect] == 1] for name in asked}
+    assert held[baselines.MELODY_HELD] == ["pitch", "rhythm"]
+    assert held[baselines.ACCOMPANIMENT_HELD] == ["chord", "texture"]
+    assert [asked[f"edits, controls {value:g}"]["pitch"] for value in baselines.CONTROLS] == list(baselines.CONTROLS)
+    assert not [name for name in (m.name for m in baselines.methods(
+        Space, seed=0, critic=None, vanilla=None, actors={}, edits=None)) if name.startswith("edits")]

@@ -5,7 +5,7 @@ import pytest
 
 from musicfusion.codecs import melody, polyphony
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import chorales
+from musicfusion.data import chorales, splits
 from musicfusion.data.corpus import concatenate
 from musicfusion.systems.collagenet import dataset
 
@@ -103,13 +103,43 @@ def test_keys_are_drawn_evenly_by_the_example_and_validation_keeps_its_own(drawn
 
 def test_no_song_has_windows_in_two_splits_and_none_leaves_its_song(corpus):
     songs = {}
-    for split in ("train", "validation", "test"):
+    for split in dataset.SPLITS:
         starts, of_song = SEGMENTS.windows(corpus, split)
         songs[split] = set(of_song.tolist())
         assert (corpus.first_beat[of_song] <= starts).all()
         assert (starts + dataset.BEATS <= corpus.first_beat[of_song + 1]).all()
     assert all(len(part) > 2 for part in songs.values())
     assert sum(map(len, songs.values())) == len(set.union(*songs.values())) == len(corpus.songs)
+
+
+def test_judges_learn_from_songs_of_their_own_and_validation_and_test_are_the_papers(corpus):
+    assert list(dataset.SPLITS) == ["train", "judges", "validation", "test"]
+    assert sum(dataset.SPLITS.values()) == pytest.approx(1)
+
+    def of(shares):
+        names = [(splits.of_song(name, seed, shares), name, seed) for name in corpus.families for seed in range(20)]
+        return {split: {song[1:] for song in names if song[0] == split} for split in shares}
+
+    paper, ours = of(splits.SPLITS), of(dataset.SPLITS)
+    for split in ("validation", "test"):
+        assert ours[split] == paper[split] != set()
+    assert ours["train"] | ours["judges"] == paper["train"] and not ours["train"] & ours["judges"]
+    assert len(ours["judges"]) == pytest.approx(len(ours["train"]), rel=0.15)
+    own, other = (SEGMENTS.resident(corpus, split=split) for split in ("train", "judges"))
+    for resident, split in ((own, "train"), (other, "judges")):
+        first, last = (SEGMENTS.windows(corpus, name)[0] for name in (split, "validation"))
+        np.testing.assert_array_equal(resident.arrays["starts"], [*first, *last])
+        assert (resident.train, resident.validation) == (len(first), len(last))
+    assert not {*own.arrays["starts"][: own.train].tolist()} & {*other.arrays["starts"][: other.train].tolist()}
+
+
+def test_a_segment_is_given_in_its_own_key_where_that_is_asked_for(corpus):
+    resident = SEGMENTS.resident(corpus)
+    keys = jax.random.split(jax.random.key(1), 256)
+    for training in (True, False):
+        got = dataset.in_own_key(resident.arrays, np.arange(256) * 3 % resident.train, keys, training)
+        assert (np.asarray(got["melody"]) == dataset.examples(
+            resident.arrays, np.arange(256) * 3 % resident.train, keys, False)["melody"]).all()
 
 
 def test_training_segments_come_first_and_validation_follows(corpus):

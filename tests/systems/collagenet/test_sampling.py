@@ -1,31 +1,19 @@
-"""A user's two files, fused by networks that change nothing: what is left is what sampling itself does to music."""
+"""A user's two files on one time line: notes on the grid, and as they were played."""
 
-import json
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import mido
 import numpy as np
 import pytest
-from micro import micro_config
 
-from musicfusion.codecs import chords, melody, midi
+from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, Track, from_notes, grid, monophonic
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.collagenet import dataset, sampling, system
-from musicfusion.systems.collagenet.objective import ASPECTS
+from musicfusion.systems.collagenet import dataset, sampling
 
 COMMON = ((0.0, 4, 4),)
 EVEN = [(4 * k, 4, 60 + k % 5) for k in range(16)]  # sixteen quarters
 TRIADS = [(16 * k, 16, pitch) for k in range(4) for pitch in (48, 52, 55)]  # four bars
-
-
-def unchanged(batch, seed, number):
-    """A program that gives every window back as it is."""
-    assert len(seed) == len(number) == sampling.BATCH
-    rho = {name: np.zeros(len(batch["melody"])) for name in ASPECTS}
-    return {"tokens": batch["melody"], "rho": rho, **{k: batch[k] for k in ("pitch", "duration", "chords")}}
 
 
 @pytest.fixture
@@ -42,16 +30,6 @@ def write(tmp_path):
 
 def read(lead, back, length="loop", tempo="melody"):
     return sampling.read_pair(lead, back, length=length, tempo=tempo)
-
-
-def fuse(pair, run=unchanged, hop=4):
-    (song,) = sampling.fuse([pair], run, seeds=[0], hop=hop)
-    return song
-
-
-def assert_unchanged(song, pair) -> None:
-    for part, notes in pair.parts.items():
-        np.testing.assert_array_equal(song.parts[part], notes)
 
 
 # Which notes --------------------------------------------------------------------------------------------------------
@@ -144,9 +122,7 @@ def test_tempo_changes_and_metre_are_those_of_the_melody(write):
     lead = write("a", ("", EVEN), tempos=SLOWING, metres=((0.0, 2, 4), (8.0, 4, 4)))
     back = write("b", ("", TRIADS), tempos=((0.0, 200.0),))
     pair = read(lead, back)
-    score = sampling._score(pair, pair.parts, "before")
-    assert [tuple(row) for row in score.tempos.tolist()] == list(SLOWING)
-    assert score.metres == ((0.0, 2, 4), (8.0, 4, 4))
+    assert pair.tempos == list(SLOWING) and pair.metres == [(0.0, 2, 4), (8.0, 4, 4)]
     assert read(lead, back, tempo="accompaniment").tempos == [(0.0, 200.0)]
 
 
@@ -162,82 +138,6 @@ def test_what_lies_before_the_first_bar_or_behind_the_end_is_left_out(write):
     pair = read(write("a", ("", late), tempos=tempos), write("b", ("", TRIADS)))
     assert pair.tempos == [(0.0, 75.0), (2.0, 80.0)]
     assert pair.metres == [(0.0, 4, 4)]
-
-
-# Windows ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("hop", range(1, 9))
-def test_a_real_pair_that_nothing_changes_comes_back(write, corpus, hop):
-    begin, end = (4 * beat for beat in corpus.first_beat[3:5])
-    lead = melody.notes_from_tokens(corpus.arrays["melody"][begin:end])
-    back = sampling.song_part(corpus, "accompaniment", begin // 4, end // 4)
-    pair = read(write("a", ("", lead)), write("b", ("", back)))
-    song = fuse(pair, hop=hop)
-    assert song.windows - song.left_alone > 1
-    assert_unchanged(song, pair)
-
-
-def test_a_pop_song_of_minutes_comes_back(pop909_root):
-    files = sorted(pop909_root.rglob("???.mid"))[:2]
-    pair = read(*files)
-    assert pair.steps > 1000
-    song = fuse(pair)
-    np.testing.assert_array_equal(song.parts["melody"], pair.melody)
-    before, after = ({tuple(note) for note in parts["accompaniment"].tolist()} for parts in (pair.parts, song.parts))
-    assert len(before & after) > 0.99 * len(before)  # of 15 notes at once 14 stay
-
-
-def test_silence_between_notes_stays_silence(write):
-    apart = EVEN + [(onset + 400, length, pitch) for onset, length, pitch in EVEN]
-    pair = read(write("a", ("", apart)), write("b", ("", TRIADS + [(464, 16, 48)])))
-    song = fuse(pair)
-    assert_unchanged(song, pair)
-    assert song.left_alone > 0
-
-
-@pytest.mark.parametrize("hop", [1, 4, 8])
-def test_notes_longer_than_a_window_keep_their_length(write, hop):
-    pair = read(write("a", ("", [(0, 100, 72), (104, 24, 74)])), write("b", ("", [(0, 128, 40), (30, 70, 45)])))
-    assert_unchanged(fuse(pair, hop=hop), pair)
-
-
-def test_where_only_one_part_plays_there_is_nothing_to_fuse(write):
-    pair = read(write("a", ("", [(0, 4, 72), (96, 32, 74)])), write("b", ("", [(0, 4, 40), (40, 88, 45)])))
-    song = fuse(pair, hop=8)
-    assert (song.windows, song.left_alone) == (4, 3)
-    assert_unchanged(song, pair)
-
-
-@pytest.mark.parametrize("kind", ["loop", "cut"])
-def test_one_note_is_a_piece(write, kind):
-    pair = read(write("a", ("", [(0, 1, 60)])), write("b", ("", [(5, 2, 40)])), length=kind)
-    assert pair.steps == 32
-    assert_unchanged(fuse(pair), pair)
-
-
-def test_chords_follow_the_accompaniment(write):
-    chord_of = [(16 * k, 16, pitch + shift) for k, shift in enumerate((0, 5, 7, 0)) for pitch in (48, 52, 55, 60)]
-    pair = read(write("a", ("", EVEN)), write("b", ("", chord_of)))
-    song = fuse(pair)
-    np.testing.assert_array_equal(song.chords, pair.chords)
-    assert [chords.name(row) for row in song.chords[::4]] == ["C", "F", "G", "C"]
-
-
-def test_the_next_window_ends_a_note_that_the_last_one_left_sounding(write):
-    """Two windows may disagree; what begins later is the melody, also under a higher note."""
-    back = [(4 * k, 4, pitch) for k in range(16) for pitch in (48, 55)]
-    pair = read(write("a", ("", EVEN)), write("b", ("", back)))
-
-    def run(batch, seed, number):
-        made = unchanged(batch, seed, number)
-        made["tokens"] = made["tokens"].copy()
-        made["tokens"][0] = [90] + [melody.HOLD] * 31
-        return made
-
-    song = fuse(pair, run)
-    assert song.parts["melody"][0].tolist() == [0, 16, 90]
-    np.testing.assert_array_equal(song.parts["melody"][1:], pair.melody[4:])
 
 
 def test_a_grid_of_16ths_is_what_is_left_of_finer_notes(write):
@@ -257,6 +157,104 @@ def test_pieces_beside_their_own_beats_are_put_on_them(tmp_path, write):
     pair = read(tmp_path / "late.mid", write("b", ("", TRIADS)))
     np.testing.assert_array_equal(pair.melody, EVEN)
     np.testing.assert_allclose(pair.tempos, [(0.0, 80.0), (4.0, 60.0)], atol=1e-3)
+
+
+# As they were played ------------------------------------------------------------------------------------------------
+
+
+def played(*rows, name="", program=0, drum=False, channel=None):
+    """A track of notes (onset, duration, pitch, velocity) in quarters."""
+    return Track(name, program, drum, np.array(rows, float), channel)
+
+
+LATE = (0, 0.06, -0.06, 0.04, -0.04, 0.02, -0.02, 0)  # quarters; on average none
+
+
+def expressive(beats, pitch, name, program, channel=None):
+    """A quarter a beat, each a little late or early, and louder than the last."""
+    return played(*((k + LATE[k % 8], 0.9, pitch + k % 4, 40 + k) for k in range(beats)), name=name, program=program,
+                  channel=channel)
+
+
+KIT = played(*((k / 2 + 0.03, 0.1, 36 + k % 3, 90) for k in range(16)), name="kit", drum=True)
+BAND = (expressive(8, 55, "guitar", 25, channel=3), expressive(8, 40, "bass", 33, channel=1), KIT)
+
+
+def song(*tracks, tempo=120.0, metres=COMMON):
+    return Score(tracks, np.array([[0.0, tempo]]), metres, "song")
+
+
+def of(track):
+    return track.name, track.program, track.is_drum
+
+
+def test_tracks_keep_instruments_velocities_and_exact_times():
+    lead, back = song(expressive(8, 72, "flute", 73, channel=5)), song(*BAND)
+    pair = read(lead, back)
+    assert list(pair.tracks) == ["melody", "accompaniment"]
+    assert [of(track) for track in pair.tracks["melody"]] == [("flute", 73, False)]
+    assert [of(track) for track in pair.tracks["accompaniment"]] == [of(track) for track in BAND]
+    both = (*pair.tracks["melody"], *pair.tracks["accompaniment"])
+    for found, track in zip(both, (*lead.tracks, *BAND), strict=True):
+        np.testing.assert_allclose(found.notes, track.notes, atol=1e-12)
+        assert found.channel == track.channel
+    assert 36 not in pair.accompaniment[:, 2], "drums are not on the grid"
+
+
+def test_tracks_of_the_shorter_piece_are_repeated_on_its_bar_lines_and_cut_where_the_longer_one_ends():
+    lead = song(expressive(20, 60, "flute", 73))  # five bars
+    pair = read(lead, song(*BAND))  # two bars
+    assert pair.steps == 80
+    for found, track in zip(pair.tracks["accompaniment"], BAND, strict=True):
+        looped = np.concatenate([track.notes + [shift, 0, 0, 0] for shift in (0, 8, 16)])
+        expected = looped[sampling.on_step(looped) < 80]  # one played early belongs to the next bar, which is cut off
+        np.testing.assert_allclose(found.notes[:, [0, 2, 3]], expected[:, [0, 2, 3]], atol=1e-12)
+        np.testing.assert_allclose(found.notes[:, 1], np.minimum(expected[:, 1], 20 - expected[:, 0]), atol=1e-12)
+        assert of(found) == of(track)
+    np.testing.assert_allclose(pair.tracks["melody"][0].notes[:-1], lead.tracks[0].notes[:-1], atol=1e-12)
+
+
+def test_tracks_of_the_longer_piece_are_cut_and_so_is_a_note_that_reaches_over_the_end():
+    band = song(*BAND, played((0, 30, 43, 60), (9, 1, 44, 60), name="pad", program=89))
+    pair = read(song(expressive(8, 72, "flute", 73)), band, length="cut")
+    assert pair.steps == 32
+    assert [of(track)[0] for track in pair.tracks["accompaniment"]] == ["guitar", "bass", "pad", "kit"]
+    pad, kit = pair.tracks["accompaniment"][2:]
+    assert pad.notes.tolist() == [[0, 8, 43, 60]]
+    np.testing.assert_allclose(kit.notes, KIT.notes, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["loop", "cut"])
+def test_tracks_begin_with_the_bar_in_which_their_part_begins_and_march_with_its_grid(kind):
+    """Four beats later, and .4 beside the beats: notes as played stay as far from the grid as they were."""
+    late = Track("flute", 73, False, expressive(16, 72, "", 0).notes + [4.4, 0, 0, 0])
+    pair = read(song(late), song(*BAND), length=kind)
+    (flute,) = pair.tracks["melody"]
+    first = flute.notes[:8]
+    np.testing.assert_allclose(first[:, 0] - first[0, 0], np.arange(8) + LATE, atol=1e-9)
+    assert abs(first[0, 0]) < 0.125 and pair.melody[0, 0] == 0
+    np.testing.assert_array_equal(sampling.on_step(first), pair.melody[:8, 0])
+
+
+def test_a_note_played_before_its_bar_begins_with_it_when_repeated():
+    """An early first note would lie before 0; the copies of it stay early."""
+    early = played((4 - 0.05, 1, 60, 80), *((4 + k, 1, 60 + k, 80) for k in range(1, 8)), name="flute", program=73)
+    pair = read(song(early), song(*(expressive(24, 40, "bass", 33),)))
+    onsets = pair.tracks["melody"][0].notes[:, 0]
+    assert onsets[0] == 0 and pair.steps == 96
+    np.testing.assert_allclose(onsets[[8, 16]], [8 - 0.05, 16 - 0.05], atol=1e-9)
+
+
+def test_a_file_says_the_same_as_the_score(tmp_path):
+    """Several tracks and drums, through MIDI and back."""
+    midi.write(tmp_path / "band.mid", song(*BAND))
+    midi.write(tmp_path / "lead.mid", song(expressive(12, 72, "flute", 73)))
+    pair = read(tmp_path / "lead.mid", tmp_path / "band.mid")
+    direct = read(song(expressive(12, 72, "flute", 73)), song(*BAND))
+    for part in dataset.PARTS:
+        for one, other in zip(pair.tracks[part], direct.tracks[part], strict=True):
+            assert of(one) == of(other)
+            np.testing.assert_allclose(one.notes, other.notes, atol=1e-3)
 
 
 # Errors -------------------------------------------------------------------------------------------------------------
@@ -285,73 +283,6 @@ def test_a_file_that_cannot_be_used_is_named_first(tmp_path, write):
 def test_a_setting_out_of_range_is_refused(setting, words):
     with pytest.raises(MusicFusionError, match=words):
         sampling.Settings(**{"hop": 4, "length": "loop", "tempo": "melody", "noise": 1.0} | setting)
-
-
-# The sampler --------------------------------------------------------------------------------------------------------
-
-SIZES = {f"{part}_vae__size__{name}": value for part in dataset.PARTS for name, value in (("width", 16), ("depth", 1))}
-CONTROLS = {"pitch": 0.2, "rhythm": 1.0, "chord": 0.8, "texture": 0.0}
-
-
-@pytest.fixture(scope="module")
-def sampler():
-    """With random parameters, sure of their notes."""
-    config = micro_config(**SIZES)
-    rng, modules = np.random.default_rng(1), system.modules(config)
-    drawn = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape).astype(np.float32), modules)
-    stages = {"latents": {"sbar": np.full(640, 0.1, np.float32)}, "fusion": {"actor": drawn["actor"]}} | drawn
-    return system.sampler(config, lambda stage, subtree="params": stages[stage])
-
-
-@pytest.fixture(scope="module")
-def pieces(sampler, corpus, tmp_path_factory):
-    """A short pair and one of more windows than a batch holds."""
-    files = sampling.demo_inputs(corpus, dataset.Segments(melody_onsets=2, accompaniment_onsets=8, seed=0),
-                                 tmp_path_factory.mktemp("demo"), count=2)
-    short, other = (sampler.read(pair, CONTROLS) for pair in files)
-    times = -(-(sampling.BATCH + 10) * 16 // other.steps)
-    shift = other.steps * np.arange(times)[:, None, None] * np.array([1, 0, 0])
-    parts = {part: (notes + shift).reshape(-1, 3).astype(np.int32) for part, notes in other.parts.items()}
-    long = sampling.Pair(**parts, chords=np.tile(other.chords, (times, 1)), tempos=other.tempos, metres=other.metres)
-    return short, long
-
-
-def same(one, other) -> bool:
-    notes = [[track.notes.tolist() for track in result.scores["fused"].tracks] for result in (one, other)]
-    return notes[0] == notes[1] and one.metadata == other.metadata
-
-
-def test_a_piece_alone_gives_the_same_bits_as_among_others(sampler, pieces):
-    short, long = pieces
-    together = sampler.generate([short, long, short], CONTROLS, [3, 4, 5])
-    assert same(together[0], sampler.generate([short], CONTROLS, [3])[0])
-    assert same(together[1], sampler.generate([long], CONTROLS, [4])[0])
-    assert together[1].metadata["windows"] > sampling.BATCH
-    assert not same(together[0], together[2]), "another seed"
-
-
-def test_a_second_sample_compiles_nothing(sampler, pieces):
-    sampler.generate(pieces, CONTROLS, [0, 1])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jnp, "concatenate", None)  # whatever is traced again would fail
-        sampler.generate(pieces[:1], CONTROLS | {"pitch": 0.9}, [7])
-
-
-def test_a_result_holds_the_song_the_pair_as_it_was_and_what_tells_of_both(sampler, pieces, tmp_path):
-    short, _ = pieces
-    (result,) = sampler.generate([short], CONTROLS, [3])
-    assert result.main == "fused" and list(result.scores) == list(result.players) == ["fused", "before"]
-    for part, track in zip(dataset.PARTS, result.scores["before"].tracks, strict=True):
-        np.testing.assert_array_equal(track.notes[:, :3] * [4, 4, 1], short.parts[part])
-    assert set(result.metadata) == {"rho", "windows", "left_alone", "melody_notes_kept", "accompaniment_notes_kept",
-                                    "beats"}
-    assert list(result.metadata["rho"]) == list(ASPECTS) and min(result.metadata["rho"].values()) > 0
-    assert result.notices == (sampling.NOTICE,)
-    assert [name for name, _ in result.tables[0].rows] == list(ASPECTS)
-    result.save(tmp_path, sound=False)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "fused.mid", "before.mid", "fused.png", "metadata.json", "index.html"}
-    assert json.loads((tmp_path / "metadata.json").read_text())["notices"] == [sampling.NOTICE]
 
 
 def test_demo_inputs_are_unrelated_pairs_of_held_out_songs(corpus, tmp_path):

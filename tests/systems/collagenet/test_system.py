@@ -16,7 +16,8 @@ from musicfusion.systems.collagenet.objective import controlled
 from musicfusion.systems.collagenet.vanilla import PianoTreeVAE, RecurrentMelodyVAE
 
 KEY = jax.random.key(5)
-OWN = ["melody_vae", "accompaniment_vae", "latents", "fusion"]
+OWN = ["melody_vae", "accompaniment_vae", "latents", "fusion", "chord_model", "edit_critic_1", "harmony_evaluator",
+       "judge", "second_judge"]
 COMPARED = ["vanilla_melody_vae", "vanilla_accompaniment_vae", "vanilla_latents", "vanilla_fusion",
             "fusion_0.1", "fusion_0.5", "fusion_2.0", "baseline_critic"]
 TINY = {f"{where}{part}_vae__{name}": value for where in ("", "vanilla__") for part in PARTS
@@ -60,10 +61,11 @@ def names(**changes):
 
 def test_baselines_are_trained_only_where_they_are_asked_for():
     alone, compared = names(), names(train__baselines=True)
-    assert alone[:4] == OWN and not set(alone) & set(COMPARED)
+    assert alone == OWN and not set(alone) & set(COMPARED)
     assert compared[: len(alone)] == alone and compared[len(alone) :] == COMPARED
     modules = system.modules(micro_config()), system.modules(micro_config(train__baselines=True))
-    assert list(modules[0])[:4] == ["melody_vae", "accompaniment_vae", "actor", "critic"]
+    assert list(modules[0]) == ["melody_vae", "accompaniment_vae", "actor", "critic", "edit_critic",
+                                "harmony_evaluator", "judge", "second_judge"]
     more = [name for name in modules[1] if name not in modules[0]]
     assert more == ["vanilla_melody_vae", "vanilla_accompaniment_vae", "vanilla_actor", "vanilla_critic"]
 
@@ -118,7 +120,12 @@ def test_a_model_without_aspects_is_refused_where_users_have_controls(part, need
 
 @pytest.mark.parametrize("changes, words", [
     ({"evaluator__model": "ear"}, "evaluator.model = 'ear' is unknown: use lite or harmony"),
-    ({"fusion__model": "mlp"}, "fusion.model = 'mlp' is unknown: use lite or perceptron"),
+    ({"second_judge__model": "ear"}, "second_judge.model = 'ear' is unknown: use lite or harmony"),
+    ({"edit_critic__size__heads": 3}, "edit_critic.size = .* does not fit its model"),
+    ({"fusion__networks": "mlp"}, "fusion.networks = 'mlp' is unknown: use lite or perceptron"),
+    ({"fusion__model": "lite"}, "fusion.model = 'lite' is unknown: use edits or latent"),
+    ({"judge__negatives": ("random", "drones")}, "judge.negatives = 'drones' is unknown: use random or key_matched or"),
+    ({"judge__negatives": ()}, "judge.negatives = '' is unknown: use random or key_matched or"),
     ({"melody_vae__model": "vae"}, "melody_vae.model = 'vae' is unknown: use lite or ec2vae or plain or recurrent"),
     ({"train__baselines": True, "vanilla__accompaniment_vae__model": "vae"},
      "vanilla.accompaniment_vae.model = 'vae' is unknown"),
@@ -132,7 +139,7 @@ def test_what_a_config_cannot_build_is_refused_with_the_key_and_what_is_known(ch
 
 def test_networks_that_read_decoded_notes_refuse_vaes_that_cannot_decode_softly():
     config = variant("collagenet", "paper")
-    config.fusion.model = "lite"
+    config.fusion.networks = "lite"
     with pytest.raises(MusicFusionError, match=r"melody_vae.model = 'ec2vae' cannot give: use perceptron"):
         system.build_fusion(config)
 

@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 
@@ -14,31 +12,43 @@ def means(**values):
     return {name: (value, value, value) for name, value in values.items()}
 
 
-STEERED = {f"controls {c}": means(changed=changed, harmony_rate=rate, harmony_rate_key_matched=rate - 0.2)
-           for c, changed, rate in ((0, 0.5, 0.9), (0.5, 0.3, 0.7), (1, 0.1, 0.3))}
+STEERED = {f"controls {c}": means(intervals_kept=kept, harmony_rate=rate, judge_rate=rate - 0.2)
+           for c, kept, rate in ((0, 0.5, 0.9), (0.5, 0.7, 0.7), (1, 0.9, 0.3))}
+PASSES = {"harmonic pairs": 0.9, "own pitches shuffled": 0.8, "disharmonic pairs": 0.1,
+          **dict.fromkeys(tables.FOOLED_BY, 0.05)}
 
 
-@pytest.mark.parametrize(
-    "changed, expected", [(0.1, (0.3, 0.1)), (0.2, (0.5, 0.3)), (0.6, ()), (0.05, ()), (math.nan, ())])
-def test_methods_are_compared_with_collagenet_at_equal_change(changed, expected):
-    found = tables.at_equal_change(STEERED, means(changed=changed))
-    assert list(found.values()) == pytest.approx(list(expected))
-    assert set(found) <= set(tables.AT_EQUAL_CHANGE)
+@pytest.mark.parametrize("rule", tables.FOOLED_BY)
+def test_a_judge_that_any_of_the_cheapest_rules_pleases_is_none_and_a_line_says_so(rule):
+    line = tables.fooled("second_judge", PASSES | {rule: 0.314}, 0.15)
+    assert line.startswith("second_judge is no judge, and its rates are left out")
+    assert f'"{rule}" passes in 31 %' in line and "at most 15 % may" in line and "\n" not in line
 
 
-def test_where_no_evaluator_is_trained_there_is_nothing_to_compare_at_equal_change():
-    steered = {name: means(changed=values["changed"][0]) for name, values in STEERED.items()}
-    assert tables.at_equal_change(steered, means(changed=0.2)) == {}
+def test_a_judge_that_no_rule_pleases_stays_whatever_else_does():
+    assert tables.fooled("judge", PASSES, 0.15) == ""
+    assert tables.fooled("judge", PASSES | {tables.FOOLED_BY[1]: 0.15}, 0.15) == "", "so many may"
+    assert tables.fooled("judge", {"harmonic pairs": 0.9}, 0.15) == "", "none was measured"
+    assert set(tables.FOOLED_BY) == set(baselines.FOOLS)
+
+
+def test_what_a_judge_takes_for_real_stands_in_its_row():
+    table = tables.judges({"judge": PASSES, "second_judge": PASSES | {"drone on the root": 0.5}})
+    assert [row.name for row in table.rows] == ["judge", "second_judge"] and list(table.measures) == list(PASSES)
+    assert table.rows[1].values["drone on the root"].mean == 0.5
+    better = {name: measure.better for name, measure in table.measures.items()}
+    assert better.pop("harmonic pairs") == "higher" and set(better.values()) == {"lower"}
 
 
 def test_table_1_shows_our_numbers_beside_the_papers():
-    methods = {"CollageNet, lambda 1": means(changed=0.2, harmony_rate=0.9, rho_melody=0.5)}
-    table = tables.harmony(methods, STEERED, distance=1.0)
+    methods = {"CollageNet, lambda 1": means(harmony_rate=0.9, intervals_kept=0.4, rho_melody=0.5, pch_oa=0.3)}
+    table = tables.harmony(methods, distance=1.0)
     (row,) = table.rows
+    assert list(row.values) == ["harmony_rate", "intervals_kept", "rho_melody"], "what it costs stands beside it"
     assert row.values["harmony_rate"].paper == 0.8956 and row.values["rho_melody"].paper == 0.66
     assert "rho_accompaniment" not in row.values
     text = of_values(table)
-    assert "90.0 [90.0, 90.0]" in text and "89.6" in text and "50.0" in text
+    assert "90.0 [90.0, 90.0]" in text and "89.6" in text and "40.0 [" in text and "0.50 [" in text
 
 
 def test_the_papers_rows_stand_beside_our_own_names():
@@ -70,22 +80,59 @@ def test_the_control_response_names_the_aspects_that_fall_with_their_own_control
 
 
 def test_no_label_breaks_a_markdown_table():
-    for columns in (tables.RATES, tables.RHO, tables.AT_EQUAL_CHANGE, tables.KEPT, tables.EVALUATORS, tables.TABLE2,
-                    tables.TABLE3, tables.RECONSTRUCTION):
+    for columns in (tables.RATES, tables.RHO, tables.KEPT, tables.TABLE2, tables.TABLE3, tables.RECONSTRUCTION,
+                    tables.judges({"judge": PASSES}).measures):
         assert not any("|" in measure.label for measure in columns.values())
 
 
+RESPONSE = {method: {control: {"intervals_kept": [low, 0.9], "onsets_kept": [low, 1.0], "chords_kept": [low, 1.0],
+                               "notes_kept": [low, 0.7]} for control in ASPECTS}
+            for method, low in (("latent", 0.2), ("edits", 0.4))}
+
+
+def test_each_control_has_its_own_measure_of_what_is_heard_of_it():
+    assert list(tables.HEARD) == list(ASPECTS) and len(set(tables.HEARD.values())) == len(ASPECTS)
+    table = tables.heard((0.0, 1.0), RESPONSE)
+    assert [row.name for row in table.rows][:3] == ["latent, pitch 0", "latent, pitch 1", "latent, rhythm 0"]
+    assert len(table.rows) == 16 and list(table.measures) == list(tables.HEARD.values())
+    last = table.rows[-1]
+    assert last.name == "edits, texture 1" and last.values["notes_kept"].mean == 0.7
+
+
+def drawn_lines(monkeypatch, draw, *args, **keywords):
+    """What `draw` gives to figures.lines_grid: its panels."""
+    panels = []
+    monkeypatch.setattr(tables.figures, "lines_grid", lambda path, own, **_: panels.extend(own))
+    draw(*args, **keywords)
+    return panels
+
+
+METHODS = {"rule-based": means(intervals_kept=0.3, harmony_rate=0.6, judge_rate=0.4),
+           "edits, controls 0": means(intervals_kept=0.6, harmony_rate=0.8, judge_rate=0.7),
+           "edits, controls 1": means(intervals_kept=1.0, harmony_rate=0.5, judge_rate=0.4),
+           "silent": means(intervals_kept=np.nan, harmony_rate=0.0, judge_rate=0.0)}
+
+
+def test_what_has_controls_is_a_line_and_every_other_method_a_point_of_each_judge_that_is_one(monkeypatch):
+    panels = drawn_lines(monkeypatch, tables.draw_harmony, None, methods=METHODS, steered=STEERED)
+    assert [title for title, _, _ in panels] == ["paper's evaluator", "judge"], "the second judge has no rates"
+    assert panels[0][2] == {"latent, controls 0 to 1": ([0.5, 0.7, 0.9], [0.9, 0.7, 0.3]),
+                            "edits, controls 0 to 1": ([0.6, 1.0], [0.8, 0.5]), "rule-based": ([0.3], [0.6])}
+    panels = drawn_lines(monkeypatch, tables.draw_heard, None, values=(0, 1), heard=RESPONSE)
+    assert panels[0] == ("control: pitch", (0, 1), {"latent: melodic intervals": [0.2, 0.9],
+                                                    "edits: melodic intervals": [0.4, 0.9]})
+
+
 def test_figures_are_drawn_from_what_they_are_given(tmp_path):
-    methods = {"rule-based": means(changed=0.3, harmony_rate=0.6, harmony_rate_key_matched=0.4),
-               "silent": means(changed=np.nan, harmony_rate=0.0, harmony_rate_key_matched=0.0)}
-    assert tables.draw_harmony(tmp_path / "harmony.png", methods=methods, steered=STEERED).stat().st_size > 10_000
+    assert tables.draw_harmony(tmp_path / "harmony.png", methods=METHODS, steered=STEERED).stat().st_size > 10_000
     response = {control: {aspect: [1.0, 0.5] for aspect in ASPECTS} for control in ASPECTS}
     assert tables.draw_controls(tmp_path / "controls.png", values=(0, 1), response=response).stat().st_size > 10_000
+    assert tables.draw_heard(tmp_path / "heard.png", values=(0, 1), heard=RESPONSE).stat().st_size > 10_000
 
 
 def test_the_same_key_never_stands_for_two_tables():
-    built = [tables.harmony({}, STEERED, 1.0), tables.kept({}), tables.evaluators({}), tables.pairs({}, 1.0),
-             tables.parts({}, 1.0), tables.controls_alike({}), tables.control_response((), {}),
-             tables.reconstruction({})]
+    built = [tables.judges({}), tables.harmony({}, 1.0), tables.kept({}), tables.pairs({}, 1.0),
+             tables.parts({}, 1.0), tables.controls_alike({}), tables.heard((), {}),
+             tables.control_response((), {}), tables.reconstruction({})]
     evaluation = Evaluation(system="collagenet", preset="quick", title="", about="", data={}, tables=tuple(built))
     assert len(evaluation.to_json()["tables"]) == len(built)

@@ -1,0 +1,170 @@
+"""Songs fused by exact edits (edits.py): every track keeps its instrument, its loudness and its timing.
+
+The search hears both parts on the grid of 16ths. What it finds is then done to the notes as they were played: those of
+the melody's track, and of each pitched track of the accompaniment by the same chords. Drums are left alone.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.codecs.score import Score, Track, by_onset
+from musicfusion.metrics import retained
+from musicfusion.render import page, pianoroll
+from musicfusion.render.result import Picture, SampleResult
+from musicfusion.systems.collagenet import DECLARATION, edits, search
+from musicfusion.systems.collagenet.dataset import PARTS, PER_BEAT
+from musicfusion.systems.collagenet.edits import Edits, Source
+from musicfusion.systems.collagenet.reharmony import OWN, ChordModel
+from musicfusion.systems.collagenet.sampling import Pair, on_step
+
+LEAST = 1 / 16  # quarters that a note lasts at least after it or its neighbour has moved
+LEGATO = 0.25  # quarters between notes that count as one line
+KEPT = {
+    "intervals_kept": "melodic intervals", "contour_kept": "melodic contour", "onsets_kept": "melody onsets",
+    "notes_kept": "accompaniment notes (F1)", "voicing_rhythm_kept": "accompaniment rhythm (F1)",
+    "chords_kept": "chords"}
+
+
+def generator(*, score: search.Score, model: ChordModel, prices: Mapping[str, float], progression: float, rounds: int,
+              variety: float) -> Callable:
+    """(pairs, controls, seeds) -> SampleResults.
+
+    Args:
+        score: a trained critic.
+        model: what songs taught about chords.
+        prices: "chord", "voicing", "nudge", "slide" at controls of one half.
+        progression, rounds, variety: see search.search.
+    """
+
+    def generate(pairs: Sequence[Pair], controls: Mapping[str, Any], seeds: Sequence[int]) -> list[SampleResult]:
+        sources = [source(pair) for pair in pairs]
+        asked = [edits.prices(controls, **prices)] * len(pairs)
+        found = search.search(sources, score, model, asked, progression=progression, rounds=rounds, seeds=seeds,
+                              variety=variety)
+        return [result(*song) for song in zip(pairs, sources, found, strict=True)]
+
+    return generate
+
+
+def source(pair: Pair) -> Source:
+    """A pair as the search hears it."""
+    pitch, duration = polyphony.slots_from_notes(pair.accompaniment, pair.steps)
+    arrays = {"tokens": melody.tokens_from_notes(pair.melody, pair.steps), "pitch": pitch, "duration": duration,
+              "chords": pair.chords}
+    return Source(bars=_bars(pair.metres, pair.steps), **{name: x.astype(np.int32) for name, x in arrays.items()})
+
+
+def _bars(metres: Sequence[tuple[float, int, int]], steps: int) -> np.ndarray:
+    """The steps at which bars begin, then `steps`; without metres they last four quarters."""
+    changes = [(round(quarter * PER_BEAT), round(4 * PER_BEAT * numerator / denominator))
+               for quarter, numerator, denominator in metres] or [(0, 4 * PER_BEAT)]
+    if changes[0][0] > 0:
+        changes = [(0, 4 * PER_BEAT), *changes]
+    found: list[int] = []
+    for (begin, bar), (end, _) in pairwise([*changes, (steps, 0)]):
+        found += range(begin, min(end, steps), max(bar, 1))
+    return np.array([*dict.fromkeys(found), steps], np.int32)
+
+
+# The notes as they were played ---------------------------------------------------------------------------------------
+
+
+def played(pair: Pair, source: Source, found: Edits) -> dict[str, tuple[Track, ...]]:
+    """The tracks of each part after the edits."""
+    return {"melody": tuple(_melody(track, source, found) for track in pair.tracks["melody"]),
+            "accompaniment": tuple(track if track.is_drum else _accompaniment(track, source, found)
+                                   for track in pair.tracks["accompaniment"])}
+
+
+def _melody(track: Track, source: Source, found: Edits) -> Track:
+    """The notes that are the melody are nudged and slid; what else its track plays moves with the key alone.
+
+    A note that slides ends where it ended. The one before ends with it, if it sounded until then.
+    """
+    notes = track.notes.copy()
+    step = np.clip(on_step(notes), 0, source.steps - 1)
+    pitch = notes[:, 2].astype(int)
+    leads = source.tokens[step] == pitch
+    notes[:, 2] = melody.fold(melody.fold(pitch + found.melody_shift) + leads * found.nudges[step])
+    by = leads * edits.made_slides(source.tokens, found)[step] / PER_BEAT
+    notes[:, 0] += by
+    ends = track.notes[:, 0] + track.notes[:, 1]
+    new = ends.copy()
+    line = np.flatnonzero(leads)[np.argsort(step[leads], kind="stable")]
+    for before, after in pairwise(line.tolist()):
+        if by[after] < 0:
+            new[before] = min(ends[before], notes[after, 0])
+        elif by[after] > 0 and ends[before] > track.notes[after, 0] - LEGATO:
+            new[before] = notes[after, 0]
+    moved = (by != 0) | (new != ends)
+    notes[:, 1] = np.where(moved, np.maximum(new - notes[:, 0], LEAST), notes[:, 1])
+    return dataclasses.replace(track, notes=notes)
+
+
+def _accompaniment(track: Track, source: Source, found: Edits) -> Track:
+    """Every note goes where its chord goes."""
+    notes = track.notes.copy()
+    notes[:, 2] = edits.pitches(source, found, on_step(notes), notes[:, 2].astype(int))
+    return dataclasses.replace(track, notes=notes)
+
+
+# What comes back -----------------------------------------------------------------------------------------------------
+
+
+def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
+    """The fused song beside the pair as it was."""
+    new = edits.apply(source, found)
+    after = {"melody": melody.notes_from_tokens(new["melody"]), "accompaniment": by_onset(np.stack(
+        [pair.accompaniment[:, 0], pair.accompaniment[:, 1],
+         edits.pitches(source, found, pair.accompaniment[:, 0], pair.accompaniment[:, 2])], 1))}
+    shifts = {"melody": found.melody_shift, "accompaniment": found.accompaniment_shift}
+    kept = shares(source, new, found)
+    names = [[chords.name(row) for row in rows] for rows in (source.chords, new["chords"])]
+    picture = Picture(title="Edits are marked", draw=functools.partial(
+        pianoroll.compare, before=pair.parts, after=after, title=f"Before and after the fusion: {words(found)}",
+        chords_before=names[0], chords_after=names[1], shifts=shifts))
+    counts = {"shift": shifts, "chords_changed": int(np.sum(found.options != OWN)), "places_for_chords":
+              len(found.options), "notes_nudged": int(np.sum(found.nudges != 0)), "notes_slid":
+              int(np.sum(edits.made_slides(source.tokens, found) != 0))}
+    table = page.Table("What was kept of both pieces", ["of", "%"],
+                       [[label, 100 * share] for name, label in KEPT.items() if (share := kept[name]) is not None])
+    scores = {name: _score(pair, tracks, name)
+              for name, tracks in (("fused", played(pair, source, found)), ("before", pair.tracks))}
+    return SampleResult(
+        title=DECLARATION.title,
+        main="fused",
+        scores=scores,
+        players={"fused": "The fused song", "before": "The two pieces as they were, one over the other"},
+        pictures={"fused": picture},
+        tables=(table,),
+        metadata={"edits": counts, "kept": kept, "beats": pair.steps // PER_BEAT},
+        notices=(words(found) + ".",),
+    )
+
+
+def shares(source: Source, new: Mapping[str, np.ndarray], found: Edits) -> dict[str, float | None]:
+    """What the song keeps of both pieces (metrics.retained), 0..1; None where there was nothing to keep."""
+    old = {"pitch": source.pitch[None], "duration": source.duration[None], "chords": source.chords[None]}
+    both = retained.of_melody(new["melody"][None], source.tokens[None], found.melody_shift)
+    both |= retained.of_accompaniment({name: new[name][None] for name in old}, old, found.accompaniment_shift)
+    return {name: None if np.isnan(share[0]) else float(share[0]) for name, share in both.items()}
+
+
+def words(found: Edits) -> str:
+    """What became of the key, in words."""
+    for part, shift in (("melody", found.melody_shift), ("accompaniment", found.accompaniment_shift)):
+        if shift:
+            steps = f"{abs(shift)} semitone" + "s" * (abs(shift) != 1)
+            return f"the {part} is {steps} {'higher' if shift > 0 else 'lower'} than it was"
+    return "both parts are in the key they were in"
+
+
+def _score(pair: Pair, tracks: Mapping[str, tuple[Track, ...]], name: str) -> Score:
+    return Score(tuple(track for part in PARTS for track in tracks[part]), np.array(pair.tempos), tuple(pair.metres),
+                 name)

@@ -199,7 +199,7 @@ def test_fine_tuning_begins_from_weights_and_is_measured_before_and_after(shown,
     assert before["rho"] != after["rho"] and (tmp_path / "fused" / "after" / "fused.mid").is_file()
 
     exported = mf.load(tmp_path / "fused" / "weights")
-    assert exported.trained.stages["fusion"] == 4 and "The evaluators on these songs" in exported.card
+    assert exported.trained.stages["fusion"] == 4 and "What each judge takes for real" in exported.card
     assert exported.config.data.root == exported.config.run.init == ""
     for stage in ("melody_vae", "accompaniment_vae", "fusion"):  # four steps from where the weights are
         old, new = (flatten(model.trained(stage)) for model in (mf.load(weights), exported))

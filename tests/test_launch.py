@@ -229,21 +229,21 @@ def test_it_refuses_with_a_trained_run(micro_run, desk, capfd, flags, words):
 
 def test_a_damaged_checkpoint_is_named_and_nothing_is_made_of_it(micro_run, desk):
     """Every checkpoint of a stage; in a process of its own, where nothing filters what libraries say."""
-    damage(desk, micro_run, "fusion", steps=None)
+    damage(desk, micro_run, "edit_critic_1", steps=None)
     before = contents(desk)
     done = launch("--mode=sample", "--workdir=run", "--out=out", FILES)
     assert done.returncode == 2
-    assert "of fusion is damaged" in done.stderr and "train again" in done.stderr
+    assert "of edit_critic_1 is damaged" in done.stderr and "train again" in done.stderr
     assert done.stderr.count("\n") == 1
     assert contents(desk) == before
 
 
 def test_an_older_checkpoint_stands_in_for_a_damaged_one(micro_run, desk):
-    last = max(int(path.name) for path in (micro_run / "fusion" / "checkpoints").iterdir())
-    damage(desk, micro_run, "fusion", steps=[last])
+    last = max(int(path.name) for path in (micro_run / "edit_critic_1" / "checkpoints").iterdir())
+    damage(desk, micro_run, "edit_critic_1", steps=[last])
     done = launch("--mode=sample", "--workdir=run", "--out=out", FILES)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("\n") == 1 and f"step {last} of fusion is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1 and f"step {last} of edit_critic_1 is damaged" in done.stderr
     assert "falling back to step" in done.stderr
 
 

@@ -27,8 +27,8 @@ DECLARATION = Declaration(
         "accompaniment_vae": ExportSpec(),
         "latents": ExportSpec(),
         "fusion": ExportSpec(groups=("actor",)),
-        "chord_model": ExportSpec(),
-        "edit_critic_*": ExportSpec(),
+        "chord_model": ExportSpec(required=False),  # these two serve edits, which older weights do not know
+        "edit_critic_*": ExportSpec(required=False),
         "harmony_evaluator": ExportSpec(required=False),
         "judge": ExportSpec(required=False),
         "second_judge": ExportSpec(required=False),

@@ -173,7 +173,7 @@ def _loop(programs, state, step, checkpoints, log, config) -> None:
         if saves:
             meta = {"config": config.to_dict(), "stage": stage.name, "finished": step == programs.steps}
             checkpoints.save(step, state, meta, score)
-        if shows and stage.show and log.active:
+        if shows and stage.show and log.shows:
             _show(programs, state, step, log)
     progress.done()
     seconds = time.perf_counter() - begun

@@ -196,7 +196,7 @@ def test_fine_tuning_begins_from_weights_and_is_measured_before_and_after(shown,
     assert [type(it).__name__ for it in shown].count("HTML") == 2
     before, after = (namespace["results"][name].metadata for name in ("before", "after"))
     assert before["inputs"] == after["inputs"] and before["seed"] == after["seed"]
-    assert before["rho"] != after["rho"] and (tmp_path / "fused" / "after" / "fused.mid").is_file()
+    assert before != after and (tmp_path / "fused" / "after" / "fused.mid").is_file()
 
     exported = mf.load(tmp_path / "fused" / "weights")
     assert exported.trained.stages["fusion"] == 4 and "What each judge takes for real" in exported.card

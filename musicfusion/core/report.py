@@ -36,6 +36,11 @@ class Report:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def shows(self) -> bool:
+        """Whether pictures and sound are wanted: TensorBoard is, and nothing has shown that it is missing."""
+        return bool(self._wanted)
+
     def rewind(self, step: int) -> None:
         """Drops what was written after `step`, because a resumed run writes it again.
 

@@ -15,9 +15,10 @@ SCALE = np.array([0, 2, 4, 5, 7, 9, 11, 12])
 MINOR = np.array([0, 2, 3, 5, 7, 8, 11, 12])
 
 
-def tune(tonic, scale=SCALE, bars=6):
-    """A scale up and down from the tonic, one note an eighth, that ends on a long tonic."""
+def tune(tonic, scale=SCALE, bars=6, seed=None):
+    """A scale up and down from the tonic, one note an eighth, or its notes in another order, a song of its own."""
     degrees = np.concatenate([scale, scale[-2::-1], [0]])
+    degrees = degrees if seed is None else np.random.default_rng(seed).permutation(degrees)
     notes = [(2 * k, 2, tonic + int(degrees[k % 16])) for k in range(8 * bars)]
     return melody.tokens_from_notes(np.array(notes), 16 * bars)
 
@@ -30,8 +31,8 @@ def corpus(*genres):
 
 @pytest.fixture(scope="module")
 def both():
-    ups = [tune(60 + k % 12) for k in range(40)]
-    downs = [tune(55 + k % 12)[::1] for k in range(30)] + [tune(57, MINOR)] * 4
+    ups = [tune(60 + k % 12, seed=k) for k in range(40)]
+    downs = [tune(55 + k % 12, seed=50 + k) for k in range(30)] + [tune(57, MINOR)] * 4
     return corpus(("up", ups), ("down", downs))
 
 

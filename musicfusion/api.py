@@ -76,7 +76,8 @@ def load(source: str | Path, **changes: Any) -> "Model":
         raise MusicFusionError(f"{source}: no such weights or workdir; shipped are {', '.join(names())}")
     changed = configs.override(configs.completed(stored),
                                {key.replace("__", "."): value for key, value in changes.items()})
-    configs.check_same(changed, stored, f"{name} is", "only sample and evaluate settings and data.root may change")
+    configs.check_same(changed, stored, f"{name} is", "only sample and evaluate settings and data.root may change",
+                       free_keys(changed))
     return Model(name=name, config=changed, trained=trained)
 
 
@@ -94,7 +95,7 @@ def train_model(config: "ConfigDict", workdir: str | Path) -> "Model":
     workdir = Path(workdir).expanduser()
     if is_trained(workdir):
         configs.check_same(config, read_config(workdir), f"{workdir} is the workdir",
-                           "give another --workdir")
+                           "give another --workdir", free_keys(config))
     keep_compiled()
     system = system_of(config)
     init = load(config.run.init).trained if config.run.init else None
@@ -223,6 +224,12 @@ def system_of(config: "ConfigDict") -> System:
     if config.get("system") not in known:
         raise MusicFusionError(f"system = {config.get('system')!r} is unknown: there are {', '.join(sorted(known))}")
     return known[config.system].load()
+
+
+def free_keys(config: "ConfigDict") -> tuple[str, ...]:
+    """Keys of a system's config that may change after a training, beside those that always may."""
+    known = systems()
+    return known[config.system].free if config.get("system") in known else ()
 
 
 def keep_compiled() -> None:

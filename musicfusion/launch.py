@@ -321,15 +321,17 @@ def _config(command: Command, weights: "Pretrained | None") -> "ConfigDict":
 
 def _check_config(command: Command, config, weights: "Pretrained | None", workdir: Path) -> None:
     """Raises MusicFusionError unless the config is that of the weights or of the run."""
+    from musicfusion import api
     from musicfusion.core import config as configs
     from musicfusion.core.results import is_trained, read_config
 
+    free = api.free_keys(config)
     if weights:
-        configs.check_same(config, weights.config, f"{weights.name} are the weights", "give no other --config")
+        configs.check_same(config, weights.config, f"{weights.name} are the weights", "give no other --config", free)
         if command.mode == "evaluate" and is_trained(workdir):
             raise MusicFusionError(f"{workdir} holds a run, whose report would be lost: give another --workdir")
     elif command.mode in ("train", "sample", "evaluate", "export") and is_trained(workdir):
-        configs.check_same(config, read_config(workdir), f"{workdir} is the workdir", "give another --workdir")
+        configs.check_same(config, read_config(workdir), f"{workdir} is the workdir", "give another --workdir", free)
 
 
 # Samples ------------------------------------------------------------------------------------------------------------

@@ -82,6 +82,12 @@ def test_inputs_may_be_files_bytes_or_objects_of_other_libraries(model, files):
         assert same(model.sample(seed=1, **given), expected, rounding), form
 
 
+def test_a_trained_run_fuses_either_way(micro_run, files):
+    edits, latent = (mf.load(micro_run, fusion__model=name, sample__audio=False).sample(**files).metadata
+                     for name in ("edits", "latent"))
+    assert "edits" in edits and "rho" in latent
+
+
 def test_many_requests_give_what_each_gives_alone(model, files):
     other = {"melody": files["accompaniment"], "accompaniment": files["melody"]}
     many = model.sample_many([files, other, files], seeds=[4, 5, 6], pitch=0.9)

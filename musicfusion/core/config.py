@@ -3,7 +3,7 @@
 import difflib
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +113,16 @@ def plain(config: ConfigDict) -> dict[str, Any]:
     return flat(json.loads(json.dumps(config.to_dict())))
 
 
-def check_same(config: ConfigDict, other: Mapping[str, Any], whose: str, instead: str) -> None:
+def check_same(config: ConfigDict, other: Mapping[str, Any], whose: str, instead: str,
+               free: Collection[str] = ()) -> None:
     """Raises MusicFusionError where a config differs from `other` (nested) in what was learned.
 
-    How it runs, is evaluated and sampled may change, and where the songs lie.
+    How it runs, is evaluated and sampled may change, and where the songs lie. free: keys that may change, too.
     """
+    may_change = {*DATA_ROOTS, "data.split", *free}
 
     def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {k: v for k, v in values.items() if not k.startswith(FREE) and k not in (*DATA_ROOTS, "data.split")}
+        return {k: v for k, v in values.items() if not k.startswith(FREE) and k not in may_change}
 
     old, new = fixed(flat(json.loads(json.dumps(other)))), fixed(plain(config))
     changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]

@@ -137,6 +137,7 @@ class Declaration:
     embedded_corpus: the songs at hand where data.root names none; other_corpora: which others can be had.
     exported: what sampling and evaluation need of each stage; a name may be a pattern (fnmatch).
     pretrained: the weights in musicfusion/pretrained with which sampling works where nothing was trained; "" for none.
+    free: config keys that may change after a training, beside those that say how to run, evaluate and sample.
     """
 
     package: str
@@ -150,6 +151,7 @@ class Declaration:
     other_corpora: str
     exported: Mapping[str, ExportSpec] = dataclasses.field(default_factory=dict)
     pretrained: str = ""
+    free: tuple[str, ...] = ()
 
     @property
     def demo_inputs(self) -> tuple[str, ...]:

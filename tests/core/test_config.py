@@ -77,6 +77,7 @@ def test_what_was_learned_is_compared_and_the_rest_is_free(own):
                        one.to_dict(), "it is", "do otherwise")
     with pytest.raises(MusicFusionError, match=r"it is of another config \(net.width was 4, is 8\): do otherwise"):
         configs.check_same(configs.override(one, {"net.width": 8}), one.to_dict(), "it is", "do otherwise")
+    configs.check_same(configs.override(one, {"net.width": 8}), one.to_dict(), "it is", "do otherwise", ["net.width"])
 
 
 def test_the_differences_from_a_published_config_name_no_folder_of_this_machine(tmp_path):

@@ -36,4 +36,5 @@ DECLARATION = Declaration(
         "baseline_critic": ExportSpec(groups=("critic",), required=False),
     },
     pretrained="collagenet-lite",
+    free=("fusion.model",),  # both ways are trained
 )

@@ -79,6 +79,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.evaluator = _judge("lite", ("random",))
     config.judge = _judge("lite", NEGATIVES)
     config.second_judge = _judge("harmony", NEGATIVES)
+    config.second_judge.update({"steps": 6000, "optimizer": common.adam(1e-3, warmup=300)})  # it learns more slowly
 
     # What Table 1 sets beside this model is trained too where train.baselines is true: the same fusion on VAEs that do
     # not tell aspects apart (vanilla), fusion at other lambdas on the same latents, the data-driven baseline's critic.

@@ -258,7 +258,7 @@ def test_training_ends_with_songs_from_held_out_files_that_can_be_fused_again(mi
 
 def test_evaluation_prints_its_tables_and_gives_the_same_numbers_again(micro_run, tmp_path):
     run = shutil.copytree(micro_run, tmp_path / "run")
-    figures = ("controls.png", "harmony.png", "heard.png")
+    figures = ("controls.png", "harmony.png", "retention.png")
     outputs = ("report.json", "report.md", *figures)
     first = json.loads((run / "report.json").read_text())
     for name in outputs:
@@ -272,7 +272,7 @@ def test_evaluation_prints_its_tables_and_gives_the_same_numbers_again(micro_run
     assert text.strip() in done.stdout
     for words in ("melody onsets", "F1 (onset, pitch)", "chord roots", "majority", "test split", "Control response",
                   "Table 1", "Table 2", "Table 3", "What each judge takes for real", "What is kept",
-                  "what is heard of it", "edits, controls 0.5"):
+                  "Control response: what is kept", "edits, controls 0.5"):
         assert words in text
     assert f"{run / 'report.md'}" in done.stdout
 
@@ -326,7 +326,7 @@ def test_the_report_holds_the_papers_tables_with_intervals_and_nothing_that_json
             if rate in row:
                 assert 0 <= row[rate]["mean"] <= 1
                 assert name not in judges[stage] or row[rate]["mean"] == pytest.approx(judges[stage][name]["mean"])
-    heard = values(report, "heard")
+    heard = values(report, "retention")
     assert list(heard) == [f"{method}, {control} {value:g}" for method in ("latent", "edits") for control in ASPECTS
                            for value in baselines.CONTROLS]
     assert all(heard[f"edits, {control} 1"][name]["mean"] == 1 for control, name in

@@ -303,8 +303,8 @@ function screen(id) {
 }
 
 function end() {
-  const todo = state.order.filter((id) => lacking(id));
-  const list = element("ul", { class: "todo", tabindex: -1 }, ...todo.map((id) => element("li", {},
+  const incomplete = state.order.filter((id) => lacking(id));
+  const list = element("ul", { class: "incomplete", tabindex: -1 }, ...incomplete.map((id) => element("li", {},
     element("button", { type: "button", onclick: () => show(views.indexOf(id)) },
       `${screens.get(id).section.title}: ${state.order.indexOf(id) + 1} of ${state.order.length}`,
       element("small", {}, lacking(id))))));
@@ -323,13 +323,13 @@ function end() {
       + " You may save it again.";
   }
   return [
-    element("h1", { tabindex: -1 }, todo.length ? "Not finished yet" : "That was all. Thank you!"),
-    element("p", {}, todo.length ? "These are incomplete. Choose one to go there."
+    element("h1", { tabindex: -1 }, incomplete.length ? "Not finished yet" : "That was all. Thank you!"),
+    element("p", {}, incomplete.length ? "These are incomplete. Choose one to go there."
       : "Save your answers as a file, and send it to whoever asked you."),
-    todo.length ? list : null,
+    incomplete.length ? list : null,
     element("p", { id: "saved", role: "status" }),
     steps(["Back", back], ["Save my answers", finish]),
-    todo.length ? null : element("p", { class: "keys" }, element("button", { type: "button", onclick: another },
+    incomplete.length ? null : element("p", { class: "keys" }, element("button", { type: "button", onclick: another },
       "Start anew for another listener")),
   ];
 }

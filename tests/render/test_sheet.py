@@ -164,11 +164,11 @@ def test_a_listener_fills_in_the_sheet_and_the_saved_answers_are_read(folder, wi
     assert heading(window) == "Not finished yet"
     window.click(".steps .main")
     assert "3 screens are incomplete" in window.text("#message") and not [*window.downloads.iterdir()]
-    lacking = window.text("ul.todo")
+    lacking = window.text("ul.incomplete")
     assert "Clips: 2 of 4\nnot answered: maker" in lacking
     assert "Clips: 3 of 4\nnot played; not answered: quality, maker" in lacking
     assert "Versions: 4 of 4\nnot played: clip C; not answered: clip C" in lacking
-    window.click("ul.todo button", 0)
+    window.click("ul.incomplete button", 0)
     window.press("1", "Enter")
     window.press("p", "5", "1", "Enter")
     window.press("Enter")

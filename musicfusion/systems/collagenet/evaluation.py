@@ -28,7 +28,7 @@ SHUFFLED, MOVED, CHANCE = "own pitches shuffled", "own notes moved", "another pa
 PLEASED = 0.15  # a judge that takes more of a rule's melodies for real is none
 MAJORITY_FROM = 2000  # training segments whose most frequent symbols are taken
 RESPONSE_FROM = 2000  # pairs on which the controls' response in latent space is measured
-HEARD_FROM = 100  # and what is heard of it
+RETENTION_FROM = 100  # and on how many what is kept
 
 Numbers = dict[str, np.ndarray]  # measure -> one number a pair, NaN where a pair has none
 Judges = Mapping[str, Callable[[Music], jax.Array]]  # one of RATES -> (music -> logits [B])
@@ -52,7 +52,7 @@ class Pairs:
 
 def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: int, batch: int, seed: int, preset: str,
              distance: float, space: TrainedSpace, actor: Any, methods: Iterable[Method],
-             edits: baselines.Edit | None, judges: Judges, heard_pairs: int = HEARD_FROM) -> Evaluation:
+             edits: baselines.Edit | None, judges: Judges, retention_pairs: int = RETENTION_FROM) -> Evaluation:
     """Tables 1 to 3, controls and reconstruction on the songs of one split.
 
     Args:
@@ -67,7 +67,7 @@ def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: i
             judge among them.
         edits: what finds exact edits, if there is such.
         judges: the trained ones.
-        heard_pairs: on how many pairs it is measured what is heard of the controls.
+        retention_pairs: on how many pairs what is kept under each control is measured.
     """
     pairs = read(corpus, segments, split=split, count=count, batch=batch, seed=seed)
     size = min(batch, len(pairs.songs))
@@ -87,7 +87,7 @@ def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: i
              for value in baselines.CONTROLS]
     steered = {method.name: means(measure(method, pairs.unrelated)) for method in alike}
     response = control_response(space, actor, pairs.unrelated, size)
-    heard = {name: heard_response(make, pairs, measure, heard_pairs)
+    retention = {name: retention_response(make, pairs, measure, retention_pairs)
              for name, make in _steered_by(space, actor, edits).items()}
     all_held = baselines.fused("all controls 1", space, actor, controls=dict.fromkeys(ASPECTS, 1.0))
 
@@ -109,7 +109,7 @@ def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: i
     steered = {name: _without(row, out) for name, row in steered.items()}
     figures = {
         "controls.png": functools.partial(tables.draw_controls, values=baselines.CONTROLS, response=response),
-        "heard.png": functools.partial(tables.draw_heard, values=baselines.CONTROLS, heard=heard)}
+        "retention.png": functools.partial(tables.draw_retention, values=baselines.CONTROLS, retention=retention)}
     if judges:
         figures["harmony.png"] = functools.partial(tables.draw_harmony, methods=compared, steered=steered)
     return Evaluation(
@@ -130,13 +130,13 @@ def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: i
             tables.pairs(compared, distance),
             tables.parts(differences, distance),
             tables.controls_alike(steered),
-            tables.heard(baselines.CONTROLS, heard),
+            tables.retention(baselines.CONTROLS, retention),
             tables.control_response(baselines.CONTROLS, response),
             tables.reconstruction(reconstructed),
         ),
         remarks=(*filter(None, fooled.values()), *published.REMARKS,
                  *(() if judges else ("No judge is trained in this run.",))),
-        details={"controls": {"values": baselines.CONTROLS, "rho": response, "heard": heard}},
+        details={"controls": {"values": baselines.CONTROLS, "rho": response, "retention": retention}},
         figures=figures,
     )
 
@@ -177,12 +177,12 @@ def _steered_by(space: TrainedSpace, actor: Any, edits: baselines.Edit | None) -
     return found
 
 
-def heard_response(make: Callable[[Mapping[str, float]], Method], pairs: Pairs, measure: Callable,
+def retention_response(make: Callable[[Mapping[str, float]], Method], pairs: Pairs, measure: Callable,
                    count: int) -> dict[str, dict[str, list[float]]]:
     """What is kept as one control goes from 0 to 1 while the others stay at .5: {control: {measure: [share]}}."""
     response: dict[str, dict[str, list[float]]] = {}
     for control in ASPECTS:
-        curves: dict[str, list[float]] = {name: [] for name in tables.HEARD.values()}
+        curves: dict[str, list[float]] = {name: [] for name in tables.RETENTION.values()}
         for value in baselines.CONTROLS:
             method = make({aspect: value if aspect == control else 0.5 for aspect in ASPECTS})
             found = measure(dataclasses.replace(method, most=count), pairs.unrelated)

@@ -354,7 +354,7 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         space=space, actor=trained("fusion")["actor"], edits=edits,
         methods=baselines.methods(space, seed=config.seed, critic=critic, vanilla=beside, actors=actors, edits=edits,
                                   edited_pairs=config.evaluate.edited),
-        heard_pairs=min(config.evaluate.edited, evaluation.HEARD_FROM),
+        retention_pairs=min(config.evaluate.edited, evaluation.RETENTION_FROM),
         judges={rate: _judge(config, trained, stage) for rate, stage in evaluation.RATES.items() if trained.has(stage)})
 
 

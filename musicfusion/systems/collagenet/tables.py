@@ -29,8 +29,8 @@ KEPT = {"intervals_kept": _percent("melodic intervals"), "contour_kept": _percen
         "onsets_kept": _percent("onsets"), "pitches_kept": _percent("pitches"),
         "notes_kept": _percent("acc. notes (F1)"), "voicing_rhythm_kept": _percent("acc. rhythm (F1)"),
         "chords_kept": _percent("chords")}
-HEARD = {"pitch": "intervals_kept", "rhythm": "onsets_kept", "chord": "chords_kept",
-         "texture": "notes_kept"}  # control -> what of its aspect is heard
+RETENTION = {"pitch": "intervals_kept", "rhythm": "onsets_kept", "chord": "chords_kept",
+         "texture": "notes_kept"}  # control -> what of its aspect is kept
 FOOLED_BY = ("every note on a chord tone", "in key, then on a chord tone", "drone on the root", "drone on the fifth")
 TABLE2 = {"pch_kld": Measure(label="PCH KLD"), "pch_oa": Measure(label="PCH OA"), "oh_kld": Measure(label="OH KLD"),
           "oh_oa": Measure(label="OH OA"), "re": Measure(label="RE")}
@@ -110,13 +110,13 @@ def controls_alike(steered: Mapping[str, Means]) -> Table:
                  rows=_rows(steered, measures), first="")
 
 
-def heard(values: Sequence[float], response: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Table:
+def retention(values: Sequence[float], response: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Table:
     """What is kept as one control moves. response: {method: {control: {measure: [share at each of `values`]}}}."""
-    measures = {name: KEPT[name] for name in HEARD.values()}
+    measures = {name: KEPT[name] for name in RETENTION.values()}
     rows = [row(f"{method}, {control} {value:g}", {name: curve[i] for name, curve in curves.items()})
             for method, controls in response.items() for control, curves in controls.items()
             for i, value in enumerate(values)]
-    return Table(name="heard", title="Control response: what is heard of it; the other controls at .5", first="control",
+    return Table(name="retention", title="Control response: what is kept; the other controls at .5", first="control",
                  measures=measures, rows=tuple(rows))
 
 
@@ -165,14 +165,14 @@ def draw_controls(path: Path, *, values: Sequence[float],
                               title="How far each aspect moves as one control goes up")
 
 
-def draw_heard(path: Path, *, values: Sequence[float],
-               heard: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Path:
+def draw_retention(path: Path, *, values: Sequence[float],
+               retention: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Path:
     """How much of each control's own aspect is kept as it goes from 0 to 1, a panel for each control."""
     panels = [(f"control: {control}", values, {f"{method}: {KEPT[name].label}": response[control][name]
-                                               for method, response in heard.items()})
-              for control, name in HEARD.items()]
+                                               for method, response in retention.items()})
+              for control, name in RETENTION.items()]
     return figures.lines_grid(path, panels, xlabel="control", ylabel="share kept",
-                              title="What is heard of a control")
+                              title="What is kept under each control")
 
 
 def draw_harmony(path: Path, *, methods: Mapping[str, Means], steered: Mapping[str, Means]) -> Path:

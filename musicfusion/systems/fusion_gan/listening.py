@@ -42,8 +42,8 @@ def test(corpus: Corpus, models: evaluation.Models, *, data: Dataset, split: str
     count, names = clips * FORMS, dict(zip(GENRES, corpus.tags, strict=False))
     found = {method: evaluation.by(method, models.generators, play, training=training, count=count, seed=data.seed)
              for method in tables.METHODS}
-    heard = {tables.METHODS[method]: own for method, own in found.items() if own is not None}
-    heard |= {_real(names[genre]): _drawn(own, count, data.seed) for genre, own in held_out.items()}
+    methods = {tables.METHODS[method]: own for method, own in found.items() if own is not None}
+    methods |= {_real(names[genre]): _drawn(own, count, data.seed) for genre, own in held_out.items()}
     first, second = names.values()
     known = {_real(names[genre]): _drawn(own, QUALIFYING * FORMS, data.seed) for genre, own in training.items()}
     return ListeningTest(
@@ -64,7 +64,7 @@ def test(corpus: Corpus, models: evaluation.Models, *, data: Dataset, split: str
                             "mixture": f"mixture of {first} and {second}", "neither": "neither"}),
                         Question(name=COMPOSER, text="Who do you think is its composer?", answers={
                             name: f"{'an' if name == 'expert' else 'a'} {name}" for name in COMPOSERS})),
-                    screens=tuple(_screens(heard, data.grid)))))
+                    screens=tuple(_screens(methods, data.grid)))))
 
 
 def _real(genre: str) -> str:

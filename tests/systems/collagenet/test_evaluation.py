@@ -125,11 +125,11 @@ def test_what_is_heard_of_a_control_is_measured_with_the_others_at_one_half(pair
         return {"intervals_kept": np.array([level["pitch"], np.nan]), "onsets_kept": np.array([level["rhythm"]]),
                 "chords_kept": np.array([level["chord"]]), "notes_kept": np.array([level["texture"]])}
 
-    found = evaluation.heard_response(make, pairs, measure, 20)
+    found = evaluation.retention_response(make, pairs, measure, 20)
     assert list(found) == list(ASPECTS) and len(asked) == len(ASPECTS) * len(baselines.CONTROLS)
     for control, curves in found.items():
         for name, curve in curves.items():
-            own = tables.HEARD[control] == name
+            own = tables.RETENTION[control] == name
             assert curve == (list(baselines.CONTROLS) if own else [0.5] * len(baselines.CONTROLS))
 
 
@@ -233,10 +233,10 @@ def test_an_evaluation_holds_every_method_whose_stages_are_trained(corpus, monke
     assert [row.name for row in found.table("table3").rows] == ["test set", "VAE prior", *own[1:]]
     assert [row.name for row in found.table("curve").rows] == [f"controls {c:g}" for c in baselines.CONTROLS]
     assert len(found.table("controls").rows) == len(ASPECTS) * len(baselines.CONTROLS)
-    heard = [row.name for row in found.table("heard").rows]
+    heard = [row.name for row in found.table("retention").rows]
     assert heard == [f"{method}, {control} {value:g}" for method in ("latent", *["edits"] * bool(edits))
                      for control in ASPECTS for value in baselines.CONTROLS]
-    assert set(found.figures) - {"harmony.png"} == {"controls.png", "heard.png"}
+    assert set(found.figures) - {"harmony.png"} == {"controls.png", "retention.png"}
     assert [row.name for row in found.table("reconstruction").rows] == ["ours", "majority", "all controls 1"]
     asked = [(row, rate) for _, row, rate in found.headlines]
     assert all(rate in ("judge_rate", "second_judge_rate") for _, rate in asked)

@@ -91,10 +91,10 @@ RESPONSE = {method: {control: {"intervals_kept": [low, 0.9], "onsets_kept": [low
 
 
 def test_each_control_has_its_own_measure_of_what_is_heard_of_it():
-    assert list(tables.HEARD) == list(ASPECTS) and len(set(tables.HEARD.values())) == len(ASPECTS)
-    table = tables.heard((0.0, 1.0), RESPONSE)
+    assert list(tables.RETENTION) == list(ASPECTS) and len(set(tables.RETENTION.values())) == len(ASPECTS)
+    table = tables.retention((0.0, 1.0), RESPONSE)
     assert [row.name for row in table.rows][:3] == ["latent, pitch 0", "latent, pitch 1", "latent, rhythm 0"]
-    assert len(table.rows) == 16 and list(table.measures) == list(tables.HEARD.values())
+    assert len(table.rows) == 16 and list(table.measures) == list(tables.RETENTION.values())
     last = table.rows[-1]
     assert last.name == "edits, texture 1" and last.values["notes_kept"].mean == 0.7
 
@@ -118,7 +118,7 @@ def test_what_has_controls_is_a_line_and_every_other_method_a_point_of_each_judg
     assert [title for title, _, _ in panels] == ["paper's evaluator", "judge"], "the second judge has no rates"
     assert panels[0][2] == {"latent, controls 0 to 1": ([0.5, 0.7, 0.9], [0.9, 0.7, 0.3]),
                             "edits, controls 0 to 1": ([0.6, 1.0], [0.8, 0.5]), "rule-based": ([0.3], [0.6])}
-    panels = drawn_lines(monkeypatch, tables.draw_heard, None, values=(0, 1), heard=RESPONSE)
+    panels = drawn_lines(monkeypatch, tables.draw_retention, None, values=(0, 1), retention=RESPONSE)
     assert panels[0] == ("control: pitch", (0, 1), {"latent: melodic intervals": [0.2, 0.9],
                                                     "edits: melodic intervals": [0.4, 0.9]})
 
@@ -127,12 +127,12 @@ def test_figures_are_drawn_from_what_they_are_given(tmp_path):
     assert tables.draw_harmony(tmp_path / "harmony.png", methods=METHODS, steered=STEERED).stat().st_size > 10_000
     response = {control: {aspect: [1.0, 0.5] for aspect in ASPECTS} for control in ASPECTS}
     assert tables.draw_controls(tmp_path / "controls.png", values=(0, 1), response=response).stat().st_size > 10_000
-    assert tables.draw_heard(tmp_path / "heard.png", values=(0, 1), heard=RESPONSE).stat().st_size > 10_000
+    assert tables.draw_retention(tmp_path / "retention.png", values=(0, 1), retention=RESPONSE).stat().st_size > 10_000
 
 
 def test_the_same_key_never_stands_for_two_tables():
     built = [tables.judges({}), tables.harmony({}, 1.0), tables.kept({}), tables.pairs({}, 1.0),
-             tables.parts({}, 1.0), tables.controls_alike({}), tables.heard((), {}),
+             tables.parts({}, 1.0), tables.controls_alike({}), tables.retention((), {}),
              tables.control_response((), {}), tables.reconstruction({})]
     evaluation = Evaluation(system="collagenet", preset="quick", title="", about="", data={}, tables=tuple(built))
     assert len(evaluation.to_json()["tables"]) == len(built)

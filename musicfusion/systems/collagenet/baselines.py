@@ -57,6 +57,8 @@ FOOLS: dict[str, Callable[[Music], Any]] = {
     "drone on the root": lambda music: rules.drone(music["melody"], music["chords"]),
     "drone on the fifth": lambda music: rules.drone(music["melody"], _fifth(music["chords"])),  # no judge met it
 }
+# The same for methods that change accompaniments: name -> pitch classes of the melody that are left. No judge met them.
+ACCOMPANIMENT_FOOLS = {"acc. on the melody's notes": 12, "acc. on one pedal note": 1}
 
 
 # Data-driven ---------------------------------------------------------------------------------------------------------
@@ -219,6 +221,8 @@ def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[Train
         music["melody"], music["pitch"], music["duration"])))
     for name, fool in FOOLS.items():
         yield Method(name, _melody_by(space, fool))
+    for name, count in ACCOMPANIMENT_FOOLS.items():
+        yield _onto_melody(name, count)
     yield Method("rule-based", _melody_by(space, lambda music: rules.rule_based(
         music["melody"], music["pitch"], music["duration"], seed=seed)))
     if critic is not None:
@@ -291,6 +295,11 @@ def keys_of(seed: int, what: int, index: np.ndarray) -> jax.Array:
     """A key for each pair by its number [B]; `what` tells apart what is drawn."""
     key = jax.random.fold_in(jax.random.key(seed), what)
     return jax.vmap(lambda number: jax.random.fold_in(key, number))(jnp.asarray(index))
+
+
+def _onto_melody(name: str, count: int) -> Method:
+    return Method(name, lambda music, index: music | {"pitch": np.asarray(
+        rules.onto_melody(music["pitch"], music["duration"], music["melody"], count))})
 
 
 def _melody_by(space: TrainedSpace, change: Callable[[Music], Any]) -> Callable[[Music, np.ndarray], Music]:

@@ -160,7 +160,7 @@ def _chance(pairs: Pairs) -> Method:
 def _passes(rate: str, real: Mapping[str, Numbers], found: Mapping[str, Numbers]) -> dict[str, float]:
     """How many of what a judge should take for real, and of what it should not, it does."""
     shown = {name: real[name] for name in ("harmonic pairs", SHUFFLED, MOVED)} | {
-        name: found[name] for name in (DISHARMONIC, TRANSPOSITION, *baselines.FOOLS)}
+        name: found[name] for name in (DISHARMONIC, TRANSPOSITION, *baselines.FOOLS, *baselines.ACCOMPANIMENT_FOOLS)}
     return {name: float(np.nanmean(numbers[rate])) for name, numbers in shown.items()}
 
 

@@ -138,6 +138,21 @@ def displaced(pitch: jax.Array, duration: jax.Array, keys: jax.Array) -> jax.Arr
     return polyphony.transpose(pitch, duration, jax.vmap(one)(keys)[..., None])
 
 
+@functools.partial(jax.jit, static_argnames="count")
+def onto_melody(pitch: jax.Array, duration: jax.Array, tokens: jax.Array, count: int) -> jax.Array:
+    """An accompaniment whose notes go to the nearest of the melody's most frequent pitch classes -> [B, 32, 14].
+
+    count: of so many pitch classes at most; with 1 everything is a pedal point.
+    """
+    often = statistics.melody_pitch_classes(tokens)
+    rank = jnp.argsort(jnp.argsort(-often, -1, stable=True), -1)
+    mask = jnp.sum(((rank < count) & (often > 0)) << jnp.arange(statistics.CLASSES), -1)[:, None, None, None]
+    reach = jnp.asarray(SHIFTS[np.lexsort((SHIFTS, abs(SHIFTS)))])
+    fits = (mask >> (pitch[..., None] + reach) % statistics.CLASSES) & 1 > 0
+    step = jnp.where(jnp.any(fits, -1), reach[jnp.argmax(fits, -1)], 0)
+    return polyphony.transpose(pitch, duration, step)
+
+
 # The paper's baseline ------------------------------------------------------------------------------------------------
 
 

@@ -52,8 +52,8 @@ def judges(passes: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(name="judges", title="What each judge takes for real", measures=measures, first="judge",
                  rows=tuple(row(name, shares) for name, shares in passes.items()),
                  note="The harmony evaluator learned from random negatives as the paper's did. The two judges learned"
-                      " from six kinds in equal parts. No judge met a drone on the fifth. All three learned from songs"
-                      " of their own.")
+                      " from six kinds in equal parts. No judge met a drone on the fifth, nor an accompaniment that a"
+                      " rule has changed. All three learned from songs of their own.")
 
 
 def fooled(judge: str, passes: Mapping[str, float], most: float) -> str:

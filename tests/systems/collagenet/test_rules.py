@@ -337,3 +337,15 @@ def test_a_draw_belongs_to_the_example(real):
     tokens, keys = real[0]["melody"][:8], jax.random.split(jax.random.key(3), 8)
     for rule in (rules.shuffled, rules.moved):
         np.testing.assert_array_equal(rule(tokens, keys)[3:5], rule(tokens[3:5], keys[3:5]))
+
+
+@pytest.mark.parametrize("count", [12, 1])
+def test_an_accompaniment_goes_to_the_melody_s_notes_and_keeps_its_rhythm(count, unrelated):
+    tokens, pitch, duration = (x[:200] for x in unrelated)
+    new = np.asarray(rules.onto_melody(pitch, duration, tokens, count))
+    there = duration > 0
+    assert (new[~there] == 0).all() and (abs(new[there].astype(int) - pitch[there]) <= 6).all()
+    for i in range(0, 200, 20):
+        onsets = tokens[i][tokens[i] < melody.HOLD]
+        left = np.unique(new[i][there[i]] % 12)
+        assert set(left) <= set(onsets % 12) and len(left) <= count

@@ -99,7 +99,7 @@ def side_examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: 
     """One side, left or right, of windows `index` [B] -> {"melody" int [B, 64], "tonic_offset" int [B], "example_key"}.
 
     In training each is in a random key, and half of them are counted from a pitch up to TONIC_OFFSET semitones beside
-    their tonic (tonic.py): a melody that always looks the same is soon known by heart.
+    their tonic (codecs/tonic.py): a melody that always looks the same is soon known by heart.
     """
     sides = cut(arrays["corpus"], arrays["starts"][index], transpositions(arrays["room"][index], keys, training))
     right = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, 3)))(keys)

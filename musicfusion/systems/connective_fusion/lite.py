@@ -1,7 +1,7 @@
 """The lite VAE: latent and loss as in Connective Fusion, section 2.4; parallel blocks, not autoregressive.
 
 Every step is decoded from z alone, so the decoder cannot do without it and the posterior cannot collapse. A melody is
-read and written relative to its tonic (tonic.py), and the tonic has a part of z to itself.
+read and written relative to its tonic (codecs/tonic.py), and the tonic has a part of z to itself.
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from musicfusion import losses
+from musicfusion.codecs import melody, tonic
 from musicfusion.latent import soft_decode
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
-from musicfusion.systems.connective_fusion import tonic
 from musicfusion.systems.connective_fusion.dataset import BARS, STEPS
 
+TONICS = tonic.Tonics(melody.LOWEST, melody.PITCHES)
 TONIC_WEIGHT = 8.0  # a wrong tonic costs as much as so many wrong notes
 
 
@@ -47,21 +48,21 @@ class MelodyVAE(nn.Module):
         self.decoder = Blocks(self.width, self.depth, self.dtype)
         self.head = nn.Dense(tonic.SYMBOLS)
         self.tonic_decoder = nn.Dense(self.width)
-        self.tonic_head = nn.Dense(tonic.TONICS)
+        self.tonic_head = nn.Dense(TONICS.count)
 
     def encode(self, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
         """batch["melody"] int [B, 64] -> posterior mean and std, [B, d_z] each."""
         tonics, degrees = self._relative(batch)
         mean, std = self.summary(self.encoder(jax.nn.one_hot(degrees, tonic.SYMBOLS)))
-        tonic_mean, log_variance = jnp.split(self.tonic_encoder(jax.nn.one_hot(tonics, tonic.TONICS)), 2, -1)
+        tonic_mean, log_variance = jnp.split(self.tonic_encoder(jax.nn.one_hot(tonics, TONICS.count)), 2, -1)
         return _with_tonic(mean, tonic_mean), _with_tonic(std, jnp.exp(0.5 * jnp.clip(log_variance, -14.0, 4.0)))
 
     def _relative(self, batch: Mapping[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
         """The tonics [B] and the melodies relative to them [B, 64]; in training some tonics are others' (dataset)."""
-        found = tonic.find(batch["melody"])
+        found = TONICS.find(batch["melody"])
         if "tonic_offset" in batch:
-            found = jnp.clip(found + batch["tonic_offset"], 0, tonic.TONICS - 1)
-        return found, tonic.relative(batch["melody"], found)
+            found = jnp.clip(found + batch["tonic_offset"], 0, TONICS.count - 1)
+        return found, TONICS.relative(batch["melody"], found)
 
     def logits(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         """z [B, d_z] -> logits of tonic-relative symbols [B, 64, SYMBOLS] and of the tonic [B, TONICS]."""
@@ -81,12 +82,12 @@ class MelodyVAE(nn.Module):
     def decode(self, z: jax.Array) -> dict[str, jax.Array]:
         """z [B, d_z] -> the likeliest {"melody": symbols int32 [B, 64]}."""
         degrees, tonics = (jnp.argmax(x, -1) for x in self.logits(z))
-        return {"melody": tonic.absolute(degrees, tonics)}
+        return {"melody": TONICS.absolute(degrees, tonics)}
 
     def decoded_features(self, z: jax.Array) -> dict[str, jax.Array]:
         """z [B, d_z] -> the features that actor and critic read (lite_actor_critic.py), with a gradient."""
         degrees, tonics = self.logits(z)
-        return soft_decode.tonic_relative_melody(degrees, -tonic.REACH, tonics, tonic.LOWEST)
+        return soft_decode.tonic_relative_melody(degrees, -tonic.REACH, tonics, TONICS.first)
 
 
 def _with_tonic(z: jax.Array, numbers: jax.Array) -> jax.Array:

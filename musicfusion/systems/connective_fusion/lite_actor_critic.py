@@ -63,7 +63,7 @@ def in_time(z: jax.Array) -> jax.Array:
 
 
 class Actor(nn.Module):
-    """G(z_L, z_R, s), half a bar at a time. Either side may take over the other's tonic (tonic.py), or part of it."""
+    """G(z_L, z_R, s), half a bar at a time. Either side may take over some of the other's tonic (codecs/tonic.py)."""
 
     aspects: Mapping[str, int]
     width: int = 128

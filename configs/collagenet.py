@@ -13,7 +13,8 @@ from ml_collections import ConfigDict
 
 from musicfusion.configs import common
 
-NEGATIVES = ("random", "key_matched", "snapped", "drone", "shuffled", "moved")
+MELODIES = ("random", "key_matched", "snapped", "drone", "shuffled", "moved")  # that do not belong
+NEGATIVES = (*MELODIES, "displaced", "fitted")  # and accompaniments
 JUDGES = ("edit_critic", "evaluator", "judge", "second_judge")  # groups of one kind
 
 
@@ -58,10 +59,13 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.fusion = ConfigDict({
         "model": "edits",  # what sampling does: edits of the music itself; or latent, the paper's way
         "networks": "lite",  # of latent fusion: they read the decoded notes; perceptron, the paper's, reads z alone
-        "actor": {"width": 128, "depth": 4},
+        "actor": {"width": 128, "depth": 4, "gated": True},  # an aspect moves by 1 - its control; the paper's is free
         "critic": {"width": 128, "depth": 2},
         "weights": {"real": 0.5, "raw": 2.0, "fake": 0.1},
+        "negatives": (*MELODIES[2:], "displaced"),  # of the critic, beside unrelated pairs; the paper has none
         "prior": 0.0,  # weight of prior pairs beside unrelated pairs; the paper's is 1; 0 draws none
+        "ends": 0.5,  # this share of the controls is 0 or 1; the others, in the paper all, are uniform
+        "intervals": 1.0,  # price of all melodic intervals where the control of pitch is 1; the paper has none
         "distance": 1.0,  # lambda
         "critic_updates": 1,  # for each update of the actor
         "actor_rate": 7.5,  # the actor's rate as a multiple of the optimizer's
@@ -71,7 +75,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     })
 
     # Critics say what exact edits of the music gain (search.py). They are asked some thousand times for a song.
-    config.edit_critic = _judge("lite", (*NEGATIVES, "displaced"))
+    config.edit_critic = _judge("lite", NEGATIVES)
     config.edit_critic.size.width = 64
     config.edit_critic.members = 3  # so many are trained; their mean guides
 
@@ -182,9 +186,10 @@ def _paper(config: ConfigDict) -> None:
         "kl_midpoint": 0.0,
     })
     config.latents.update({"segments": 40_000, "validation": 5000})
-    config.fusion.update({"model": "latent", "networks": "perceptron"})
+    config.fusion.update({"model": "latent", "networks": "perceptron", "negatives": (), "ends": 0.0, "intervals": 0.0})
     for name in ("actor", "critic"):
         config.fusion[name] = ConfigDict({"hidden": 1024, "layers": 8, "dropout": 0.5})
+    config.fusion.actor.gated = False
     config.fusion.weights.update({"raw": 1 / 11, "fake": 10 / 11})  # the public code's, in expectation
     config.fusion.update({"prior": 1.0, "actor_rate": 1.0, "actor_start": 50, "steps": 8000, "batch": 6000})
     config.fusion.optimizer = common.adam(3e-5, schedule="constant", clip=0.0, beta1=0.0, beta2=0.9)

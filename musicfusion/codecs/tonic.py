@@ -77,9 +77,9 @@ class Tonics:
 
 
 def nearest(
-    classes: Integer[AnyArray, "*B"], total: Integer[AnyArray, "*B"], count: Integer[AnyArray, "*B"] | int = 1
-) -> Integer[AnyArray, "*B"]:
-    """The pitch of each class that lies nearest to total / count: classes 0..11, [...] x 3 -> pitches [...].
+    classes: Integer[AnyArray, "*#B"], total: Integer[AnyArray, "*#B"], count: Integer[AnyArray, "*#B"] | int = 1
+) -> Integer[AnyArray, "..."]:
+    """The pitch of each class that lies nearest to total / count: classes 0..11, [...] x 3 (broadcast) -> pitches.
 
     Of two equally near the higher one. In whole numbers, which round alike in every key.
     """

@@ -68,12 +68,13 @@ def resident(
 
 def examples(
     arrays: Mapping[str, Shaped[AnyArray, "..."]], index: Integer[AnyArray, " B"], keys: Key[jax.Array, " B"],
-    training: bool, *, cut: int, controls: int, noise: float = 1.0,
+    training: bool, *, cut: int, controls: int, noise: float = 1.0, ends: float = 0.0,
 ) -> dict[str, Shaped[jax.Array, "B ..."]]:
     """Real, unrelated and prior pairs, [B, d] each, with controls U(0, 1) [B, controls], and other ones.
 
     cut: where z's second side begins. noise: how many standard deviations of q(z|x) z lies from its mean in training; 1
-    samples from q, 0 takes the mean.
+    samples from q, 0 takes the mean. ends: this share of the controls is 0 or 1, either as often: what users ask for.
+    "other": whose accompaniment the unrelated pair has [B].
     """
     draw = jax.vmap(lambda key: [jax.random.fold_in(key, i) for i in range(2, 8)])
     noise_key, other_key, other_noise_key, prior_key, control_key, others_key = draw(keys)
@@ -89,9 +90,22 @@ def examples(
     real = latent(index, noise_key)
     unrelated = jnp.concatenate([real[:, :cut], latent(other, other_noise_key)[:, cut:]], -1)
     prior = jax.vmap(lambda key: jax.random.normal(key, real.shape[1:]))(prior_key)
-    drawn, others = (jax.vmap(lambda key: jax.random.uniform(key, (controls,)))(k) for k in (control_key, others_key))
+    drawn, others = (_controls(k, controls, ends) for k in (control_key, others_key))
     return {"real": real, "unrelated": unrelated, "prior": prior, "controls": drawn, "others": others,
-            "example_key": keys}
+            "other": other, "example_key": keys}
+
+
+def _controls(keys: jax.Array, count: int, ends: float) -> jax.Array:
+    """keys [B] -> [B, count]: uniform but for the share `ends`, which is 0 or 1."""
+
+    def one(key):
+        drawn = jax.random.uniform(key, (count,))
+        if not ends:
+            return drawn
+        at = jax.random.uniform(jax.random.fold_in(key, 1), (count,))
+        return jnp.where(at < ends, jnp.round(drawn), drawn)
+
+    return jax.vmap(one)(keys)
 
 
 def sameness(
@@ -110,7 +124,8 @@ def sameness(
 def task(
     *, actor: Any, critic: Any, features: Callable, decode: Callable, cost: Callable, loss_weights: Mapping[str, float],
     prior: float, distance: float, diversity: float = 0.0, margin: float = 0.0, critic_updates: int = 1,
-    actor_start: int = 0, optimizer: Mapping[str, optax.GradientTransformation],
+    actor_start: int = 0, wrong: Callable | None = None, lost: Callable | None = None,
+    optimizer: Mapping[str, optax.GradientTransformation],
 ) -> Task:
     """Alternating updates of D (CollageNet's equation 2) and G (its equations 3, 5, 6; Connective Fusion's 3 to 5).
 
@@ -125,6 +140,9 @@ def task(
         diversity, margin: weight and margin of `sameness`.
         critic_updates: for each update of the actor.
         actor_start: the step from which the actor learns.
+        wrong: (vaes, batch) -> further negatives [B, d], which the critic alone meets.
+        lost: (features before, features after, controls) -> what a move costs in the decoded notes [B], as part of the
+            cost.
         optimizer: of "actor" and "critic".
 
     Returns:
@@ -152,19 +170,23 @@ def task(
     def step(state, batch, frozen, key):
         del key
         vaes, keys = frozen["vaes"], batch["example_key"]
-        z, b = negatives(batch, prior), len(batch["real"])
+        z = negatives(batch, prior)
         real, raw = features(vaes, batch["real"]), features(vaes, z)
         styles = [batch["controls"], batch["others"]] if diversity else [batch["controls"]]
         (moved, *again), pull = jax.vjp(
             lambda p: [act(p, raw, c, folded(keys, 10)) for c in styles], state["params"]["actor"])
         read, pull_features = jax.vjp(lambda z: features(vaes, z), moved)
-        judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), real, raw, read)
+        sides = {"real": real, "raw": raw, "moved": read}
+        if wrong is not None:
+            sides["wrong"] = features(vaes, wrong(vaes, batch))
+        judged = jax.tree.map(lambda *parts: jnp.concatenate(parts), *sides.values())
 
         def discriminate(params):
-            of_real, of_raw, of_moved = jnp.split(judge(params, judged, folded(keys, 20, 3)), [b, 2 * b])
-            parts = {"real": of_real, "raw": of_raw, "moved": of_moved}
-            accuracy = {f"critic_{name}": jnp.mean(logits > 0) for name, logits in parts.items()}
-            return critic_loss(of_real, of_raw, of_moved, weights=loss_weights), accuracy
+            logits = jnp.split(judge(params, judged, folded(keys, 20, len(sides))), len(sides))
+            of = dict(zip(sides, logits, strict=True))
+            accuracy = {f"critic_{name}": jnp.mean(logits > 0) for name, logits in of.items()}
+            raw = jnp.concatenate([of[name] for name in ("raw", "wrong") if name in of])
+            return critic_loss(of["real"], raw, of["moved"], weights=loss_weights), accuracy
 
         (loss, accuracy), gradients = jax.value_and_grad(discriminate, has_aux=True)(
             state["params"]["critic"])
@@ -176,6 +198,9 @@ def task(
             rho = distances(moved, z, frozen["sbar"], aspects)
             total = adversarial + distance * jnp.mean(cost(rho, styles[0]))
             terms = {"adversarial": adversarial, **{f"rho_{name}": jnp.mean(value) for name, value in rho.items()}}
+            if lost is not None:
+                terms["lost"] = jnp.mean(lost(raw, read, styles[0]))
+                total += distance * terms["lost"]
             for other in again:
                 between = distances(other, moved, frozen["sbar"], aspects)
                 terms["sameness"] = jnp.mean(sameness(between, styles[0], styles[1], margin=margin))
@@ -199,6 +224,8 @@ def task(
             return jnp.mean(judge(state["params"]["critic"], read) > 0)
 
         found = {"passes_real": passed(features(vaes, batch["real"]))}
+        if wrong is not None:
+            found["passes_wrong"] = passed(features(vaes, wrong(vaes, batch)))
         for kind in negative_kinds(prior):
             z, raw = batch[kind], features(vaes, batch[kind])
             moved = act(state["params"]["actor"], raw, batch["controls"])

@@ -91,6 +91,23 @@ def test_without_noise_training_takes_the_mean_too(numbered):
     assert batch["controls"].shape == (20, 2)
 
 
+def test_so_many_controls_as_asked_are_0_or_1_and_either_as_often(numbered):
+    keys = jax.random.split(KEY, 2000)
+
+    def drawn(ends):
+        batch = actor_critic.examples(numbered, np.arange(2000) % 100, keys, True, cut=MELODY_SIZE, controls=4,
+                                      ends=ends)
+        return np.asarray(batch["controls"]), np.asarray(batch["others"])
+
+    for plain, at_ends in zip(drawn(0.0), drawn(0.5), strict=True):
+        assert not np.isin(plain, (0, 1)).any()
+        for end in (0.0, 1.0):
+            np.testing.assert_allclose((at_ends == end).mean(0), 0.25, atol=0.04)
+        between = ~np.isin(at_ends, (0, 1))
+        np.testing.assert_array_equal(at_ends[between], plain[between])
+        assert abs(np.corrcoef(np.isin(at_ends, (0, 1)).T) - np.eye(4)).max() < 0.1  # each by itself
+
+
 def test_latents_are_stored_in_half_the_bytes_but_used_with_sbar_in_float32(corpus, examples, table):
     entries, train, _ = table
     total = len(entries["start"])
@@ -271,6 +288,26 @@ def test_the_critic_learns_to_tell_real_pairs_and_the_actor_to_pass_for_one():
     assert free["passes_moved_unrelated"] > 0.6 and free["passes_unrelated"] == before["passes_unrelated"]
     for name in ASPECTS:  # lambda ties the actor to its input
         assert tied[f"rho_{name}_unrelated"] < free[f"rho_{name}_unrelated"] / 2
+
+
+def test_further_negatives_are_for_the_critic_alone(start, batch):
+    wrong = jax.random.normal(jax.random.key(9), batch["real"].shape)
+    batch = batch | {"wrong": wrong}
+    told = {"wrong": lambda vaes, batch: batch["wrong"]}
+    still = {"rate": 0.0}
+    (_, after), metrics = run(start, batch, 1, **still)
+    (_, told_after), told_metrics = run(start, batch, 1, **still, **told)
+    logits = CRITIC.apply({"params": start["params"]["critic"]}, features({}, wrong))
+    assert float(told_metrics["critic_wrong"]) == pytest.approx(float(np.mean(logits > 0)))
+    raw = CRITIC.apply({"params": start["params"]["critic"]}, features({}, actor_critic.negatives(batch, 1.0)))
+    bce = losses.binary_cross_entropy
+    more = (np.mean(bce(np.concatenate([raw, logits]), 0.0)) - np.mean(bce(raw, 0.0))) / 11
+    assert float(told_metrics["critic"] - metrics["critic"]) == pytest.approx(float(more), abs=1e-5)
+    assert float(told_metrics["loss"]) == pytest.approx(float(metrics["loss"]), rel=1e-5)
+    assert same(after["params"]["actor"], told_after["params"]["actor"])
+    said = task(**told).validate(start, batch, FROZEN, KEY)
+    assert float(said["passes_wrong"]) == pytest.approx(float(np.mean(logits > 0)))
+    assert "passes_wrong" not in task().validate(start, batch, FROZEN, KEY)
 
 
 def test_generating_shows_unrelated_pairs_before_and_after(start, batch):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from musicfusion.nn.mlp import DropoutMLP, Gate
-from musicfusion.systems.collagenet.objective import controlled, melody_size
+from musicfusion.systems.collagenet.objective import controlled, held, melody_size
 
 
 class Actor(nn.Module):
@@ -22,6 +22,7 @@ class Actor(nn.Module):
         hidden: width of all layers; a control's is a quarter of it.
         layers: after the parts are joined.
         dropout: after each of these layers.
+        gated: whether an aspect moves by 1 - its control (objective.held); the paper's actor is free.
         dtype: of the factors of matrix products.
     """
 
@@ -29,6 +30,7 @@ class Actor(nn.Module):
     hidden: int = 1024
     layers: int = 8
     dropout: float = 0.3
+    gated: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -43,7 +45,8 @@ class Actor(nn.Module):
             parts.append(enter(controls[:, i : i + 1]))
         x = nn.relu(jnp.concatenate(parts, -1))
         x = DropoutMLP(self.hidden, self.layers, self.dropout, self.dtype, name="body")(x, example_keys)
-        return Gate(name="gate")(x, z)
+        new = Gate(name="gate")(x, z)
+        return held(z, new, controls, self.aspects) if self.gated else new
 
 
 class Critic(nn.Module):

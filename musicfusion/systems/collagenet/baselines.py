@@ -40,6 +40,7 @@ SLOW = 1000  # pairs on which it is measured: each of them asks the critic 200 t
 EDITED = 250  # pairs on which edits are measured: each of them asks its critics some hundred times
 CONTROLS = (0.0, 0.25, 0.5, 0.75, 1.0)
 HALF = "edits, controls 0.5"
+UNTRAINED = "edits, untrained critics"
 MELODY_HELD, ACCOMPANIMENT_HELD = "edits, melody held", "edits, accompaniment held"
 
 
@@ -57,15 +58,19 @@ FOOLS: dict[str, Callable[[Music], Any]] = {
     "drone on the root": lambda music: rules.drone(music["melody"], music["chords"]),
     "drone on the fifth": lambda music: rules.drone(music["melody"], _fifth(music["chords"])),  # no judge met it
 }
-# The same for methods that change accompaniments: name -> pitch classes of the melody that are left. No judge met them.
-ACCOMPANIMENT_FOOLS = {"acc. on the melody's notes": 12, "acc. on one pedal note": 1}
+# The same for methods that change accompaniments: name -> so many of the melody's pitch classes are left.
+ACCOMPANIMENT_FOOLS = {
+    "acc. on the melody's notes": 12,
+    "acc. on three of the melody's notes": 3,  # no judge met it
+    "acc. on one pedal note": 1,
+}
 
 
 # Data-driven ---------------------------------------------------------------------------------------------------------
 
 
 def critic_task(*, critic: Any, features: Callable, loss_weights: Mapping[str, float], prior: float,
-                optimizer: optax.GradientTransformation, steps: int) -> Task:
+                encode: Callable | None = None, optimizer: optax.GradientTransformation, steps: int) -> Task:
     """D as in fusion, but it never meets an actor (section 4.2): equation (2) on the same examples.
 
     The raw negatives stand in for the actor's outputs as well, so real pairs weigh against negatives as in fusion.
@@ -73,7 +78,7 @@ def critic_task(*, critic: Any, features: Callable, loss_weights: Mapping[str, f
     Args:
         critic: a network that reads features(vaes, z).
         features: (the VAEs' parameters, z [B, d]) -> what it reads.
-        loss_weights, prior: as in objective.task.
+        loss_weights, prior, encode: as in objective.task.
         optimizer, steps: of the whole training.
 
     Returns:
@@ -81,15 +86,18 @@ def critic_task(*, critic: Any, features: Callable, loss_weights: Mapping[str, f
     """
 
     def loss(params, batch, frozen, example_keys=None):
-        z = jnp.concatenate([batch["real"], negatives(batch, prior)])
-        logits = critic.apply({"params": params["critic"]}, features(frozen["vaes"], z), example_keys)
-        real, raw = jnp.split(logits, 2)
+        vaes = frozen["vaes"]
+        wrong = [] if encode is None else [encode(vaes, batch["wrong"])[0]]
+        z = jnp.concatenate([batch["real"], negatives(batch, prior), *wrong])
+        keys = None if example_keys is None else folded(example_keys, 20, 2 + len(wrong))
+        logits = critic.apply({"params": params["critic"]}, features(vaes, z), keys)
+        real, raw = logits[: len(batch["real"])], logits[len(batch["real"]) :]
         value = critic_loss(real, raw, raw, weights=loss_weights)
         return value, {"loss": value, "passes_real": jnp.mean(real > 0), "passes_raw": jnp.mean(raw > 0)}
 
     def training_loss(params, batch, frozen, key, fraction):
         del key, fraction
-        return loss(params, batch, frozen, folded(batch["example_key"], 20, 2))
+        return loss(params, batch, frozen, batch["example_key"])
 
     def parameters(key, batch, frozen):
         return {"critic": critic.init(key, features(frozen["vaes"], batch["real"]))["params"]}
@@ -204,7 +212,8 @@ def trained_space(fusion: Fusion, *, vaes: Mapping[str, Any], sbar: jax.typing.A
 
 
 def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[TrainedSpace, Any] | None,
-            actors: Mapping[str, Any], edits: Edit | None, edited_pairs: int = EDITED) -> Iterator[Method]:
+            actors: Mapping[str, Any], edits: Edit | None, untrained: Edit | None = None,
+            edited_pairs: int = EDITED) -> Iterator[Method]:
     """Every method of Table 1, in its order; those that learn nothing come first.
 
     Args:
@@ -214,6 +223,7 @@ def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[Train
         vanilla: CollageNet-vanilla's latent space and actor; None: there is none.
         actors: trained actors by the name of their method.
         edits: what finds exact edits; None: no critic is trained.
+        untrained: the same with critics that learned nothing; None: not to be measured.
         edited_pairs: on how many pairs edits are measured.
     """
     yield unchanged("disharmonic pairs")
@@ -233,6 +243,8 @@ def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[Train
         yield fused(name, space, actor, seed=seed)
     if edits is not None:
         edit = functools.partial(edited, edits=edits, most=edited_pairs)
+        if untrained is not None:
+            yield edited(UNTRAINED, untrained, controls=dict.fromkeys(ASPECTS, 0.5), most=edited_pairs)
         yield edit("edits, random controls", seed=seed)
         for value in CONTROLS:
             yield edit(f"edits, controls {value:g}", controls=dict.fromkeys(ASPECTS, value))

@@ -128,7 +128,7 @@ class Latents:
 
     def encoded(self, corpus: Corpus, *, latents: Mapping[str, np.ndarray], sbar: np.ndarray,
                 vaes: Mapping[str, Any]) -> Resident:
-        """What actor and critic learn from.
+        """What actor and critic learn from, and the music that was encoded.
 
         Args:
             corpus: the one that was encoded.
@@ -137,8 +137,9 @@ class Latents:
             vaes: the trained parameters by part.
         """
         entries, train = self.table(corpus)
-        return actor_critic.resident(low=entries["low"], high=entries["high"], train=train, latents=latents,
-                                     sbar=sbar, vaes=vaes)
+        found = actor_critic.resident(low=entries["low"], high=entries["high"], train=train, latents=latents,
+                                      sbar=sbar, vaes=vaes)
+        return dataclasses.replace(found, arrays=dict(found.arrays) | {"corpus": dict(corpus.arrays), "table": entries})
 
 
 # Inside the compiled step --------------------------------------------------------------------------------------------

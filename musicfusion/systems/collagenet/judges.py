@@ -4,8 +4,9 @@ They read notes, not latents, so they measure what any method makes; no model le
 songs that no model has met (dataset.SPLITS). The share of pairs that pass (logit > 0) is the harmony rate of Table 1.
 
 The paper's evaluator knows one kind of negatives, melodies of other songs. Many of them differ from real ones by their
-key alone, and nothing teaches it that a melody on chord tones only, or a drone, is none. So the judges know six kinds,
-in equal parts: `KINDS`. The critics that guide a model are trained likewise, on other songs.
+key alone, and nothing teaches it that a melody on chord tones only, or a drone, is none. So the judges know six kinds
+of melodies and two of accompaniments, in equal parts (negatives.py). The critics that guide a model are trained
+likewise, on other songs.
 
 Harmony is the paper's network, LiteHarmony ours. Both have `accompaniment(batch) -> code` and
 `judge(code, tokens, example_keys) -> logits`; called, they do the one after the other. So one accompaniment is encoded
@@ -27,18 +28,15 @@ from musicfusion.codecs import keys, melody, pianotree, polyphony
 from musicfusion.core import optimizers
 from musicfusion.core.contracts import Task
 from musicfusion.core.example_keys import folded
-from musicfusion.latent import negatives
+from musicfusion.latent.negatives import sample_negative
 from musicfusion.metrics import statistics
 from musicfusion.nn.blocks import Blocks
 from musicfusion.nn.mlp import DropoutMLP, dropout_masks
 from musicfusion.nn.recurrent import BiGRU, Linear
-from musicfusion.systems.collagenet import dataset, rules
+from musicfusion.systems.collagenet import dataset, negatives
+from musicfusion.systems.collagenet.negatives import ACCOMPANIMENTS, KINDS
 from musicfusion.systems.collagenet.pianotree import PianoTreeEncoder
 
-# Melodies of other songs: as they are; in the key that fits; on chord tones; on the chords' roots. Then the segment's
-# own: its pitches in another order; a third of its notes a semitone or two away. The last is a melody as it was, over
-# an accompaniment of which half bars have moved: for critics of methods that change accompaniments.
-KINDS = ("random", "key_matched", "snapped", "drone", "shuffled", "moved", "displaced")
 OCTAVE = statistics.CLASSES
 BLOCKS = (512, 64)  # pairs that `scorer` takes at once
 LEAP = 12  # semitones; a wider melodic interval counts as this one
@@ -257,7 +255,7 @@ def scorer(model: Harmony | LiteHarmony, critics: Sequence[Any]) -> Callable[...
 @functools.partial(jax.jit, static_argnames=("training", "kinds"))
 def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, training: bool,
              kinds: tuple[str, ...]) -> dict[str, jax.Array]:
-    """Segments as they are, and melodies to take the place of theirs.
+    """Segments as they are, and music to take the place of theirs (negatives.py).
 
     Args:
         arrays: those of dataset.Segments.resident.
@@ -268,39 +266,23 @@ def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, train
 
     Returns:
         The segments (dataset.examples), a melody [b, 32] of each of KINDS by its name, and "negative" [b, 32], of the
-        kind that was drawn; "displaced_pitch" [b, 32, 14], the accompaniment of that kind, and "negative_pitch".
+        kind that was drawn; of ACCOMPANIMENTS also the slots, "displaced_pitch", "fitted_pitch" [b, 32, 14], and
+        "negative_pitch".
     """
-    other_key, own_key, kind_key, key_key, shuffle_key, move_key, place_key = (folded(keys, i) for i in range(1, 8))
+    other_key, own_key, kind_key, wrong_key = (folded(keys, i) for i in range(1, 5))
     shift = dataset.shifts(keys, training)
     part = 0 if training else 1
     first, end = arrays["bounds"][part], arrays["bounds"][part + 1]
-    other = negatives.sample_negative(other_key, arrays["low"][index], arrays["high"][index], first, end)
-    real = dataset.cut(arrays["corpus"], arrays["starts"][index], shift)
-
-    def foreign(shift):
-        return dataset.cut(arrays["corpus"], arrays["starts"][other], shift)["melody"]
-
-    random = foreign(dataset.shifts(own_key, training))
-    # From the key that the song has beside this one's: the pair, transposed as one.
-    matched = rules.transposed(foreign(shift), real["pitch"], real["duration"])
-    in_key = jax.vmap(jax.random.bernoulli)(key_key)
-    either = jnp.where(in_key[:, None], matched, random)
-    melodies = {
-        "random": random,
-        "key_matched": matched,
-        "snapped": rules.snapped(either, real["chords"]),
-        "drone": rules.drone(either, real["chords"]),
-        "shuffled": rules.shuffled(real["melody"], shuffle_key),
-        "moved": rules.moved(real["melody"], move_key),
-        "displaced": real["melody"],
-    }
-    displaced = rules.displaced(real["pitch"], real["duration"], place_key)
-    kind = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(kinds)))(kind_key)
-    negative = jnp.stack([melodies[name] for name in kinds])[kind, jnp.arange(len(kind))]
-    there = jnp.array([name == "displaced" for name in kinds])[kind]
-    return real | melodies | {
-        "negative": negative, "negative_pitch": jnp.where(there[:, None, None], displaced, real["pitch"]),
-        "displaced_pitch": displaced, "example_key": keys}
+    other = sample_negative(other_key, arrays["low"][index], arrays["high"][index], first, end)
+    starts = arrays["starts"]
+    real = dataset.cut(arrays["corpus"], starts[index], shift)
+    foreign = [dataset.cut(arrays["corpus"], starts[other], by)["melody"]
+               for by in (dataset.shifts(own_key, training), shift)]
+    music = negatives.wrong(real, *foreign, wrong_key)
+    drawn = negatives.drawn(music, kinds, kind_key)
+    named = {name: made["melody"] for name, made in music.items()} | {
+        f"{name}_pitch": music[name]["pitch"] for name in ACCOMPANIMENTS}
+    return real | named | {"negative": drawn["melody"], "negative_pitch": drawn["pitch"], "example_key": keys}
 
 
 def task(model: Harmony | LiteHarmony, *, optimizer: optax.GradientTransformation, steps: int) -> Task:

@@ -26,6 +26,7 @@ from musicfusion.latent import soft_decode
 from musicfusion.latent.space import split
 from musicfusion.nn.blocks import moved, verdict
 from musicfusion.systems.collagenet.dataset import BEATS, PER_BEAT
+from musicfusion.systems.collagenet.objective import held
 
 HALVES = 2 * BEATS  # half beats in a segment
 
@@ -83,12 +84,14 @@ class Actor(nn.Module):
     Attributes:
         aspects: latent sizes in the order in which z holds them.
         width, depth: of the blocks.
+        gated: whether an aspect moves by 1 - its control (objective.held).
         dtype: of the factors of matrix products.
     """
 
     aspects: Mapping[str, int]
     width: int = 128
     depth: int = 4
+    gated: bool = True
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -100,7 +103,8 @@ class Actor(nn.Module):
         steps = (invariants(features), features["lead"], features["lead_onsets"], features["back"])
         by_step = [x.reshape(len(z), BEATS, -1) for x in steps]
         x = jnp.concatenate([z, asked, *by_step, *harmony(features).values(), _everywhere(features["lead"])], -1)
-        return from_beats(moved(x, z, self.width, self.depth, self.dtype), self.aspects)
+        new = from_beats(moved(x, z, self.width, self.depth, self.dtype), self.aspects)
+        return held(features["z"], new, controls, self.aspects) if self.gated else new
 
 
 class Critic(nn.Module):

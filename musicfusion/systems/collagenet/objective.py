@@ -7,6 +7,9 @@
     (5)  L_G    = L_Ga + lambda L_Gd                                       latent.actor_critic.task
     (6)  L'_Gd  in place of L_Gd: each aspect's rho times its control      control_loss
 
+Ours, beside these: `held` (an aspect moves by 1 - its control), `intervals_lost` (a price for the melody's intervals in
+the decoded notes), and negatives of more kinds for D (negatives.py). The preset `paper` has none of them.
+
 N_z are latents of unrelated pairs and, in the paper, latents drawn from the prior.
 
 z is one vector z_p + z_r + z_c + z_t [B, d] (section 3.1), and `aspects` (name -> size, in that order) says where each
@@ -57,9 +60,30 @@ def control_loss(rho: Mapping[str, jax.Array], controls: jax.Array) -> jax.Array
     return sum(terms, jnp.zeros(len(controls)))
 
 
+def held(z: jax.Array, moved: jax.Array, controls: jax.Array, aspects: Mapping[str, int]) -> jax.Array:
+    """z + (1 - c) (z' - z), c each aspect's own control: what is to stay entirely does. [B, d] x 2, [B, columns].
+
+    The paper's controls scale a loss (equation 6), so a control at 1 promises nothing.
+    """
+    names = controlled(aspects)
+    free = [1.0 - controls[:, names.index(name)] if name in names else jnp.ones(len(z)) for name in aspects]
+    return z + jnp.concatenate([jnp.repeat(share[:, None], size, 1)
+                                for share, size in zip(free, aspects.values(), strict=True)], 1) * (moved - z)
+
+
+def intervals_lost(before: Mapping[str, jax.Array], after: Mapping[str, jax.Array]) -> jax.Array:
+    """The share of the melody's intervals that are lost, from decoded features (soft_decode.melody) -> [B].
+
+    An interval is there still if a note begins at the same step after an interval of as many semitones, octaves apart.
+    One transposition costs nothing.
+    """
+    there = jnp.sum(before["leaps"] * after["leaps"], (1, 2))
+    return 1.0 - there / jnp.maximum(jnp.sum(before["leaps"], (1, 2)), 1.0)
+
+
 def task(*, actor: Any, critic: Any, features: Callable, decode: Callable, loss_weights: Mapping[str, float],
-         prior: float, distance: float, critic_updates: int, actor_start: int,
-         optimizer: Mapping[str, optax.GradientTransformation]) -> Task:
+         prior: float, distance: float, critic_updates: int, actor_start: int, intervals: float = 0.0,
+         encode: Callable | None = None, optimizer: Mapping[str, optax.GradientTransformation]) -> Task:
     """Actor against critic: equation (2) for D; equation (5) for G, with L'_Gd of equation (6) as its distance.
 
     Args:
@@ -71,8 +95,18 @@ def task(*, actor: Any, critic: Any, features: Callable, decode: Callable, loss_
         distance: lambda.
         critic_updates: for each update of the actor.
         actor_start: the step from which the actor learns.
+        intervals: the price of all of the melody's intervals, times the control of pitch; needs decoded features.
+        encode: (the VAEs' parameters, music) -> posterior mean and std: of a batch's "wrong" music, which D meets
+            beside N_z. None: there is none.
         optimizer: of "actor" and "critic".
     """
+    has_pitch = "pitch" in actor.aspects
+
+    def lost(before, after, controls):
+        return intervals * (controls[:, 0] if has_pitch else 1.0) * intervals_lost(before, after)
+
     return actor_critic.task(
         actor=actor, critic=critic, features=features, decode=decode, cost=control_loss, loss_weights=loss_weights,
-        prior=prior, distance=distance, critic_updates=critic_updates, actor_start=actor_start, optimizer=optimizer)
+        prior=prior, distance=distance, critic_updates=critic_updates, actor_start=actor_start,
+        wrong=None if encode is None else lambda vaes, batch: encode(vaes, batch["wrong"])[0],
+        lost=lost if intervals else None, optimizer=optimizer)

@@ -1,11 +1,12 @@
-"""Rules that rewrite a melody and learn nothing: the paper's rule-based baseline, and the cheapest ones there are.
+"""Rules that rewrite music and learn nothing: the paper's rule-based baseline, and the cheapest ones there are.
 
     transposed               into the key that fits the accompaniment best
     rule_based               the paper's baseline (section 4.2)
     snapped, drone           every note on a tone of the chord that sounds with it; on its root
     shuffled, moved          the melody's own pitches among its onsets; some of its notes a step away
+    displaced, onto_melody   half bars of the accompaniment elsewhere; its notes onto the melody's pitch classes
 
-Nobody would want to hear the last four. They are negatives of the judges (judges.py) and fools of Table 1: a judge that
+Nobody would want to hear the last six. They are negatives of the judges (judges.py) and fools of Table 1: a judge that
 they please is none. `tokens` is a melody int [B, 32], `pitch` and `duration` the slots of an accompaniment int
 [B, 32, 14], `chords` its chords int [B, 8, 3].
 """
@@ -87,11 +88,14 @@ def drone(tokens: jax.Array, chords: jax.Array) -> jax.Array:
 
 def _nearest(tokens, masks) -> jax.Array:
     """Onsets moved to the nearest of the pitch classes whose bits are set, a mask [B, 8] for each beat."""
-    mask = jnp.repeat(masks.astype(jnp.int32), PER_BEAT, 1)[..., None]
+    return melody.transpose(tokens, _to_nearest(tokens, jnp.repeat(masks.astype(jnp.int32), PER_BEAT, 1)))
+
+
+def _to_nearest(pitch, mask) -> jax.Array:
+    """How far each pitch is from the nearest class whose bit is set; the lower of two, 0 where none is: int [...]."""
     reach = jnp.asarray(SHIFTS[np.lexsort((SHIFTS, abs(SHIFTS)))])  # 0, -1, 1, ... -5, 5, -6
-    fits = (mask >> (tokens[..., None] + reach) % statistics.CLASSES) & 1 > 0
-    step = jnp.where(jnp.any(fits, -1), reach[jnp.argmax(fits, -1)], 0)
-    return melody.transpose(tokens, step)
+    fits = (mask[..., None] >> (pitch[..., None] + reach) % statistics.CLASSES) & 1 > 0
+    return jnp.where(jnp.any(fits, -1), reach[jnp.argmax(fits, -1)], 0)
 
 
 # Without an accompaniment --------------------------------------------------------------------------------------------
@@ -125,8 +129,8 @@ def moved(tokens: jax.Array, keys: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def displaced(pitch: jax.Array, duration: jax.Array, keys: jax.Array) -> jax.Array:
-    """An accompaniment of which half bars are 1 to 5 semitones away, one at least: slots, keys [B] -> [B, 32, 14]."""
+def displacement(keys: jax.Array) -> jax.Array:
+    """Half bars that are 1 to 5 semitones away, one at least: keys [B] -> semitones int32 [B, 32]."""
 
     def one(key):
         which, far, way = jax.random.split(key, 3)
@@ -135,22 +139,26 @@ def displaced(pitch: jax.Array, duration: jax.Array, keys: jax.Array) -> jax.Arr
         by = jax.random.randint(far, (HALVES,), 1, 6) * jax.random.choice(way, jnp.array([-1, 1]), (HALVES,))
         return jnp.repeat(chosen * by, STEPS_IN_HALF)
 
-    return polyphony.transpose(pitch, duration, jax.vmap(one)(keys)[..., None])
+    return jax.vmap(one)(keys)
 
 
-@functools.partial(jax.jit, static_argnames="count")
-def onto_melody(pitch: jax.Array, duration: jax.Array, tokens: jax.Array, count: int) -> jax.Array:
+@jax.jit
+def displaced(pitch: jax.Array, duration: jax.Array, shift: jax.Array) -> jax.Array:
+    """An accompaniment moved by `shift` [B, 32] semitones: slots [B, 32, 14] x 2 -> [B, 32, 14]."""
+    return polyphony.transpose(pitch, duration, shift[..., None])
+
+
+@jax.jit
+def onto_melody(pitch: jax.Array, duration: jax.Array, tokens: jax.Array, count: jax.typing.ArrayLike) -> jax.Array:
     """An accompaniment whose notes go to the nearest of the melody's most frequent pitch classes -> [B, 32, 14].
 
-    count: of so many pitch classes at most; with 1 everything is a pedal point.
+    count: of so many pitch classes at most, for all or of each pair [B]; with 1 everything is a pedal point.
     """
     often = statistics.melody_pitch_classes(tokens)
     rank = jnp.argsort(jnp.argsort(-often, -1, stable=True), -1)
-    mask = jnp.sum(((rank < count) & (often > 0)) << jnp.arange(statistics.CLASSES), -1)[:, None, None, None]
-    reach = jnp.asarray(SHIFTS[np.lexsort((SHIFTS, abs(SHIFTS)))])
-    fits = (mask >> (pitch[..., None] + reach) % statistics.CLASSES) & 1 > 0
-    step = jnp.where(jnp.any(fits, -1), reach[jnp.argmax(fits, -1)], 0)
-    return polyphony.transpose(pitch, duration, step)
+    left = (rank < jnp.reshape(count, (-1, 1))) & (often > 0)
+    mask = jnp.sum(left << jnp.arange(statistics.CLASSES), -1)[:, None, None]
+    return polyphony.transpose(pitch, duration, _to_nearest(pitch, mask))
 
 
 # The paper's baseline ------------------------------------------------------------------------------------------------

@@ -23,7 +23,6 @@ from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, splits
 from musicfusion.data.corpus import Corpus
-from musicfusion.latent import actor_critic as latent_actor_critic
 from musicfusion.latent import table, vae
 from musicfusion.systems.collagenet import (
     DECLARATION,
@@ -35,7 +34,9 @@ from musicfusion.systems.collagenet import (
     judges,
     listening,
     lite,
+    lite_absolute,
     lite_actor_critic,
+    negatives,
     objective,
     polydis,
     reharmony,
@@ -49,10 +50,11 @@ from musicfusion.systems.collagenet.dataset import PARTS
 from musicfusion.systems.collagenet.latent_space import Fusion, LatentSpace, reconstruction_counts
 
 VAES: dict[str, dict[str, Callable]] = {
-    "melody": {"lite": lite.MelodyVAE, "ec2vae": ec2vae.EC2VAE,
+    "melody": {"lite": lite.MelodyVAE, "lite_absolute": lite_absolute.MelodyVAE, "ec2vae": ec2vae.EC2VAE,
                "plain": vanilla.PlainMelodyVAE, "recurrent": vanilla.RecurrentMelodyVAE},
-    "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
-                      "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
+    "accompaniment": {"lite": lite.AccompanimentVAE, "lite_absolute": lite_absolute.AccompanimentVAE,
+                      "polydis": polydis.create, "plain": vanilla.PlainAccompanimentVAE,
+                      "pianotree": vanilla.PianoTreeVAE},
 }
 FUSIONS: dict[str, tuple[Callable, Callable]] = {
     "lite": (lite_actor_critic.Actor, lite_actor_critic.Critic),
@@ -87,6 +89,9 @@ def build_fusion(config: ConfigDict, where: str = OWN) -> Fusion:
             key, name = f"{where}.{part}_vae".removeprefix("."), _group(config, where)[f"{part}_vae"].model
             raise MusicFusionError(f"fusion.networks = {group.networks!r} reads the decoded notes as probabilities,"
                                    f" which {key}.model = {name!r} cannot give: use perceptron")
+    if config.fusion.intervals and not decoded:
+        raise MusicFusionError(f"fusion.intervals = {config.fusion.intervals} counts intervals in the decoded notes,"
+                               " which fusion.networks = 'perceptron' does not read: use 0")
     actor, critic = (_build(functools.partial(kind, space.aspects), group[name], f"fusion.{name}", config)
                      for name, kind in zip(("actor", "critic"), kinds, strict=True))
     return Fusion(space=space, actor=actor, critic=critic, decoded=decoded)
@@ -227,6 +232,7 @@ def _fusion_stage(config: ConfigDict, where: str, fusion: Fusion, *, name: str =
         actor=fusion.actor, critic=fusion.critic, features=fusion.features, decode=fusion.space.decode,
         loss_weights=group.weights.to_dict(), prior=group.prior, critic_updates=group.critic_updates,
         distance=group.distance if distance is None else distance, actor_start=group.actor_start,
+        intervals=group.intervals, encode=fusion.space.encode if group.negatives else None,
         optimizer={"actor": optimizers.create(**actors, steps=group.steps), "critic": _optimizer(group)}))
 
 
@@ -235,7 +241,7 @@ def _critic_stage(config: ConfigDict, fusion: Fusion) -> Stage:
     group = config.fusion
     return _on_latents(config, OWN, fusion, name="baseline_critic", best="loss", task=baselines.critic_task(
         critic=fusion.critic, features=fusion.features, loss_weights=group.weights.to_dict(), prior=group.prior,
-        optimizer=_optimizer(group), steps=group.steps))
+        encode=fusion.space.encode if group.negatives else None, optimizer=_optimizer(group), steps=group.steps))
 
 
 def _on_latents(config: ConfigDict, where: str, fusion: Fusion, *, name: str, task: Task, best: str = "",
@@ -251,8 +257,8 @@ def _on_latents(config: ConfigDict, where: str, fusion: Fusion, *, name: str, ta
     return Stage(
         name=_name(where, name), needs=(*_vae_names(where), _name(where, "latents")), task=task,
         steps=config.fusion.steps, batch=config.fusion.batch, data=data, best=best, show=show,
-        examples=functools.partial(latent_actor_critic.examples, cut=space.cut,
-                                   controls=len(objective.controlled(space.aspects))))
+        examples=functools.partial(negatives.latent_pairs, cut=space.cut, ends=config.fusion.ends,
+                                   controls=len(objective.controlled(space.aspects)), kinds=_kinds(config, "fusion")))
 
 
 def _critics(config: ConfigDict) -> list[str]:
@@ -263,17 +269,24 @@ def _critics(config: ConfigDict) -> list[str]:
 def _harmony_stage(config: ConfigDict, name: str, key: str, split: str) -> Stage:
     """A network that tells real pairs from negatives of some kinds; see judges.py."""
     group, segments = config[key], build_segments(config)
-    for kind in group.negatives or ("",):
-        _choice(dict.fromkeys(judges.KINDS), kind, f"{key}.negatives")
+    kinds = _kinds(config, key)
+    if not kinds:
+        raise MusicFusionError(f"{key}.negatives is empty: use {' or '.join(negatives.KINDS)}")
     return Stage(
         name=name,
         task=judges.task(build_harmony(config, key), optimizer=_optimizer(group), steps=group.steps),
         steps=group.steps,
         batch=group.batch,
         data=lambda corpus, trained: segments.resident(corpus, split=split),
-        examples=functools.partial(judges.examples, kinds=tuple(group.negatives)),
+        examples=functools.partial(judges.examples, kinds=kinds),
         best="loss",
     )
+
+
+def _kinds(config: ConfigDict, key: str) -> tuple[str, ...]:
+    """The kinds of negatives of one group. Raises MusicFusionError where there is no such kind."""
+    known = {kind: kind for kind in negatives.KINDS}
+    return tuple(_choice(known, kind, f"{key}.negatives") for kind in config[key].negatives)
 
 
 def _chord_stage(config: ConfigDict) -> Stage:
@@ -347,13 +360,17 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
     if trained.has("vanilla_fusion"):
         beside = _trained_space(config, trained, VANILLA), trained("vanilla_fusion")["actor"]
     critic = trained("baseline_critic")["critic"] if trained.has("baseline_critic") else None
-    edits = functools.partial(search.of_segments, **_edits_by(config, trained)) if _has_edits(config, trained) else None
+    edits, untrained = None, None
+    if _has_edits(config, trained):
+        found = _edits_by(config, trained)
+        edits = functools.partial(search.of_segments, **found)
+        untrained = functools.partial(search.of_segments, **found | {"score": _untrained_score(config)})
     return evaluation.evaluate(
         corpus=corpus, segments=build_segments(config), split=config.data.split, count=config.evaluate.segments,
         batch=config.evaluate.batch, seed=config.seed, preset=config.preset, distance=config.fusion.distance,
         space=space, actor=trained("fusion")["actor"], edits=edits,
         methods=baselines.methods(space, seed=config.seed, critic=critic, vanilla=beside, actors=actors, edits=edits,
-                                  edited_pairs=config.evaluate.edited),
+                                  untrained=untrained, edited_pairs=config.evaluate.edited),
         retention_pairs=min(config.evaluate.edited, evaluation.RETENTION_FROM),
         judges={rate: _judge(config, trained, stage) for rate, stage in evaluation.RATES.items() if trained.has(stage)})
 
@@ -389,6 +406,14 @@ def _edits_by(config: ConfigDict, trained: Trained) -> dict[str, Any]:
     critics = [trained(name) for name in _critics(config)]
     return {"score": judges.scorer(build_harmony(config, "edit_critic"), critics),
             "model": reharmony.chord_model(trained("chord_model")), **config.sample.edits.to_dict()}
+
+
+def _untrained_score(config: ConfigDict) -> Callable:
+    """What critics say that learned nothing: the least that a search must beat."""
+    model = build_harmony(config, "edit_critic")
+    return judges.scorer(model, [jax.jit(model.init)(jax.random.fold_in(jax.random.key(config.seed), number),
+                                                     dataset.silence(1))["params"]
+                                 for number in range(config.edit_critic.members)])
 
 
 def _trained_space(config: ConfigDict, trained: Trained, where: str = OWN) -> baselines.TrainedSpace:

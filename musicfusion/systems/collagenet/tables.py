@@ -31,7 +31,8 @@ KEPT = {"intervals_kept": _percent("melodic intervals"), "contour_kept": _percen
         "chords_kept": _percent("chords")}
 RETENTION = {"pitch": "intervals_kept", "rhythm": "onsets_kept", "chord": "chords_kept",
          "texture": "notes_kept"}  # control -> what of its aspect is kept
-FOOLED_BY = ("every note on a chord tone", "in key, then on a chord tone", "drone on the root", "drone on the fifth")
+FOOLED_BY = ("every note on a chord tone", "in key, then on a chord tone", "drone on the root", "drone on the fifth",
+             "acc. on the melody's notes", "acc. on three of the melody's notes", "acc. on one pedal note")
 TABLE2 = {"pch_kld": Measure(label="PCH KLD"), "pch_oa": Measure(label="PCH OA"), "oh_kld": Measure(label="OH KLD"),
           "oh_oa": Measure(label="OH OA"), "re": Measure(label="RE")}
 TABLE3 = {"melody_pc": Measure(label="melody PC"), "melody_pi": Measure(label="PI signed"),
@@ -52,8 +53,8 @@ def judges(passes: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(name="judges", title="What each judge takes for real", measures=measures, first="judge",
                  rows=tuple(row(name, shares) for name, shares in passes.items()),
                  note="The harmony evaluator learned from random negatives as the paper's did. The two judges learned"
-                      " from six kinds in equal parts. No judge met a drone on the fifth, nor an accompaniment that a"
-                      " rule has changed. All three learned from songs of their own.")
+                      " from six kinds of wrong melodies and two of wrong accompaniments, in equal parts. None met a"
+                      " drone on the fifth, nor an accompaniment on three notes. All learned from songs of their own.")
 
 
 def fooled(judge: str, passes: Mapping[str, float], most: float) -> str:

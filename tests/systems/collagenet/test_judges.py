@@ -7,9 +7,10 @@ from optax import sgd
 
 from musicfusion import losses
 from musicfusion.codecs import melody, polyphony
-from musicfusion.latent import negatives
+from musicfusion.latent.negatives import song_bounds
 from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import dataset, judges, rules, system
+from musicfusion.systems.collagenet.negatives import KINDS, MELODIES
 from musicfusion.train import Programs
 
 SEGMENTS = dataset.Segments(melody_onsets=2, accompaniment_onsets=8, seed=0)
@@ -21,7 +22,7 @@ MODELS = {
     "harmony": judges.Harmony(**SMALL),
     "harmony in one key": judges.Harmony(**SMALL, one_key=True),
 }
-FOREIGN = ("random", "key_matched", "snapped", "drone")  # melodies of other songs; the others are the segment's own
+FOREIGN = ("random", "key_matched", "snapped", "drone", "fitted")  # melodies of other songs
 RUN = {name: jax.jit(model.apply) for name, model in MODELS.items()}
 
 
@@ -40,13 +41,13 @@ def examples():
 def batch(resident, examples):
     """Training examples of all kinds."""
     index = np.linspace(0, resident.train - 1, EXAMPLES).astype(int)
-    return jax.device_get(examples(resident.arrays, index, jax.random.split(KEY, EXAMPLES), True, judges.KINDS))
+    return jax.device_get(examples(resident.arrays, index, jax.random.split(KEY, EXAMPLES), True, KINDS))
 
 
 @pytest.fixture(scope="module")
 def many(resident, examples):
     """400 training examples of all kinds."""
-    return jax.device_get(examples(resident.arrays, np.arange(400), jax.random.split(KEY, 400), True, judges.KINDS))
+    return jax.device_get(examples(resident.arrays, np.arange(400), jax.random.split(KEY, 400), True, KINDS))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_a_negative_is_a_melody_of_another_song_of_the_same_split(corpus, reside
     codes = np.where(np.arange(len(corpus.songs))[:, None] >> bits & 1, 60, melody.REST).astype(np.uint8)
     numbered = np.concatenate([np.tile(code, beats // 2) for code, beats in
                                zip(codes, np.diff(corpus.first_beat), strict=True)])
-    low, high = negatives.song_bounds(song)
+    low, high = song_bounds(song)
     arrays = {"corpus": dict(corpus.arrays) | {"melody": numbered}, "starts": starts, "low": low, "high": high,
               "bounds": np.array([0, train, len(song)], np.int32)}
 
@@ -91,7 +92,7 @@ def test_a_negative_is_a_melody_of_another_song_of_the_same_split(corpus, reside
         index = part[np.linspace(0, len(part) - 1, 200).astype(int)]
         drawn = examples(arrays, index, jax.random.split(KEY, 200), training, FOREIGN)
         np.testing.assert_array_equal(number(drawn["melody"]), song[index])
-        for kind in set(judges.KINDS) - set(FOREIGN):
+        for kind in set(KINDS) - set(FOREIGN):
             np.testing.assert_array_equal(drawn[kind] < melody.HOLD, drawn["melody"] < melody.HOLD)
         for kind in (*FOREIGN, "negative"):
             partner = number(drawn[kind])
@@ -146,14 +147,27 @@ def test_a_displaced_negative_has_its_own_melody_over_an_accompaniment_that_is_n
     assert not many["displaced_pitch"][many["duration"] == 0].any()
 
 
-@pytest.mark.parametrize("kinds", [("random",), ("drone", "displaced"), judges.KINDS[:-1], judges.KINDS])
+def test_a_fitted_negative_is_an_accompaniment_on_notes_of_the_other_song_s_melody(many):
+    there = many["duration"] > 0
+    left = []
+    for i in range(0, 400, 20):
+        of_melody = set((many["fitted"][i][many["fitted"][i] < melody.HOLD] % 12).tolist())
+        classes = set((many["fitted_pitch"][i][there[i]] % 12).tolist())
+        assert classes <= of_melody
+        left.append(len(classes))
+    assert left.count(1) > 3 and max(left) > 3  # a pedal point, or all of them
+    either = [(many["fitted"] == many[name]).all(1) for name in ("random", "key_matched")]
+    assert np.logical_or(*either).all() and all(0.4 < np.mean(share) < 0.65 for share in either)
+    assert not many["fitted_pitch"][~there].any()
+
+
+@pytest.mark.parametrize("kinds", [("random",), ("drone", "displaced"), MELODIES, KINDS])
 def test_the_negative_is_of_the_kinds_that_are_asked_for_in_equal_parts(resident, examples, many, kinds):
     drawn = jax.device_get(examples(resident.arrays, np.arange(400), jax.random.split(KEY, 400), True, kinds))
-    for name in (*dataset.silence(1), *judges.KINDS, "displaced_pitch"):
+    for name in (*dataset.silence(1), *KINDS, "displaced_pitch", "fitted_pitch"):
         np.testing.assert_array_equal(drawn[name], many[name])  # whatever is asked for
-    own, elsewhere = ((drawn["negative_pitch"] == drawn[name]).all((1, 2)) for name in ("pitch", "displaced_pitch"))
-    of = {kind: (drawn["negative"] == drawn[kind]).all(1) & (elsewhere if kind == "displaced" else own)
-          for kind in kinds}
+    of = {kind: (drawn["negative"] == drawn[kind]).all(1)
+          & (drawn["negative_pitch"] == drawn.get(f"{kind}_pitch", drawn["pitch"])).all((1, 2)) for kind in kinds}
     lone = sum(x.astype(int) for x in of.values()) == 1  # some melodies are the same under two rules
     assert sum(of.values()).all() and lone.mean() > 0.75
     for kind, there in of.items():
@@ -163,11 +177,11 @@ def test_the_negative_is_of_the_kinds_that_are_asked_for_in_equal_parts(resident
 def test_training_transposes_a_pair_as_one_and_a_random_melody_by_itself(corpus, resident, examples):
     index, example_keys = np.arange(300), jax.random.split(KEY, 300)
     plain = dataset.examples(resident.arrays, index, example_keys, True)
-    drawn = examples(resident.arrays, index, example_keys, True, judges.KINDS)
+    drawn = examples(resident.arrays, index, example_keys, True, KINDS)
     for name in plain:
         assert jnp.array_equal(plain[name], drawn[name])
     held_out = np.arange(resident.train, resident.train + resident.validation)
-    still = examples(resident.arrays, held_out, jax.random.split(KEY, len(held_out)), False, judges.KINDS)
+    still = examples(resident.arrays, held_out, jax.random.split(KEY, len(held_out)), False, KINDS)
     starts = resident.arrays["starts"]
     windows = jax.jit(dataset.cut)(dict(corpus.arrays), starts, np.zeros_like(starts))
     known = {row.tobytes() for row in np.asarray(windows["melody"])}
@@ -278,10 +292,10 @@ def test_validation_scores_all_kinds_but_the_loss_follows_the_stage_s_mix(name, 
             jax.jit(task.validate)({"params": params[name]}, held_out, {}, KEY).items()}
     scores = {kind: np.asarray(judges.score(MODELS[name], params[name], {
         "melody": held_out[kind], "pitch": held_out.get(f"{kind}_pitch", held_out["pitch"]),
-        "duration": held_out["duration"]})) for kind in ("melody", *judges.KINDS, "negative")}
+        "duration": held_out["duration"]})) for kind in ("melody", *KINDS, "negative")}
     assert said["pass_real"] == pytest.approx(np.mean(scores["melody"] > 0))
-    assert set(said) == {"loss", "pass_real", *(f"pass_{kind}" for kind in judges.KINDS)}
-    for kind in judges.KINDS:
+    assert set(said) == {"loss", "pass_real", *(f"pass_{kind}" for kind in KINDS)}
+    for kind in KINDS:
         assert said[f"pass_{kind}"] == pytest.approx(np.mean(scores[kind] > 0))
 
     def loss(negative):
@@ -289,7 +303,7 @@ def test_validation_scores_all_kinds_but_the_loss_follows_the_stage_s_mix(name, 
                      + np.mean(losses.binary_cross_entropy(scores[negative], 0.0))) / 2
 
     assert said["loss"] == pytest.approx(loss("negative"), rel=1e-5)
-    assert [kind for kind in judges.KINDS if loss(kind) == loss("negative")] == list(kinds if len(kinds) == 1 else ())
+    assert [kind for kind in KINDS if loss(kind) == loss("negative")] == list(kinds if len(kinds) == 1 else ())
 
 
 def test_the_loss_hears_a_displaced_accompaniment(params, resident, examples):
@@ -310,8 +324,7 @@ def test_six_stages_that_need_nothing_follow_the_fusion(corpus):
     names = [stage.name for stage in stages]
     judging = ["edit_critic_1", "edit_critic_2", "harmony_evaluator", "judge", "second_judge"]
     assert names[names.index("fusion") + 1 :] == ["chord_model", *judging]
-    six = judges.KINDS[:-1]
-    kinds = dict(zip(judging, (judges.KINDS, judges.KINDS, ("random",), six, six), strict=True))
+    kinds = dict(zip(judging, (KINDS, KINDS, ("random",), KINDS, KINDS), strict=True))
     for name in judging:
         stage = stages[names.index(name)]
         assert stage.needs == () and stage.best == "loss"

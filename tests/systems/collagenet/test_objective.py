@@ -6,9 +6,11 @@ import pytest
 from micro import variant
 
 from musicfusion import losses
+from musicfusion.codecs import melody
+from musicfusion.latent import soft_decode
 from musicfusion.latent.actor_critic import critic_loss, negatives
 from musicfusion.latent.space import distances, split
-from musicfusion.systems.collagenet import objective
+from musicfusion.systems.collagenet import lite_actor_critic, objective
 from musicfusion.systems.collagenet.actor_critic import Actor, Critic
 from musicfusion.systems.collagenet.objective import (
     ACCOMPANIMENT,
@@ -107,6 +109,98 @@ def test_a_control_weighs_its_own_aspect_only(moved_pair, aspect):
         assert bool((part != 0).all()) == (name == aspect)
         assert bool((part != 0).any()) == (name == aspect)
     assert loss(moved, np.zeros((8, 4))) == 0
+
+
+@pytest.mark.parametrize("model", [
+    Actor(SMALL, 16, 1, 0.0, gated=True), lite_actor_critic.Actor({"pitch": 8, "rhythm": 8, "chord": 8, "texture": 8},
+                                                                  16, 1)], ids=["paper", "lite"])
+def test_a_gated_actor_moves_an_aspect_by_what_its_control_leaves_free(model):
+    size = sum(model.aspects.values())
+    z = RNG.normal(size=(8, size)).astype(np.float32)
+    read = z if isinstance(model, Actor) else {
+        "z": z, **{name: np.abs(RNG.normal(size=(8, 32, n))).astype(np.float32) for name, n in
+                   (("lead", 12), ("lead_onsets", 12), ("leaps", 12), ("lead_states", 4), ("back", 12),
+                    ("density", 1))}}
+    controls = RNG.choice([0.0, 0.25, 1.0], size=(8, 4)).astype(np.float32)
+    params = model.init(KEY, read, controls)
+    free = model.clone(gated=False).apply(params, read, controls)
+    moved = model.apply(params, read, controls)
+    for column, (name, part) in enumerate(split(moved, model.aspects).items()):
+        before, after = (split(x, model.aspects)[name] for x in (z, free))
+        np.testing.assert_allclose(part - before, (1 - controls[:, [column]]) * (after - before), atol=1e-5)
+        held = controls[:, column] == 1
+        assert held.any()
+        np.testing.assert_array_equal(part[held], before[held])
+    assert np.abs(free - z).max() > 1e-3
+    np.testing.assert_array_equal(objective.held(z, free, controls[:, :0], WHOLE | {"accompaniment": size - 7}), free)
+
+
+def test_the_intervals_that_are_lost_are_those_of_the_decoded_melody(corpus):
+    tokens = melody.without_carry(corpus.arrays["melody"][: 32 * 40].reshape(-1, 32))
+    tokens = tokens[np.sum(tokens < melody.HOLD, 1) > 3]
+    sure = 40.0 * (2.0 * np.eye(melody.VOCABULARY, dtype=np.float32) - 1)
+
+    def lost(after):
+        before, after = (soft_decode.melody(jnp.asarray(sure[x])) for x in (tokens, after))
+        return np.asarray(objective.intervals_lost(before, after))
+
+    np.testing.assert_allclose(lost(tokens), 0, atol=1e-5)
+    np.testing.assert_allclose(lost(melody.transpose(tokens, 3)), 0, atol=1e-5)  # one key for another
+    np.testing.assert_allclose(lost(np.full_like(tokens, melody.REST)), 1, atol=1e-5)
+    one_note = tokens.copy()
+    for row in one_note:
+        row[np.flatnonzero(row < melody.HOLD)[1]] += 1
+    onsets = np.sum(tokens < melody.HOLD, 1)
+    np.testing.assert_allclose(lost(one_note), 2 / (onsets - 1), atol=1e-5)  # it has an interval on either side
+
+
+def test_the_price_of_intervals_hangs_on_the_control_of_pitch_and_lambda():
+    rng, still = np.random.default_rng(3), optax.sgd(0.0)
+    batch = {name: rng.normal(size=(32, 18)).astype(np.float32) for name in ("real", "unrelated", "prior")}
+    batch |= {"controls": rng.uniform(size=(32, 4)).astype(np.float32), "example_key": jax.random.split(KEY, 32)}
+    frozen = {"sbar": np.full(18, 0.3, np.float32), "vaes": 1.0}
+
+    def features(vaes, z):
+        return Leaping(z)
+
+    metrics = []
+    for intervals in (0.0, 2.0):
+        task = objective.task(
+            actor=Wrapped(Actor(SMALL, 16, 1, 0.0)), critic=Wrapped(Critic(SMALL, 16, 1, 0.0)), features=features,
+            decode=lambda vaes, z: {"z": z}, loss_weights={"real": 1.0, "raw": 1.0, "fake": 1.0}, prior=0.0,
+            distance=0.5, critic_updates=1, actor_start=0, intervals=intervals,
+            optimizer={"actor": still, "critic": still})
+        state = task.init(KEY, batch, frozen)
+        metrics.append(jax.jit(task.step)(state, batch, frozen, KEY)[1])
+    assert "lost" not in metrics[0]
+    z = batch["unrelated"]
+    moved = Actor(SMALL, 16, 1, 0.0).apply({"params": state["params"]["actor"]}, z, batch["controls"])
+    expected = np.mean(2.0 * batch["controls"][:, 0] * objective.intervals_lost(Leaping(z), Leaping(moved)))
+    assert float(metrics[1]["lost"]) == pytest.approx(float(expected), rel=1e-4) and expected > 0
+    assert float(metrics[1]["loss"] - metrics[0]["loss"]) == pytest.approx(0.5 * float(expected), rel=1e-3)
+
+
+class Leaping(dict):
+    """z, and intervals that hang on it: the least that counting lost intervals needs."""
+
+    def __init__(self, z):
+        super().__init__(z=z, leaps=jax.nn.softmax(z[:, None, :12]))
+
+
+jax.tree_util.register_pytree_node(Leaping, lambda x: ((x["z"],), None), lambda _, z: Leaping(z[0]))
+
+
+class Wrapped:
+    """A network on z that is given decoded features."""
+
+    def __init__(self, model):
+        self.model, self.aspects = model, model.aspects
+
+    def init(self, key, read, *more):
+        return self.model.init(key, read["z"], *more)
+
+    def apply(self, params, read, *more):
+        return self.model.apply(params, read["z"], *more)
 
 
 def test_the_task_is_equation_2_for_the_critic_and_equation_5_with_6_for_the_actor():

@@ -339,6 +339,18 @@ def test_a_draw_belongs_to_the_example(real):
         np.testing.assert_array_equal(rule(tokens, keys)[3:5], rule(tokens[3:5], keys[3:5]))
 
 
+def test_a_displacement_moves_whole_half_bars_by_1_to_5_semitones_and_one_at_least(real):
+    shift = np.asarray(rules.displacement(jax.random.split(jax.random.key(4), 500)))
+    halves = shift.reshape(500, 4, 8)
+    assert (halves == halves[..., :1]).all() and (shift != 0).any(1).all()
+    assert set(np.unique(shift)) == {*range(-5, 6)}
+    assert np.mean(halves[..., 0] != 0) == pytest.approx(1 / 3, abs=0.08)
+    pitch, duration = (real[0][name][:100] for name in ("pitch", "duration"))
+    new = np.asarray(rules.displaced(pitch, duration, shift[:100]))
+    there = duration > 0
+    np.testing.assert_array_equal((new - pitch)[there], np.broadcast_to(shift[:100, :, None], pitch.shape)[there])
+
+
 @pytest.mark.parametrize("count", [12, 1])
 def test_an_accompaniment_goes_to_the_melody_s_notes_and_keeps_its_rhythm(count, unrelated):
     tokens, pitch, duration = (x[:200] for x in unrelated)
@@ -349,3 +361,11 @@ def test_an_accompaniment_goes_to_the_melody_s_notes_and_keeps_its_rhythm(count,
         onsets = tokens[i][tokens[i] < melody.HOLD]
         left = np.unique(new[i][there[i]] % 12)
         assert set(left) <= set(onsets % 12) and len(left) <= count
+
+
+def test_every_pair_may_have_a_number_of_its_own(unrelated):
+    tokens, pitch, duration = (x[:20] for x in unrelated)
+    mixed = np.asarray(rules.onto_melody(pitch, duration, tokens, np.arange(20) % 2 * 11 + 1))
+    for parity, count in ((0, 1), (1, 12)):
+        alone = np.asarray(rules.onto_melody(pitch, duration, tokens, count))
+        np.testing.assert_array_equal(mixed[parity::2], alone[parity::2])

@@ -160,7 +160,23 @@ def _quick(config: ConfigDict) -> None:
 
 
 def _paper(config: ConfigDict) -> None:
-    """The published sizes and schedules: CollageNet, section 3.4, and its public code where the paper is silent."""
+    """The published sizes and schedules: CollageNet, section 3.4, and its public code where the paper is silent.
+
+    Where the two disagree: dropout .5 as in the paper (code: .3); the accompaniment's VAE and the weights of the
+    critic's loss as in the code (`paper_polydis` has the paper's VAE; .5, 1/11, 10/11 are the code's in expectation).
+
+    What is not as in either:
+        data        songs of all metres; splits .4, .4, .1, .1, so that judges and models share no song (the paper: .8
+                    for both); at least 2 melody and 8 accompaniment onsets in a segment; a song's versions in one split
+        VAEs        no scheduled sampling for the melody (the code's never took effect); the texture encoder's time and
+                    channels are not mixed; a GRU has one bias; a row of a batch does not see the others; holds and
+                    rests stay what they are in every key
+        critic      its loss for negatives is -log(1 - D) (printed: -(1 - log D)); unrelated pairs come from two songs,
+                    always; it starts before the actor, the actor after 50 steps (code: the reverse)
+        actor       its gate starts nearly closed (code: half open, which halves every latent)
+        judges      learn from songs of their own; a second one from eight kinds of negatives
+        baselines   data-driven: fresh gradients in each iteration; rule-based: see rules.py
+    """
     config.melody_vae = ConfigDict({
         "model": "ec2vae",
         "size": {"hidden": 2048, "pitch": 128, "rhythm": 128},

@@ -166,8 +166,8 @@ def _paper(config: ConfigDict) -> None:
     critic's loss as in the code (`paper_polydis` has the paper's VAE; .5, 1/11, 10/11 are the code's in expectation).
 
     What is not as in either:
-        data        songs of all metres; splits .4, .4, .1, .1, so that judges and models share no song (the paper: .8
-                    for both); at least 2 melody and 8 accompaniment onsets in a segment; a song's versions in one split
+        data        splits .4, .4, .1, .1, so that judges and models share no song (the paper: .8 for both); at least 2
+                    melody and 8 accompaniment onsets in a segment; versions of a song in one split
         VAEs        no scheduled sampling for the melody (the code's never took effect); the texture encoder's time and
                     channels are not mixed; a GRU has one bias; a row of a batch does not see the others; holds and
                     rests stay what they are in every key

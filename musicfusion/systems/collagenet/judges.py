@@ -276,9 +276,9 @@ def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, train
     other = sample_negative(other_key, arrays["low"][index], arrays["high"][index], first, end)
     starts = arrays["starts"]
     real = dataset.cut(arrays["corpus"], starts[index], shift)
-    foreign = [dataset.cut(arrays["corpus"], starts[other], by)["melody"]
-               for by in (dataset.shifts(own_key, training), shift)]
-    music = negatives.wrong(real, *foreign, wrong_key)
+    random, foreign = (dataset.cut(arrays["corpus"], starts[other], by)["melody"]
+                       for by in (dataset.shifts(own_key, training), shift))
+    music = negatives.wrong(real, random, foreign, wrong_key)
     drawn = negatives.drawn(music, kinds, kind_key)
     named = {name: made["melody"] for name, made in music.items()} | {
         f"{name}_pitch": music[name]["pitch"] for name in ACCOMPANIMENTS}

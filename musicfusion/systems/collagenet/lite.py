@@ -95,7 +95,8 @@ class MelodyVAE(nn.Module):
         x = jnp.concatenate([self.pitch_steps(notes), jnp.exp(rhythm)], -1)
         degrees = self.melody_head(self.melody_decoder(x))
         found = self.tonic_head(nn.gelu(self.tonic_decoder(tonics[..., 0])))
-        return rhythm, *(jax.nn.log_softmax(x.astype(jnp.float32)) for x in (degrees, found))
+        degrees, found = (jax.nn.log_softmax(x.astype(jnp.float32)) for x in (degrees, found))
+        return rhythm, degrees, found
 
     def losses(self, z: jax.Array, batch: Batch, key: jax.Array, teacher: jax.Array | float) -> dict[str, jax.Array]:
         """Negative log-likelihood of rhythm, melody and tonic, nats per segment [B]; nothing feeds back: no teacher."""

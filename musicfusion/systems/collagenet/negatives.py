@@ -83,6 +83,6 @@ def latent_pairs(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, t
     start, shift = (arrays["table"][name] for name in ("start", "shift"))
     other = pairs["other"]
     real = dataset.cut(arrays["corpus"], start[index], shift[index])
-    foreign = [dataset.cut(arrays["corpus"], start[other], by)["melody"] for by in (shift[other], shift[index])]
+    random, foreign = (dataset.cut(arrays["corpus"], start[other], by)["melody"] for by in (shift[other], shift[index]))
     kind_key, wrong_key = folded(keys, 50), folded(keys, 51)
-    return pairs | {"wrong": drawn(wrong(real, *foreign, wrong_key), kinds, kind_key)}
+    return pairs | {"wrong": drawn(wrong(real, random, foreign, wrong_key), kinds, kind_key)}

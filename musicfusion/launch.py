@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from musicfusion.core.contracts import Declaration
     from musicfusion.pretrained import Pretrained
 
-MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export")
+MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export", "compare")
 WITH_WEIGHTS = ("sample", "evaluate", "describe")  # modes that take --pretrained
 
 
@@ -42,6 +42,7 @@ class Command:
     inputs: tuple[tuple[str, str], ...] = ()
     controls: tuple[tuple[str, str], ...] = ()
     out: str = ""
+    reports: tuple[str, ...] = ()
     pretrained: str = ""
     seed: int = 0
     format: str = "text"
@@ -94,6 +95,7 @@ def parse(argv: list[str]) -> Command | None:
     fields = [field.name for field in dataclasses.fields(Command) if field.name in values]
     given: dict[str, Any] = {name: values[name].value for name in fields}
     given |= {name: tuple(pairs(given[name], name)) for name in ("inputs", "controls")}
+    given["reports"] = tuple(filter(None, given["reports"].split(",")))
     return Command(config=config, overrides=tuple(overrides), **given)
 
 
@@ -108,7 +110,9 @@ def _flags() -> flags.FlagValues:
     text("workdir", "Folder of the run; runs/SYSTEM-PRESET if not given, and runs/NAME-evaluation with --pretrained.")
     text("inputs", "sample: the user's files, NAME=FILE,NAME=FILE.")
     text("controls", "sample: NAME=VALUE,NAME=VALUE; a control that takes several numbers: NUMBER:NUMBER.")
-    text("out", "sample, export: folder for the new files; for samples WORKDIR/samples or fused if not given.")
+    text("out", "sample, export: folder for the new files; for samples WORKDIR/samples or fused if not given. compare:"
+         " the picture.")
+    text("reports", "compare: report.json files or workdirs, with commas between.")
     text("pretrained", "sample, evaluate, describe: shipped weights, a folder that export wrote, or hf:OWNER/NAME,"
          " instead of a run.")
     flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=found)
@@ -159,6 +163,9 @@ def pairs(text: str, flag: str) -> list[tuple[str, str]]:
 
 def run(command: Command) -> None:
     """Does what the command says; prints which files to open. Raises MusicFusionError for bad input."""
+    if command.mode == "compare":
+        _compare(command)
+        return
     from musicfusion import api
 
     source = _weights_name(command)
@@ -179,10 +186,21 @@ def run(command: Command) -> None:
         print(f"weights: {weights.name} ({config.system}, preset {config.preset})", flush=True)
     files = {"train": _train, "evaluate": _evaluate, "sample": _sample, "benchmark": _benchmark,
              "describe": _describe, "export": _export}[command.mode](command, config, weights, workdir, out)
+    _say(files)
+
+
+def _say(files: Collection[Path]) -> None:
+    """Which files to open."""
     if files:
-        print("open:")
-        for path in files:
-            print(f"  {path}")
+        print("open:", *(f"  {path}" for path in files), sep="\n")
+
+
+def _compare(command: Command) -> None:
+    from musicfusion import compare
+
+    if not command.reports:
+        raise MusicFusionError("--mode=compare needs --reports: report.json files or workdirs, with commas between")
+    _say([compare.compare(list(map(Path, command.reports)), Path(command.out or "compare.png"))])
 
 
 def _train(command: Command, config, weights, workdir: Path, out) -> list[Path]:

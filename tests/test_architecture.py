@@ -17,7 +17,7 @@ FLOORS = (
     {"codecs", "data", "losses", "metrics", "nn", "pretrained", "priors", "render"},
     {"latent"},
     {"systems"},
-    {"benchmark", "describe", "evaluate", "sample", "train"},
+    {"benchmark", "compare", "describe", "evaluate", "sample", "train"},
     {"api"},
     {"launch"},
 )

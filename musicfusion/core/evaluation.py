@@ -57,6 +57,26 @@ class Table:
     first: str = "method"  # the heading of the rows' names
 
 
+REAL, FOOL, BASELINE, OURS = KINDS = ("real", "fool", "baseline", "ours")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The rows of one table as points: what each method keeps of what went in against how well its outcome fits.
+
+    Attributes:
+        table, kept, fits: the table and two of its measures, by name.
+        kinds: what each row is, one of KINDS: real music, a rule that nobody would want to hear, ...
+        lines: label -> rows that one method gives as a control goes up.
+    """
+
+    table: str
+    kept: str
+    fits: str
+    kinds: Mapping[str, str]
+    lines: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The outcome of System.evaluate; the rest of the program only writes it down.
@@ -69,6 +89,7 @@ class Evaluation:
         settings: of the run, as far as the tables need them.
         tables: in the order in which they are shown.
         headlines: the figures that stand for the whole, each (table, row, measure), by their names.
+        overview: which of it is drawn beside other systems (musicfusion.compare).
         remarks: sentences below the tables.
         details: further numbers, such as curves and matrices behind the figures; JSON.
         figures: file name -> a pure function that draws it to a path. It reads nothing but what it holds.
@@ -82,6 +103,7 @@ class Evaluation:
     tables: tuple[Table, ...]
     headlines: tuple[tuple[str, str, str], ...] = ()
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    overview: Overview | None = None
     remarks: tuple[str, ...] = ()
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     figures: Mapping[str, Callable[[Path], Path]] = dataclasses.field(default_factory=dict)
@@ -109,6 +131,7 @@ class Evaluation:
                     for name, value in row.values.items()}} for row in table.rows],
             } for table in self.tables},
             "headlines": [list(names) for names in self.headlines],
+            **({"overview": dataclasses.asdict(self.overview)} if self.overview else {}),
             "remarks": list(self.remarks),
             "details": dict(self.details),
         })

@@ -3,8 +3,10 @@
 matplotlib is imported inside, and pyplot never: no global state, so any thread may draw.
 """
 
+import dataclasses
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ import numpy as np
 from musicfusion.core.files import atomic_write
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which the colour-blind can tell apart; the strongest contrast first.
@@ -96,6 +99,87 @@ def lines_grid(
         for text in legend.get_texts():
             text.set_parse_math(False)
     return save(figure, path)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Points:
+    """A panel of `tradeoff`.
+
+    Attributes:
+        title, xlabel, ylabel: of the panel.
+        points: name -> (x, y), shares from 0 to 1.
+        kinds: name -> its kind; each kind has a colour, a marker, and a heading in the list of names.
+        lines: names of points that a line joins.
+    """
+
+    title: str
+    xlabel: str
+    ylabel: str
+    points: Mapping[str, tuple[float, float]]
+    kinds: Mapping[str, str]
+    lines: Iterable[Sequence[str]] = ()
+
+
+def tradeoff(path: str | Path, panels: Sequence[Points], title: str = "") -> Path:
+    """Draw panels of numbered points one above the other, each beside the list of its points' names, as a PNG."""
+    kinds = list(dict.fromkeys(kind for panel in panels for kind in panel.kinds.values()))
+    figure = new_figure(11.0, 4.4 * len(panels) + 0.5)
+    rows = figure.subplots(len(panels), 2, squeeze=False, width_ratios=(5, 6))
+    for (axis, key), panel in zip(rows, panels, strict=True):
+        axis.set_title(drawable(panel.title), fontsize=12, color=INK, parse_math=False)
+        axis.set_xlabel(drawable(panel.xlabel), fontsize=10, color=INK, parse_math=False)
+        axis.set_ylabel(drawable(panel.ylabel), fontsize=10, color=INK, parse_math=False)
+        axis.set(xlim=(-0.04, 1.06), ylim=(-0.04, 1.06))
+        axis.grid(color=FAINT, linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+        for line in panel.lines:
+            axis.plot(*zip(*(panel.points[name] for name in line), strict=True), color=INK, linewidth=1.0, zorder=1)
+        names = sorted(panel.points, key=lambda name, of=panel.kinds: kinds.index(of[name]))
+        entries: list[tuple[str, str, bool]] = []  # of the key: text, colour, whether it is a heading
+        for kind in kinds:
+            found = [panel.points[name] for name in names if panel.kinds[name] == kind]
+            if found:
+                axis.scatter(*zip(*found, strict=True), s=36, color=_colour(kinds, kind),
+                             marker=MARKERS[kinds.index(kind)], edgecolors="white", zorder=2)
+                entries.append((kind, _colour(kinds, kind), True))
+                entries += [(f"{at}  {name}", _colour(kinds, kind), False) for at, name in enumerate(names, 1)
+                            if panel.kinds[name] == kind]
+        _numbered(axis, [panel.points[name] for name in names], [_colour(kinds, panel.kinds[name]) for name in names])
+        _key(key, entries)
+    if title:
+        figure.suptitle(drawable(title), fontsize=13, color=INK, parse_math=False)
+    return save(figure, path)
+
+
+def _colour(kinds: Sequence[str], kind: str) -> str:
+    return PALETTE[kinds.index(kind) % len(PALETTE)]
+
+
+def _numbered(axis: "Axes", points: Sequence[tuple[float, float]], colours: Sequence[str]) -> None:
+    """Numbers beside points, from 1, each where least stands already."""
+    away = [(radius * math.cos(angle), radius * math.sin(angle)) for radius in (0.035, 0.06, 0.085)
+            for angle in (math.pi / 4 * step for step in (1, 7, 3, 5, 0, 2, 4, 6))]
+    taken = list(points)
+    for number, ((x, y), colour) in enumerate(zip(points, colours, strict=True), 1):
+
+        def crowd(by, x=x, y=y):
+            at = x + by[0], y + by[1]
+            return sum(max(0.0, 0.045 - math.dist(at, other)) for other in taken if other != (x, y))
+
+        dx, dy = min(away, key=crowd)
+        taken.append((x + dx, y + dy))
+        axis.text(x + dx, y + dy, str(number), fontsize=7, color=colour, ha="center", va="center")
+
+
+def _key(axis: "Axes", entries: Sequence[tuple[str, str, bool]]) -> None:
+    """Lines (text, colour, whether it is a heading) in one column or two."""
+    axis.set_axis_off()
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    column = max(22, -(-len(entries) // 2))
+    for at, (text, colour, heading) in enumerate(entries):
+        axis.text(0.52 * (at // column), 1 - (at % column + 0.5) / column, drawable(text), fontsize=8, color=colour,
+                  weight="bold" if heading else "normal", va="center", parse_math=False)
 
 
 def bars(

@@ -65,3 +65,34 @@ def test_bars_and_bubbles_are_drawn_of_what_there_is(tmp_path):
     none = figures.bubbles(tmp_path / "4.png", [])
     assert len({path.read_bytes() for path in (one, two, three, none)}) == 4
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in (one, two, three, none))
+
+
+def panel(count, kinds=("real", "ours"), **more):
+    rng = np.random.default_rng(count)
+    points = {f"method {k} $x_$": tuple(rng.choice([1.0, rng.uniform()], 2).tolist()) for k in range(count)}
+    return figures.Points(title="晴 judge", xlabel="kept", ylabel="fits", points=points,
+                          kinds={name: kinds[k % len(kinds)] for k, name in enumerate(points)}, **more)
+
+
+@pytest.mark.parametrize("count", [0, 1, 40])
+def test_a_trade_off_shows_every_kind_in_its_colour_and_cuts_no_name_off(tmp_path, count):
+    found = panel(count)
+    lines = [list(found.points)[:3]] if count > 2 else []
+    pixels = image(figures.tradeoff(tmp_path / "a.png", [panel(count, lines=lines), panel(3)], "title"))
+    colours = {tuple(c) for c in pixels.reshape(-1, 3)}
+    assert {(0xD5, 0x5E, 0x00), (0x00, 0x72, 0xB2)} <= colours
+    assert pixels[:, -3:].min() == 255 and pixels[-3:].min() == 255
+
+
+def test_points_in_one_place_get_numbers_that_can_be_read(tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    texts, text = [], Axes.text
+    monkeypatch.setattr(Axes, "text", lambda self, x, y, s, **more: (texts.append((x, y, s)),
+                                                                     text(self, x, y, s, **more))[1])
+    crowd = figures.Points(title="", xlabel="", ylabel="", points={str(k): (1.0, 0.5 + 0.01 * k) for k in range(6)},
+                           kinds=dict.fromkeys(map(str, range(6)), "ours"))
+    figures.tradeoff(tmp_path / "a.png", [crowd])
+    numbers = [(x, y) for x, y, s in texts if s in set("123456")]
+    assert len(numbers) == 6
+    assert min(np.hypot(a[0] - b[0], a[1] - b[1]) for i, a in enumerate(numbers) for b in numbers[:i]) > 0.02

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import melody
-from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.evaluation import BASELINE, FOOL, OURS, REAL, Evaluation, Overview
 from musicfusion.core.report import working
 from musicfusion.data import batches
 from musicfusion.data.corpus import Corpus
@@ -106,12 +106,17 @@ def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: i
         all_held.name: _rates(all_held.run, pairs.unrelated, size, like=through.run),
     }
     songs = len(np.unique(pairs.songs))
+    kinds = {name: _kind(name, name in real) for name in compared}
+    overview = next((Overview(table="table1", kept="intervals_kept", fits=rate, kinds=kinds,
+                              lines=tables.controlled(compared))
+                     for rate in ("judge_rate", "second_judge_rate") if rate in judges and rate not in out), None)
     steered = {name: _without(row, out) for name, row in steered.items()}
     figures = {
         "controls.png": functools.partial(tables.draw_controls, values=baselines.CONTROLS, response=response),
         "retention.png": functools.partial(tables.draw_retention, values=baselines.CONTROLS, retention=retention)}
     if judges:
-        figures["harmony.png"] = functools.partial(tables.draw_harmony, methods=compared, steered=steered)
+        figures["harmony.png"] = functools.partial(tables.draw_harmony, methods=compared, steered=steered,
+                                                    kinds=kinds)
     return Evaluation(
         system="collagenet",
         preset=preset,
@@ -123,6 +128,7 @@ def evaluate(*, corpus: Corpus, segments: dataset.Segments, split: str, count: i
                         for name in (baselines.HALF, f"CollageNet, lambda {distance:g}", "harmonic pairs",
                                      "disharmonic pairs") if rate in compared.get(name, ())),
         settings={"lambda": distance},
+        overview=overview,
         tables=(
             *((tables.judges(passes),) if judges else ()),
             tables.harmony(compared, distance),
@@ -162,6 +168,15 @@ def _passes(rate: str, real: Mapping[str, Numbers], found: Mapping[str, Numbers]
     shown = {name: real[name] for name in ("harmonic pairs", SHUFFLED, MOVED)} | {
         name: found[name] for name in (DISHARMONIC, TRANSPOSITION, *baselines.FOOLS, *baselines.ACCOMPANIMENT_FOOLS)}
     return {name: float(np.nanmean(numbers[rate])) for name, numbers in shown.items()}
+
+
+def _kind(name: str, own: bool) -> str:
+    """What a row of Table 1 is in a figure. own: whether it is of real pairs."""
+    if name in (*baselines.FOOLS, *baselines.ACCOMPANIMENT_FOOLS, SHUFFLED, MOVED, CHANCE, baselines.UNTRAINED):
+        return FOOL
+    if own:
+        return REAL
+    return OURS if name.startswith(("CollageNet, ", "edits, ")) else BASELINE
 
 
 def _without(means: Mapping[str, Any], out: Collection[str]) -> dict[str, Any]:

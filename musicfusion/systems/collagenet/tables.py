@@ -4,12 +4,12 @@
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from musicfusion.core.evaluation import Measure, Table, row
+from musicfusion.core.evaluation import OURS, Measure, Table, row
 from musicfusion.render import figures
 from musicfusion.systems.collagenet import published
 from musicfusion.systems.collagenet.objective import ASPECTS
@@ -176,17 +176,27 @@ def draw_retention(path: Path, *, values: Sequence[float],
                               title="What is kept under each control")
 
 
-def draw_harmony(path: Path, *, methods: Mapping[str, Means], steered: Mapping[str, Means]) -> Path:
-    """Each judge's rate against the melodic intervals kept: what has controls as a line, every other method a point."""
-    edits = {name: means for name, means in methods.items() if name.startswith("edits, controls ")}
-    lines = {"latent, controls 0 to 1": list(steered.values()), "edits, controls 0 to 1": list(edits.values())}
-    panels: list[tuple[str, list, dict]] = []
-    for rate in RATES:
-        series = {name: ([point["intervals_kept"][0] for point in line], [point[rate][0] for point in line])
-                  for name, line in lines.items() if line and rate in line[0]}
-        series |= {name: ([means["intervals_kept"][0]], [means[rate][0]]) for name, means in methods.items()
-                   if name not in edits and rate in means and not math.isnan(means["intervals_kept"][0])}
-        if series:
-            panels.append((RATES[rate].label, [], series))
-    return figures.lines_grid(path, panels, xlabel="melodic intervals kept", ylabel="share of pairs that pass",
-                              title="Harmony against what is left of the tune")
+def draw_harmony(path: Path, *, methods: Mapping[str, Means], steered: Mapping[str, Means],
+                 kinds: Mapping[str, str]) -> Path:
+    """Each judge's rate against the melodic intervals kept; what has controls as a line. kinds: of the methods."""
+    shown = dict(methods) | {f"latent, {name}": means for name, means in steered.items()}
+    kinds = dict(kinds) | {name: OURS for name in shown if name not in methods}
+    panels = []
+    for rate, measure in RATES.items():
+        points = {name: (means["intervals_kept"][0], means[rate][0]) for name, means in shown.items()
+                  if rate in means and not math.isnan(means["intervals_kept"][0])}
+        if points:
+            panels.append(figures.Points(
+                title=measure.label, xlabel="melodic intervals kept", ylabel="share of pairs that pass", points=points,
+                kinds=kinds, lines=list(controlled(points).values())))
+    return figures.tradeoff(path, panels, title="Harmony against what is left of the tune")
+
+
+def controlled(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The rows of one method whose controls go up, by the method: a line in a figure."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        method, _, value = name.partition(", controls ")
+        if value:
+            found[method] = (*found.get(method, ()), name)
+    return found

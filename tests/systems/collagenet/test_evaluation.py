@@ -6,6 +6,7 @@ import pytest
 from micro import micro_config
 
 from musicfusion.codecs import melody
+from musicfusion.core.evaluation import KINDS
 from musicfusion.metrics import bootstrap, retained
 from musicfusion.render.tables import report
 from musicfusion.systems.collagenet import baselines, dataset, evaluation, reharmony, system, tables
@@ -244,6 +245,14 @@ def test_an_evaluation_holds_every_method_whose_stages_are_trained(corpus, monke
     assert ((baselines.HALF, "judge_rate") in asked) == bool(edits) and bool(asked) == bool(trained)
     for table, row, rate in found.headlines:
         assert rate in {one.name: one.values for one in found.table(table).rows}[row]
+    judged = {"judge", "second_judge"} & set(more)
+    assert (found.overview is not None) == bool(judged)
+    if found.overview:
+        kinds = found.overview.kinds
+        assert list(kinds) == names and set(kinds.values()) <= set(KINDS)
+        assert {kinds[name] for name in FIRST[2:-1]} == {"fool"} and kinds["rule-based"] == "baseline"
+        assert kinds["harmonic pairs"] == "real" and kinds["CollageNet, lambda 1"] == "ours"
+        assert set(sum(found.overview.lines.values(), ())) <= set(names)
     json.dumps(found.to_json())
     assert "Table 3" in report(found)
 

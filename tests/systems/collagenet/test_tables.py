@@ -113,18 +113,31 @@ METHODS = {"rule-based": means(intervals_kept=0.3, harmony_rate=0.6, judge_rate=
            "silent": means(intervals_kept=np.nan, harmony_rate=0.0, judge_rate=0.0)}
 
 
-def test_what_has_controls_is_a_line_and_every_other_method_a_point_of_each_judge_that_is_one(monkeypatch):
-    panels = drawn_lines(monkeypatch, tables.draw_harmony, None, methods=METHODS, steered=STEERED)
-    assert [title for title, _, _ in panels] == ["paper's evaluator", "judge"], "the second judge has no rates"
-    assert panels[0][2] == {"latent, controls 0 to 1": ([0.5, 0.7, 0.9], [0.9, 0.7, 0.3]),
-                            "edits, controls 0 to 1": ([0.6, 1.0], [0.8, 0.5]), "rule-based": ([0.3], [0.6])}
+KINDS = dict.fromkeys(METHODS, "ours") | {"rule-based": "baseline"}
+
+
+def test_each_judge_that_has_rates_gets_a_panel_and_what_has_controls_is_a_line(monkeypatch):
+    panels = []
+    monkeypatch.setattr(tables.figures, "tradeoff", lambda path, own, **_: panels.extend(own))
+    tables.draw_harmony(None, methods=METHODS, steered=STEERED, kinds=KINDS)
+    assert [panel.title for panel in panels] == ["paper's evaluator", "judge"]
+    points = panels[0].points
+    assert points["rule-based"] == (0.3, 0.6) and "silent" not in points
+    lines = [[points[name] for name in line] for line in panels[0].lines]
+    assert lines == [[(0.6, 0.8), (1.0, 0.5)], [(0.5, 0.9), (0.7, 0.7), (0.9, 0.3)]]
+    assert set(points) <= set(panels[0].kinds) and panels[0].kinds["rule-based"] == "baseline"
+    assert {panels[0].kinds[name] for line in panels[0].lines for name in line} == {"ours"}
+
+
+def test_each_control_s_panel_shows_what_is_kept_of_its_own_aspect(monkeypatch):
     panels = drawn_lines(monkeypatch, tables.draw_retention, None, values=(0, 1), retention=RESPONSE)
     assert panels[0] == ("control: pitch", (0, 1), {"latent: melodic intervals": [0.2, 0.9],
                                                     "edits: melodic intervals": [0.4, 0.9]})
 
 
 def test_figures_are_drawn_from_what_they_are_given(tmp_path):
-    assert tables.draw_harmony(tmp_path / "harmony.png", methods=METHODS, steered=STEERED).stat().st_size > 10_000
+    drawn = tables.draw_harmony(tmp_path / "harmony.png", methods=METHODS, steered=STEERED, kinds=KINDS)
+    assert drawn.stat().st_size > 10_000
     response = {control: {aspect: [1.0, 0.5] for aspect in ASPECTS} for control in ASPECTS}
     assert tables.draw_controls(tmp_path / "controls.png", values=(0, 1), response=response).stat().st_size > 10_000
     assert tables.draw_retention(tmp_path / "retention.png", values=(0, 1), retention=RESPONSE).stat().st_size > 10_000

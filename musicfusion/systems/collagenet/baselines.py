@@ -70,7 +70,7 @@ ACCOMPANIMENT_FOOLS = {
 
 
 def critic_task(*, critic: Any, features: Callable, loss_weights: Mapping[str, float], prior: float,
-                encode: Callable | None = None, optimizer: optax.GradientTransformation, steps: int) -> Task:
+                wrong: Callable | None = None, optimizer: optax.GradientTransformation, steps: int) -> Task:
     """D as in fusion, but it never meets an actor (section 4.2): equation (2) on the same examples.
 
     The raw negatives stand in for the actor's outputs as well, so real pairs weigh against negatives as in fusion.
@@ -78,7 +78,7 @@ def critic_task(*, critic: Any, features: Callable, loss_weights: Mapping[str, f
     Args:
         critic: a network that reads features(vaes, z).
         features: (the VAEs' parameters, z [B, d]) -> what it reads.
-        loss_weights, prior, encode: as in objective.task.
+        loss_weights, prior, wrong: as in objective.task.
         optimizer, steps: of the whole training.
 
     Returns:
@@ -87,9 +87,9 @@ def critic_task(*, critic: Any, features: Callable, loss_weights: Mapping[str, f
 
     def loss(params, batch, frozen, example_keys=None):
         vaes = frozen["vaes"]
-        wrong = [] if encode is None else [encode(vaes, batch["wrong"])[0]]
-        z = jnp.concatenate([batch["real"], negatives(batch, prior), *wrong])
-        keys = None if example_keys is None else folded(example_keys, 20, 2 + len(wrong))
+        further = [] if wrong is None else [wrong(vaes, batch)]
+        z = jnp.concatenate([batch["real"], negatives(batch, prior), *further])
+        keys = None if example_keys is None else folded(example_keys, 20, 2 + len(further))
         logits = critic.apply({"params": params["critic"]}, features(vaes, z), keys)
         real, raw = logits[: len(batch["real"])], logits[len(batch["real"]) :]
         value = critic_loss(real, raw, raw, weights=loss_weights)

@@ -4,7 +4,7 @@ The paper knows one kind, melodies of other songs. Many of those differ from rea
 eight kinds: rules that nobody would want to hear (rules.py) are among them, lest they please a judge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -75,7 +75,8 @@ def latent_pairs(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, t
                  controls: int, ends: float, kinds: tuple[str, ...]) -> dict[str, Any]:
     """Pairs for actor and critic (latent.actor_critic.examples), and music of these kinds for the critic, "wrong".
 
-    arrays: those of dataset.Latents.encoded.
+    arrays: those of dataset.Latents.encoded. "noise": by how many posterior stds the latents of wrong music lie from
+    their means, as those of real pairs do in training [B, d]: or the critic would tell them by that.
     """
     pairs = actor_critic.examples(arrays, index, keys, training, cut=cut, controls=controls, ends=ends)
     if not kinds:
@@ -84,5 +85,19 @@ def latent_pairs(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, t
     other = pairs["other"]
     real = dataset.cut(arrays["corpus"], start[index], shift[index])
     random, foreign = (dataset.cut(arrays["corpus"], start[other], by)["melody"] for by in (shift[other], shift[index]))
-    kind_key, wrong_key = folded(keys, 50), folded(keys, 51)
-    return pairs | {"wrong": drawn(wrong(real, random, foreign, wrong_key), kinds, kind_key)}
+    kind_key, wrong_key, noise_key = (folded(keys, i) for i in (50, 51, 52))
+    noise = training * jax.vmap(lambda key: jax.random.normal(key, pairs["real"].shape[1:]))(noise_key)
+    return pairs | {"wrong": drawn(wrong(real, random, foreign, wrong_key), kinds, kind_key), "noise": noise}
+
+
+def latents(encode: Callable) -> Callable[[Any, Mapping[str, Any]], jax.Array]:
+    """(the VAEs' parameters, a batch of `latent_pairs`) -> z of its wrong music [B, d].
+
+    encode: (the VAEs' parameters, music) -> posterior (mean, std), [B, d] each.
+    """
+
+    def run(vaes, batch):
+        mean, std = encode(vaes, batch["wrong"])
+        return mean + std * batch["noise"]
+
+    return run

@@ -83,7 +83,7 @@ def intervals_lost(before: Mapping[str, jax.Array], after: Mapping[str, jax.Arra
 
 def task(*, actor: Any, critic: Any, features: Callable, decode: Callable, loss_weights: Mapping[str, float],
          prior: float, distance: float, critic_updates: int, actor_start: int, intervals: float = 0.0,
-         encode: Callable | None = None, optimizer: Mapping[str, optax.GradientTransformation]) -> Task:
+         wrong: Callable | None = None, optimizer: Mapping[str, optax.GradientTransformation]) -> Task:
     """Actor against critic: equation (2) for D; equation (5) for G, with L'_Gd of equation (6) as its distance.
 
     Args:
@@ -96,8 +96,7 @@ def task(*, actor: Any, critic: Any, features: Callable, decode: Callable, loss_
         critic_updates: for each update of the actor.
         actor_start: the step from which the actor learns.
         intervals: the price of all of the melody's intervals, times the control of pitch; needs decoded features.
-        encode: (the VAEs' parameters, music) -> posterior mean and std: of a batch's "wrong" music, which D meets
-            beside N_z. None: there is none.
+        wrong: (the VAEs' parameters, batch) -> latents that D meets beside N_z (negatives.latents); None: there are none.
         optimizer: of "actor" and "critic".
     """
     has_pitch = "pitch" in actor.aspects
@@ -108,5 +107,4 @@ def task(*, actor: Any, critic: Any, features: Callable, decode: Callable, loss_
     return actor_critic.task(
         actor=actor, critic=critic, features=features, decode=decode, cost=control_loss, loss_weights=loss_weights,
         prior=prior, distance=distance, critic_updates=critic_updates, actor_start=actor_start,
-        wrong=None if encode is None else lambda vaes, batch: encode(vaes, batch["wrong"])[0],
-        lost=lost if intervals else None, optimizer=optimizer)
+        wrong=wrong, lost=lost if intervals else None, optimizer=optimizer)

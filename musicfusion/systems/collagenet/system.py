@@ -232,7 +232,7 @@ def _fusion_stage(config: ConfigDict, where: str, fusion: Fusion, *, name: str =
         actor=fusion.actor, critic=fusion.critic, features=fusion.features, decode=fusion.space.decode,
         loss_weights=group.weights.to_dict(), prior=group.prior, critic_updates=group.critic_updates,
         distance=group.distance if distance is None else distance, actor_start=group.actor_start,
-        intervals=group.intervals, encode=fusion.space.encode if group.negatives else None,
+        intervals=group.intervals, wrong=_wrong(config, fusion),
         optimizer={"actor": optimizers.create(**actors, steps=group.steps), "critic": _optimizer(group)}))
 
 
@@ -241,7 +241,12 @@ def _critic_stage(config: ConfigDict, fusion: Fusion) -> Stage:
     group = config.fusion
     return _on_latents(config, OWN, fusion, name="baseline_critic", best="loss", task=baselines.critic_task(
         critic=fusion.critic, features=fusion.features, loss_weights=group.weights.to_dict(), prior=group.prior,
-        encode=fusion.space.encode if group.negatives else None, optimizer=_optimizer(group), steps=group.steps))
+        wrong=_wrong(config, fusion), optimizer=_optimizer(group), steps=group.steps))
+
+
+def _wrong(config: ConfigDict, fusion: Fusion) -> Callable | None:
+    """The critic's further negatives, where config.fusion names some."""
+    return negatives.latents(fusion.space.encode) if config.fusion.negatives else None
 
 
 def _on_latents(config: ConfigDict, where: str, fusion: Fusion, *, name: str, task: Task, best: str = "",

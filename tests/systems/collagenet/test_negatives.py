@@ -70,6 +70,17 @@ def test_of_no_kind_there_is_none_and_pairs_are_the_same_whatever_the_kinds(draw
     assert held.any(1).all() and set(told["wrong"]) == {"melody", "pitch", "duration", "chords"}
 
 
+def test_latents_of_wrong_music_are_as_noisy_as_those_of_real_pairs(arrays, draw):
+    batch = draw("moved")
+    found = negatives.latents(lambda vaes, music: (vaes + music["melody"][:, :SIZE], 0.5))(3.0, batch)
+    np.testing.assert_allclose(found, 3.0 + batch["wrong"]["melody"][:, :SIZE] + 0.5 * batch["noise"])
+    assert batch["noise"].shape == (COUNT, SIZE)
+    np.testing.assert_allclose([batch["noise"].mean(), batch["noise"].std()], [0, 1], atol=0.1)
+    still = negatives.latent_pairs(arrays, np.arange(4), KEYS[:4], False, cut=CUT, controls=4, ends=0.5,
+                                   kinds=("moved",))
+    assert not np.any(still["noise"])
+
+
 def test_drawn_takes_whole_music_of_one_kind():
     music = {name: {"a": jnp.full((600, 2), number), "b": jnp.full((600,), number)}
              for number, name in enumerate(KINDS)}

@@ -135,7 +135,7 @@ def tradeoff(path: str | Path, panels: Sequence[Points], title: str = "") -> Pat
         axis.spines[["top", "right"]].set_visible(False)
         for line in panel.lines:
             axis.plot(*zip(*(panel.points[name] for name in line), strict=True), color=INK, linewidth=1.0, zorder=1)
-        names = sorted(panel.points, key=lambda name, of=panel.kinds: kinds.index(of[name]))
+        names = [name for kind in kinds for name in panel.points if panel.kinds[name] == kind]
         entries: list[tuple[str, str, bool]] = []  # of the key: text, colour, whether it is a heading
         for kind in kinds:
             found = [panel.points[name] for name in names if panel.kinds[name] == kind]

@@ -96,7 +96,7 @@ def task(*, actor: Any, critic: Any, features: Callable, decode: Callable, loss_
         critic_updates: for each update of the actor.
         actor_start: the step from which the actor learns.
         intervals: the price of all of the melody's intervals, times the control of pitch; needs decoded features.
-        wrong: (the VAEs' parameters, batch) -> latents that D meets beside N_z (negatives.latents); None: there are none.
+        wrong: (the VAEs' parameters, batch) -> latents that D meets beside N_z (negatives.latents); None: none.
         optimizer: of "actor" and "critic".
     """
     has_pitch = "pitch" in actor.aspects

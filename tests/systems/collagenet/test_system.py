@@ -125,8 +125,10 @@ def test_a_model_without_aspects_is_refused_where_users_have_controls(part, need
     ({"fusion__networks": "mlp"}, "fusion.networks = 'mlp' is unknown: use lite or perceptron"),
     ({"fusion__model": "lite"}, "fusion.model = 'lite' is unknown: use edits or latent"),
     ({"judge__negatives": ("random", "drones")}, "judge.negatives = 'drones' is unknown: use random or key_matched or"),
-    ({"judge__negatives": ()}, "judge.negatives = '' is unknown: use random or key_matched or"),
-    ({"melody_vae__model": "vae"}, "melody_vae.model = 'vae' is unknown: use lite or ec2vae or plain or recurrent"),
+    ({"judge__negatives": ()}, "judge.negatives is empty: use random or key_matched or"),
+    ({"fusion__negatives": ("wrong",)}, "fusion.negatives = 'wrong' is unknown: use random or key_matched or"),
+    ({"fusion__networks": "perceptron"}, "fusion.intervals = 1.0 counts intervals .* use 0"),
+    ({"melody_vae__model": "vae"}, "melody_vae.model = 'vae' is unknown: use lite or .* or ec2vae or plain or recurrent"),
     ({"train__baselines": True, "vanilla__accompaniment_vae__model": "vae"},
      "vanilla.accompaniment_vae.model = 'vae' is unknown"),
     ({"run__precision": "float8"}, "run.precision = 'float8' is unknown: use float32 or bfloat16"),
@@ -259,7 +261,7 @@ def test_the_baselines_critic_trains_on_the_pairs_of_fusion_without_an_actor(cor
     assert (stage.examples.func, stage.examples.keywords) == (fusion.examples.func, fusion.examples.keywords)
     z = jnp.zeros((8, system.build_space(config).size))
     batch = {"real": z, "unrelated": z, "prior": z, "controls": jnp.zeros((8, 4)),
-             "example_key": jax.random.split(KEY, 8)}
+             "example_key": jax.random.split(KEY, 8), "wrong": dataset.silence(8), "noise": z}
     frozen = {"sbar": z[0], "vaes": drawn_vaes(config)}
     state = jax.eval_shape(stage.task.init, KEY, batch, frozen)
     assert set(state["params"]) == {"critic"}

@@ -163,7 +163,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(tmp_pa
 
 ONE, FOUR, SHARDED = ("pmap", 1), ("pmap", 4), ("shard_map", 4)
 MODES = {"melody_vae": (ONE, FOUR, SHARDED), "accompaniment_vae": (ONE, SHARDED), "latents": (ONE, FOUR),
-         "fusion": (ONE, FOUR), "chord_model": (ONE, FOUR), "edit_critic_1": (ONE, FOUR), "second_judge": (ONE, SHARDED)}
+         "fusion": (ONE, FOUR), "chord_model": (ONE, FOUR), "edit_critic_1": (ONE, FOUR),
+         "second_judge": (ONE, SHARDED)}
 
 # Every kind of stage for a few steps on one device, on four, and on four under shard_map, from the same state; prints
 # the parameters' greatest difference from the first, as a part of the greatest parameter.

@@ -76,7 +76,6 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
     # Critics say what exact edits of the music gain (search.py). They are asked some thousand times for a song.
     config.edit_critic = _judge("lite", NEGATIVES)
-    config.edit_critic.size.width = 64
     config.edit_critic.members = 3  # so many are trained; their mean guides
 
     # Who judges harmony, on songs of their own: as in the paper; two who know what cheap rules do.
@@ -120,7 +119,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
 
 def _judge(model: str, negatives: tuple[str, ...]) -> ConfigDict:
     """A network that tells real pairs, and the kinds of negatives (judges.KINDS) it learns from, in equal parts."""
-    sizes = {"lite": {"width": 128, "depth": 2, "dropout": 0.2},
+    sizes = {"lite": {"width": 64, "depth": 2, "dropout": 0.2},  # wider ones know the songs by heart
              "harmony": {"melody": 96, "embedding": 48, "notes": 48, "time": 96, "hidden": 128, "dropout": 0.2,
                     "one_key": True}}
     return ConfigDict({
@@ -152,7 +151,7 @@ def _quick(config: ConfigDict) -> None:
     config.fusion.update({"steps": 400, "batch": 64, "actor_start": 60, "actor_rate": 6.0})
     config.fusion.optimizer.rate = 5e-5  # a faster critic learns so few songs by heart
     for name in JUDGES:
-        config[name].size.update({"width": 64, "depth": 1} if config[name].model == "lite" else {
+        config[name].size.update({"depth": 1} if config[name].model == "lite" else {
             "melody": 32, "embedding": 16, "notes": 16, "time": 32, "hidden": 64})
         config[name].steps = 200
     config.evaluate.update({"segments": 500, "edited": 40})

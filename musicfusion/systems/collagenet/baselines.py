@@ -47,16 +47,15 @@ MELODY_HELD, ACCOMPANIMENT_HELD = "edits, melody held", "edits, accompaniment he
 # Rules that a judge must not be pleased by ----------------------------------------------------------------------------
 
 
-def _fifth(chords: np.ndarray) -> np.ndarray:
-    return np.stack([(chords[..., 0] + 7) % 12] * 3, -1)
-
-
 FOOLS: dict[str, Callable[[Music], Any]] = {
     "every note on a chord tone": lambda music: rules.snapped(music["melody"], music["chords"]),
     "in key, then on a chord tone": lambda music: rules.snapped(
         rules.transposed(music["melody"], music["pitch"], music["duration"]), music["chords"]),
     "drone on the root": lambda music: rules.drone(music["melody"], music["chords"]),
-    "drone on the fifth": lambda music: rules.drone(music["melody"], _fifth(music["chords"])),  # no judge met it
+    "drone on the third": lambda music: rules.drone(music["melody"], music["chords"], 1),
+    "drone on the fifth": lambda music: rules.drone(music["melody"], music["chords"], 2),
+    "one note all along": lambda music: rules.one_note(  # no judge met it
+        music["melody"], music["pitch"], music["duration"]),
 }
 # The same for methods that change accompaniments: name -> so many of the melody's pitch classes are left.
 ACCOMPANIMENT_FOOLS = {

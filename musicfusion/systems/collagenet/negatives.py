@@ -17,12 +17,14 @@ from musicfusion.metrics import statistics
 from musicfusion.systems.collagenet import dataset, rules
 from musicfusion.systems.collagenet.dataset import PER_BEAT
 
-# Melodies of other songs: as they are; in the key that fits; on chord tones; on the chords' roots. Then the segment's
-# own: its pitches in another order; a third of its notes a semitone or two away. The last two are accompaniments that
-# do not belong: half bars of the segment's own have moved; its notes lie on pitch classes of another song's melody.
+# Melodies of other songs: as they are; in the key that fits; on chord tones; on one tone of each chord. Then the
+# segment's own: its pitches in another order; a third of its notes a semitone or two away. The last two are
+# accompaniments that do not belong: half bars of the segment's own have moved; its notes lie on pitch classes of
+# another song's melody.
 MELODIES = ("random", "key_matched", "snapped", "drone", "shuffled", "moved")
 ACCOMPANIMENTS = ("displaced", "fitted")
 KINDS = MELODIES + ACCOMPANIMENTS
+TONES = 3  # root, third, fifth: a drone is on one of them
 LEFT = (1, statistics.CLASSES)  # so many pitch classes of the melody a fitted accompaniment has at most
 
 Music = dict[str, jax.Array]
@@ -41,7 +43,7 @@ def wrong(real: Mapping[str, jax.Array], random: jax.Array, foreign: jax.Array, 
         Of each of KINDS {"melody" [B, 32], "pitch", "duration" [B, 32, 14], "chords" [B, 8, 3]}. Chords move with a
         displaced accompaniment; a fitted one has its old ones.
     """
-    key_key, shuffle_key, move_key, place_key, left_key = (folded(keys, i) for i in range(1, 6))
+    key_key, shuffle_key, move_key, place_key, left_key, tone_key = (folded(keys, i) for i in range(1, 7))
     pitch, duration, rows = real["pitch"], real["duration"], real["chords"]
     matched = rules.transposed(foreign, pitch, duration)
     in_key = jax.vmap(jax.random.bernoulli)(key_key)
@@ -50,7 +52,7 @@ def wrong(real: Mapping[str, jax.Array], random: jax.Array, foreign: jax.Array, 
         "random": random,
         "key_matched": matched,
         "snapped": rules.snapped(either, rows),
-        "drone": rules.drone(either, rows),
+        "drone": rules.drone(either, rows, jax.vmap(lambda key: jax.random.randint(key, (), 0, TONES))(tone_key)),
         "shuffled": rules.shuffled(real["melody"], shuffle_key),
         "moved": rules.moved(real["melody"], move_key),
     }

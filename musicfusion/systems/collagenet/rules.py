@@ -2,13 +2,14 @@
 
     transposed               into the key that fits the accompaniment best
     rule_based               the paper's baseline (section 4.2)
-    snapped, drone           every note on a tone of the chord that sounds with it; on its root
+    snapped, drone           every note on a tone of the chord that sounds with it; on its root, third or fifth
+    one_note                 every note on the accompaniment's most frequent pitch class
     shuffled, moved          the melody's own pitches among its onsets; some of its notes a step away
     displaced, onto_melody   half bars of the accompaniment elsewhere; its notes onto the melody's pitch classes
 
-Nobody would want to hear the last six. They are negatives of the judges (judges.py) and fools of Table 1: a judge that
-they please is none. `tokens` is a melody int [B, 32], `pitch` and `duration` the slots of an accompaniment int
-[B, 32, 14], `chords` its chords int [B, 8, 3].
+Nobody would want to hear any but the first two. They are negatives of the judges (negatives.py) and fools of Table 1: a
+judge that they please is none. `tokens` is a melody int [B, 32], `pitch` and `duration` the slots of an accompaniment
+int [B, 32, 14], `chords` its chords int [B, 8, 3].
 """
 
 import functools
@@ -81,9 +82,23 @@ def snapped(tokens: jax.Array, chords: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def drone(tokens: jax.Array, chords: jax.Array) -> jax.Array:
-    """Every note on the nearest root of the chord that sounds at its onset -> tokens int32 [B, 32]."""
-    return _nearest(tokens, 1 << chords[..., 0])
+def drone(tokens: jax.Array, chords: jax.Array, tone: jax.typing.ArrayLike = 0) -> jax.Array:
+    """Every note on one tone of the chord that sounds at its onset, the nearest such -> tokens int32 [B, 32].
+
+    tone: 0 the root, 1 the next one above it, 2 the next but one, for all or of each pair [B].
+    """
+    above = (chords[..., :1] + jnp.arange(statistics.CLASSES)) % statistics.CLASSES  # from the root on
+    there = (chords[..., 2:] >> above) & 1 > 0
+    rank = jnp.where(there, jnp.cumsum(there, -1) - 1, statistics.CLASSES)
+    chosen = jnp.argmin(jnp.abs(rank - jnp.reshape(tone, (-1, 1, 1))), -1)  # of a chord with fewer tones its last
+    return _nearest(tokens, 1 << (chords[..., 0] + chosen) % statistics.CLASSES)
+
+
+@jax.jit
+def one_note(tokens: jax.Array, pitch: jax.Array, duration: jax.Array) -> jax.Array:
+    """Every note on the accompaniment's most frequent pitch class, the nearest such -> tokens int32 [B, 32]."""
+    often = jnp.argmax(statistics.pitch_classes(pitch, duration), -1)
+    return _nearest(tokens, jnp.repeat(1 << often[:, None], STEPS // PER_BEAT, 1))
 
 
 def _nearest(tokens, masks) -> jax.Array:

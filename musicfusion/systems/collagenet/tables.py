@@ -31,8 +31,9 @@ KEPT = {"intervals_kept": _percent("melodic intervals"), "contour_kept": _percen
         "chords_kept": _percent("chords")}
 RETENTION = {"pitch": "intervals_kept", "rhythm": "onsets_kept", "chord": "chords_kept",
          "texture": "notes_kept"}  # control -> what of its aspect is kept
-FOOLED_BY = ("every note on a chord tone", "in key, then on a chord tone", "drone on the root", "drone on the fifth",
-             "acc. on the melody's notes", "acc. on three of the melody's notes", "acc. on one pedal note")
+FOOLED_BY = ("every note on a chord tone", "in key, then on a chord tone", "drone on the root", "drone on the third",
+             "drone on the fifth", "one note all along", "acc. on the melody's notes",
+             "acc. on three of the melody's notes", "acc. on one pedal note")
 TABLE2 = {"pch_kld": Measure(label="PCH KLD"), "pch_oa": Measure(label="PCH OA"), "oh_kld": Measure(label="OH KLD"),
           "oh_oa": Measure(label="OH OA"), "re": Measure(label="RE")}
 TABLE3 = {"melody_pc": Measure(label="melody PC"), "melody_pi": Measure(label="PI signed"),
@@ -54,7 +55,7 @@ def judges(passes: Mapping[str, Mapping[str, float]]) -> Table:
                  rows=tuple(row(name, shares) for name, shares in passes.items()),
                  note="The harmony evaluator learned from random negatives as the paper's did. The two judges learned"
                       " from six kinds of wrong melodies and two of wrong accompaniments, in equal parts. None met a"
-                      " drone on the fifth, nor an accompaniment on three notes. All learned from songs of their own.")
+                      " melody on one note, nor an accompaniment on three. All learned from songs of their own.")
 
 
 def fooled(judge: str, passes: Mapping[str, float], most: float) -> str:

@@ -121,8 +121,9 @@ def test_a_key_matched_negative_lies_in_the_best_of_all_keys(batch):
 def test_chord_tones_and_drones_are_made_of_the_same_foreign_melodies_in_either_key(many):
     chosen = []
     for source in ("key_matched", "random"):
-        made = rules.snapped(many[source], many["chords"]), rules.drone(many[source], many["chords"])
-        chosen.append((many["snapped"] == made[0]).all(1) & (many["drone"] == made[1]).all(1))
+        drones = [(many["drone"] == rules.drone(many[source], many["chords"], tone)).all(1) for tone in range(3)]
+        assert all(0.1 < np.mean(own) < 0.3 for own in drones)
+        chosen.append((many["snapped"] == rules.snapped(many[source], many["chords"])).all(1) & sum(drones, False))
     matched, foreign = chosen
     assert (matched | foreign).all()
     for share in (matched, foreign):

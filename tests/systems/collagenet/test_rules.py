@@ -310,6 +310,31 @@ def test_on_the_chord_a_note_goes_to_the_nearest_tone_and_the_rhythm_stays(rule,
         assert abs(now - old) == nearest
 
 
+def test_a_drone_is_on_the_root_or_on_the_next_chord_tones_above_it(over_chords):
+    tokens, chords = over_chords
+    c_major, d_sus = (0, 0, 1 << 0 | 1 << 4 | 1 << 7), (2, 2, 1 << 2 | 1 << 7)
+    rows = np.array([[c_major] * 4 + [d_sus] * 4])
+    line = np.array([[60, 62, 64, 65] * 8])
+    for tone, classes in ((0, (0, 2)), (1, (4, 7)), (2, (7, 7))):  # of two tones the last one serves for a third
+        found = onset_classes(np.asarray(rules.drone(line, rows, tone)))[0]
+        assert set(found[:16].tolist()) == {classes[0]} and set(found[16:].tolist()) == {classes[1]}
+    mixed = np.asarray(rules.drone(tokens[:30], chords[:30], np.arange(30) % 3))
+    for tone in range(3):
+        alone = np.asarray(rules.drone(tokens[:30], chords[:30], tone))
+        np.testing.assert_array_equal(mixed[tone::3], alone[tone::3])
+
+
+def test_one_note_is_the_accompaniment_s_most_frequent_in_the_nearest_octave(unrelated):
+    tokens, pitch, duration = (x[:50] for x in unrelated)
+    new = np.asarray(rules.one_note(tokens, pitch, duration))
+    np.testing.assert_array_equal(melody.rhythm(new), melody.rhythm(tokens))
+    assert (abs(new - tokens) <= 6).all()
+    for row, own, there in zip(new, pitch, duration > 0, strict=True):
+        (only,) = set((row[row < melody.HOLD] % 12).tolist())
+        often = np.bincount(own[there] % 12, minlength=12)
+        assert often[only] == often.max()
+
+
 def test_where_no_chord_sounds_nothing_snaps():
     tokens = np.array([[60, 62, 64, 65] * 8])
     np.testing.assert_array_equal(rules.snapped(tokens, np.zeros((1, 8, 3), int)), tokens)

@@ -29,6 +29,8 @@ def sample(
 ) -> list[SampleResult]:
     """Music for each request, inputs and controls by name; controls must be equal in all of them.
 
+    What was passed over, changed or guessed in reading the inputs is among the notices of their result.
+
     Raises:
         MusicFusionError: an unknown name, inputs that do not go together, a control or seed out of range, a file that
             cannot be used.
@@ -41,23 +43,28 @@ def sample(
     controls = [resolve(declared, chosen, sampler.words) for _, chosen in given]
     if any(own != controls[0] for own in controls):
         raise MusicFusionError("sample_many: controls are set for all requests alike")
-    pieces = [sampler.read(files, controls[0]) for files, _ in given]
+    pieces, noticed = [], []
+    for files, _ in given:
+        with sources.noticing() as notices:
+            pieces.append(sampler.read(files, controls[0]))
+        noticed.append(notices)
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     results = sampler.generate(pieces, controls[0], list(map(int, seeds)))
     about = {"system": declared.name, "preset": config.preset, "controls": controls[0], **trained.origin(),
              "revision": revision(), "version": __version__, "made": made}
     return [_explained(result, about | {"inputs": {name: sources.described(x, name) for name, x in files.items()},
-                                        "seed": int(seed)}, config)
-            for result, (files, _), seed in zip(results, given, seeds, strict=True)]
+                                        "seed": int(seed)}, notices, config)
+            for result, (files, _), notices, seed in zip(results, given, noticed, seeds, strict=True)]
 
 
-def _explained(result: SampleResult, about: Mapping[str, Any], config) -> SampleResult:
+def _explained(result: SampleResult, about: Mapping[str, Any], notices: Sequence[str], config) -> SampleResult:
+    """The result with what is known about it, and with the notices of its inputs after its own."""
     both = about.keys() & result.metadata.keys()
     if both:
         raise ValueError(f"a system's metadata may not replace {', '.join(sorted(both))}")
     metadata = {**about, **result.metadata, "config": config.to_dict()}
     fields = {name: getattr(result, name) for name in result.__dataclass_fields__}
-    return SampleResult(**fields | {"metadata": metadata})
+    return SampleResult(**fields | {"metadata": metadata, "notices": (*result.notices, *notices)})
 
 
 # What the user gives ------------------------------------------------------------------------------------------------

@@ -197,7 +197,7 @@ REFUSED_BY_A_RUN = {
     "no such file": (["--inputs=melody=song.mid,accompaniment=none.mid"], ["none.mid", "no such file"]),
     "folder for a file": (["--inputs=melody=folder,accompaniment=song.mid"], ["folder", "no such file"]),
     "text for MIDI": (["--inputs=melody=text.txt,accompaniment=song.mid"], ["text.txt", "not a MIDI file"]),
-    "torn MIDI": (["--inputs=melody=song.mid,accompaniment=torn.mid"], ["torn.mid", "truncated"]),
+    "torn MIDI": (["--inputs=melody=song.mid,accompaniment=torn.mid"], ["torn.mid", "no notes (track 2: "]),
     "drums for a melody": (["--inputs=melody=drums.mid,accompaniment=song.mid"], ["drums.mid", "only drums"]),
     "drums for an accompaniment": (["--inputs=melody=song.mid,accompaniment=drums.mid"], ["drums.mid", "only drums"]),
     "seed in words": ([FILES, "--seed=lucky"], ["seed", "lucky"]),

@@ -203,13 +203,13 @@ NOTE = b"\0\x90\x3c\x50\x81\x70\x80\x3c\0"
 BAD = {
     "empty": (b"", "is empty"),
     "no MIDI": (b"RIFF0000WAVEfmt ", "MThd"),
-    "torn": (song(NOTE + END)[:30], "truncated"),
+    "torn": (song(NOTE + END)[:12], "truncated"),
     "no notes": (song(END), "no notes"),
     "drums only": (song(NOTE.replace(b"\x90", b"\x99").replace(b"\x80", b"\x89") + END), "only drums"),
     "200,000 notes": (song(b"\0\x90\x3c\x50\1\x3c\0" * 200_000 + END), "notes"),
     "a tick bomb": (song(b"\xff\xff\xff\x7f\x90\x3c\x50" + b"\xff\xff\xff\x7f\x80\x3c\0" + END), "quarters"),
-    "SMPTE times": (song(NOTE + END, HEADER[:-2] + b"\xe7\x28"), "SMPTE"),
-    "type 2": (song(NOTE + END, HEADER[:9] + b"\2" + HEADER[10:]), "type 2"),
+    "23 frames a second": (song(NOTE + END, HEADER[:-2] + b"\xe9\x28"), "SMPTE"),
+    "type 3": (song(NOTE + END, HEADER[:9] + b"\3" + HEADER[10:]), "type 3"),
 }
 
 

@@ -2,6 +2,9 @@
 
 import io
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -9,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from musicfusion.codecs import audio, midi, note_sequence
-from musicfusion.codecs.score import Score, pitched_tracks
+from musicfusion.codecs.score import Score, pitched_tracks, sustained
 from musicfusion.core.errors import MusicFusionError
 
 if TYPE_CHECKING:
@@ -20,14 +23,29 @@ Notes = Union[str, "os.PathLike[str]", bytes, Score, "NoteSequence", "PrettyMIDI
 Samples = Float[np.ndarray, " n *channels"] | Int[np.ndarray, " n *channels"]
 Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[Samples, int]]
 
+_NOTICES: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
-def read_score(source: Notes, name: str, *, pitched: bool = False) -> Score:
-    """Notes as a Score.
+
+@contextmanager
+def noticing() -> Iterator[list[str]]:
+    """Collects the notices of all sources that are read meanwhile, each once; they begin with what the source is."""
+    found: list[str] = []
+    token = _NOTICES.set(found)
+    try:
+        yield found
+    finally:
+        _NOTICES.reset(token)
+
+
+def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool = False) -> Score:
+    """Notes as a Score; `noticing` collects its notices.
 
     Args:
         source: a MIDI file's path or bytes, a note_seq.NoteSequence, a pretty_midi.PrettyMIDI, or a Score.
         name: what errors call a source that has no path.
         pitched: refuse a score that has drums only.
+        sustain: lengthen a piano's notes by the sustain pedal (score.sustained). Off, for the models learned from notes
+            that last as long as their keys are held.
 
     Raises:
         MusicFusionError: it is none of these, is damaged, or holds no notes.
@@ -35,7 +53,16 @@ def read_score(source: Notes, name: str, *, pitched: bool = False) -> Score:
     score = _score(source, name)
     if pitched:
         pitched_tracks(score, described(source, name))
+    score = sustained(score) if sustain else score
+    _notice(described(source, name), score.notices)
     return score
+
+
+def _notice(source: str, notices: Iterable[str]) -> None:
+    """Adds what a reader says of a source to what `noticing` collects."""
+    found = _NOTICES.get()
+    if found is not None:
+        found += [line for notice in notices if (line := f"{source}: {notice}") not in found]
 
 
 def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:

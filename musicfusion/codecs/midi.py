@@ -1,59 +1,54 @@
 """MIDI files <-> Score.
 
-`read` checks the raw bytes first, with its own limits, and gives mido only what a Score needs: a file of 40 bytes can
-claim a length of years, and parsers that believe it allocate gigabytes. Whatever is wrong with a file ends as one
-MusicFusionError.
+Files from the wild are read as far as they make sense, in one walk of their bytes (midi_chunks, midi_events), under
+limits: whatever is wrong with a file ends as a notice of its Score, or as one MusicFusionError.
 """
 
+import dataclasses
 import io
 import os
 import stat
-import struct
-from collections import defaultdict, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
+from musicfusion.codecs import midi_chunks, midi_text
+from musicfusion.codecs.midi_events import ACCEPTED, DRUMS, INSTRUMENT, NAME, File, Part, Refused, TrackChunk
 from musicfusion.codecs.score import DEFAULT_QPM, Score, Track, pitched_tracks
 from musicfusion.core.errors import MusicFusionError
 
 MAX_BYTES = 8 * 2**20
-MAX_NOTES = 100_000
-MAX_EVENTS = 300_000  # notes on and off, and as many again of the rest that is kept
-MAX_TRACKS = 1_000
-MAX_QUARTERS = 100_000
 MAX_SECONDS = 24 * 3600
-ACCEPTED = "a standard MIDI file (.mid) of type 0 or 1 with ticks per quarter"
 
-_DRUMS = 9  # channel 10, counted from 0
 _MAX_DIVISION, _FALLBACK_DIVISION = 32767, 480 * 64  # ticks a quarter: 15 bits in the header
-_NAME, _INSTRUMENT, _END, _TEMPO, _METRE = 0x03, 0x04, 0x2F, 0x51, 0x58
-
-
-class _Refused(Exception):
-    """What is wrong with a file; `read` adds the file's name and what would be accepted."""
-
-    def __init__(self, what: str, accepted: str = ACCEPTED) -> None:
-        super().__init__(f"{what}; {accepted} is accepted")
+_LONGEST = 200  # characters of a name or syllable
 
 
 def read(path: str | os.PathLike[str]) -> Score:
-    """The music in a MIDI file of type 0 or 1.
+    """The music in a MIDI file, also one that is damaged, or wrapped in RIFF (.rmi).
 
     Each track is split by channel and program. A note-on of velocity 0 is a note-off; of several notes of one pitch the
-    first to start is the first to end; a note that is never ended sounds to the end of its track. Tempo map and metres
-    are kept, controllers and pitch bends are not. There may be nothing but drums: see `require_pitched`.
+    first to start is the first to end; a note that is never ended sounds to the end of its track. Notes that begin and
+    end while their channel's volume or expression is 0 are left out. Drums are those of channel 10, and of channels
+    that GM2, GS or XG give to them.
+
+    Tempo map, metres, lyrics and the sustain pedal are kept, other controllers and pitch bends are not. The pedal
+    lengthens no note: see `score.sustained`. The patterns of a file of type 2 are put one after the other. In a file
+    that is timed in SMPTE frames nothing says where beats are: it gets DEFAULT_QPM, and no metre. There may be nothing
+    but drums: see `require_pitched`.
 
     Returns:
-        A Score named after the file, without tracks that have no notes.
+        A Score named after the file, without tracks that have no notes; its notices say what was passed over, changed
+        or guessed, each once.
 
     Raises:
-        MusicFusionError: one line, whatever the reason: no such file, not MIDI, damaged, without notes, or beyond the
-            limits above.
+        MusicFusionError: one line, whatever the reason: no such file, not MIDI, damaged beyond reading, without notes,
+            or beyond the limits here, in midi_chunks and in midi_events.
     """
     return _read(lambda: _load(path), _printable(path), _printable(Path(path).stem))
 
@@ -62,7 +57,7 @@ def parse(data: bytes, name: str) -> Score:
     """The same from a file's bytes; `name` is what the score and errors call it."""
     def content() -> bytes:
         if len(data) > MAX_BYTES:
-            raise _Refused(f"larger than {MAX_BYTES >> 20} MiB", "a smaller file")
+            raise Refused(f"larger than {MAX_BYTES >> 20} MiB", "a smaller file")
         return data
 
     return _read(content, _printable(name), _printable(name))
@@ -70,9 +65,8 @@ def parse(data: bytes, name: str) -> Score:
 
 def _read(content: Callable[[], bytes], name: str, title: str) -> Score:
     try:
-        clean, division = _clean(content())
-        return _to_score(clean, division, title)
-    except _Refused as error:
+        return _to_score(midi_chunks.read(content()), title)
+    except Refused as error:
         raise MusicFusionError(f"{name}: {error}") from None
     except Exception as error:  # whatever a stranger's file provokes, no traceback
         line = " ".join(f"{type(error).__name__}: {error}".split())[:200]
@@ -86,9 +80,10 @@ def write(path: str | os.PathLike[str], score: Score) -> None:
 
     It has at least 480 ticks a quarter, and as many as every time in the score needs to be exact (where the format
     cannot have so many, 30,720, and times are rounded). Drums go to channel 10, other tracks to the
-    channel they had unless another program has it. The file appears whole or not at all.
-    Read back, the score is the same but for tracks without notes, and for a note inside a longer one of the same pitch
-    and track: MIDI cannot tell which of them ends.
+    channel they had unless another program has it. Pedals and lyrics go to their track, lyrics of no track to the
+    conductor's. The file appears whole or not at all.
+    Read back, the score is the same but for tracks without notes, a note inside a longer one of the same pitch and
+    track (MIDI cannot tell which of them ends), and notices.
 
     Raises:
         MusicFusionError: the file cannot be written, or MIDI has no such tempo or metre.
@@ -117,222 +112,132 @@ def require_pitched(score: Score, path: str | os.PathLike[str]) -> None:
     pitched_tracks(score, _printable(path))
 
 
-# Bytes: everything about a file that can be dangerous is decided here.
-
-
 def _load(path: str | os.PathLike[str]) -> bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise _Refused("is a folder" if os.path.isdir(path) else "is not a regular file")
+            raise Refused("is a folder" if os.path.isdir(path) else "is not a regular file")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise _Refused(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
+        raise Refused(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from None
     if len(data) > MAX_BYTES:
-        raise _Refused(f"larger than {MAX_BYTES >> 20} MiB", "a smaller file")
+        raise Refused(f"larger than {MAX_BYTES >> 20} MiB", "a smaller file")
     return data
 
 
-def _clean(data: bytes) -> tuple[bytes, int]:
-    """The file reduced to what a Score needs, and its ticks per quarter."""
-    if not data:
-        raise _Refused("the file is empty")
-    if data[:4] != b"MThd":
-        raise _Refused("not a MIDI file (it does not begin with MThd)")
-    if len(data) < 14:
-        raise _Refused("truncated inside its header")
-    size, kind, count, division = struct.unpack(">IHHH", data[4:14])
-    for wrong, what in (
-        (size < 6, f"a header of {size} bytes"),
-        (kind > 1, f"MIDI of type {kind}"),
-        (division & 0x8000, "times in SMPTE frames"),
-        (division == 0, "0 ticks per quarter in its header"),
-    ):
-        if wrong:
-            raise _Refused(what)
-    if not 1 <= count <= MAX_TRACKS:
-        raise _Refused(f"announces {count} tracks", f"a file of 1 to {MAX_TRACKS:,}")
-    tracks: list[bytes] = []
-    notes = events = 0
-    position = 8 + size
-    while len(tracks) < count:
-        if position + 8 > len(data):
-            raise _Refused(f"truncated: {len(tracks)} of {count} tracks are there")
-        name, size = struct.unpack(">4sI", data[position : position + 8])
-        chunk = data[position + 8 : position + 8 + size]
-        position += 8 + size
-        if name != b"MTrk":  # the format lets other chunks pass
-            continue
-        if len(chunk) < size:
-            raise _Refused(f"truncated inside track {len(tracks) + 1} of {count}")
-        try:
-            track, new_notes, new_events = _clean_track(chunk, division)
-        except IndexError:
-            raise _Refused(f"track {len(tracks) + 1} ends inside an event") from None
-        tracks.append(b"MTrk" + struct.pack(">I", len(track)) + track)
-        notes += new_notes
-        events += new_events
-        if notes > MAX_NOTES:
-            raise _Refused(f"more than {MAX_NOTES:,} notes", "a file of up to so many")
-        if events > MAX_EVENTS:
-            raise _Refused(f"more than {MAX_EVENTS:,} events", "a file of fewer")
-    return b"MThd" + struct.pack(">IHHH", 6, kind, count, division) + b"".join(tracks), division
+# What a file says -> Score.
 
 
-def _clean_track(chunk: bytes, division: int) -> tuple[bytes, int, int]:
-    """One track with notes, programs, names, tempos and metres only; notes and events in it.
-
-    Raises:
-        IndexError: when the chunk ends inside an event.
-    """
-    kept = bytearray()
-    notes = events = ticks = written = position = running = 0
-    while position < len(chunk):
-        delta, position = _number(chunk, position)
-        ticks += delta
-        if ticks > MAX_QUARTERS * division:
-            raise _Refused(f"lasts more than {MAX_QUARTERS:,} quarters", "a shorter piece")
-        status = chunk[position]
-        if status >= 0x80:
-            position += 1
-        elif running:
-            status = running
-        else:
-            raise _Refused("a data byte where an event should start")
-        if status < 0xF0:
-            running = status
-            size = 1 if 0xC0 <= status < 0xE0 else 2
-            body = _take(chunk, position, size)
-            if max(body) > 127:
-                raise _Refused("a data byte above 127")
-            keep = status < 0xA0 or 0xC0 <= status < 0xD0
-            notes += 0x90 <= status < 0xA0 and body[1] > 0
-            message = bytes((status,)) + body
-        elif status == 0xFF:
-            kind = chunk[position]
-            size, position = _number(chunk, position + 1)
-            if kind == _END:
-                break
-            body = _take(chunk, position, size)
-            keep = kind in (_NAME, _INSTRUMENT) or _is_time(kind, body)
-            message = bytes((status, kind)) + _encoded(size) + body
-        elif status in (0xF0, 0xF7):
-            running = 0
-            size, position = _number(chunk, position)
-            _take(chunk, position, size)
-            keep = False
-        else:
-            raise _Refused(f"an event of unknown kind (0x{status:02x})")
-        position += size
-        if keep:
-            kept += _encoded(ticks - written) + message
-            written = ticks
-            events += 1
-    return bytes(kept + _encoded(ticks - written) + bytes((0xFF, _END, 0))), notes, events
-
-
-def _is_time(kind: int, body: bytes) -> bool:
-    """Whether a meta event is a tempo or metre that means something; others are passed over."""
-    if kind == _TEMPO:
-        return len(body) == 3 and any(body)
-    return kind == _METRE and len(body) == 4 and body[0] > 0 and body[1] <= 6
-
-
-def _take(data: bytes, position: int, size: int) -> bytes:
-    if position + size > len(data):
-        raise IndexError
-    return data[position : position + size]
-
-
-def _number(data: bytes, position: int) -> tuple[int, int]:
-    """A variable-length number and the position after it."""
-    value = 0
-    for end in range(position, position + 4):
-        value = value << 7 | data[end] & 0x7F
-        if data[end] < 0x80:
-            return value, end + 1
-    raise _Refused("a number of more than 4 bytes")
-
-
-def _encoded(value: int) -> bytes:
-    digits = [value & 0x7F]
-    while value := value >> 7:
-        digits.append(value & 0x7F | 0x80)
-    return bytes(reversed(digits))
-
-
-# Messages <-> Score.
-
-
-def _to_score(data: bytes, division: int, name: str) -> Score:
-    import mido
-
-    file = mido.MidiFile(file=io.BytesIO(data))
-    tempos, metres = {0: DEFAULT_QPM}, {0: (4, 4)}
+def _to_score(file: File, name: str) -> Score:
+    """The tracks of each chunk; of all together in type 2, where they are one performance."""
+    groups = [file.tracks] if file.kind == 2 else [[chunk] for chunk in file.tracks]
+    words = _words(groups)
+    raws = [raw for chunk in file.tracks for raw in chunk.names.values()] + [raw for own in words for _, raw in own]
+    texts, older = midi_text.decode(raws)
+    pedals, odd = _pedals(file.tracks, file.division), Counter[str]()
     tracks: list[Track] = []
-    programs: dict[int, int] = {}  # by channel
-    for index, messages in enumerate(file.tracks):
-        # Programs that the first track sets hold for all; a later track's are its own.
-        title, parts, after = _split(messages, programs, tempos, metres)
-        if index == 0:
-            programs = after
-        several = len({channel for channel, _ in parts}) > 1
-        for (channel, program), notes in sorted(parts.items()):
-            # In type 0 the title is the piece's, not the instrument's.
-            label = f"{title if file.type else ''} channel {channel + 1}" if several else title
-            rows = np.array(notes, np.float64) / (division, division, 1, 1)
-            tracks.append(Track(label.strip(), program, channel == _DRUMS, rows, channel))
+    lyrics: list[tuple[float, str]] = []  # of chunks that are no single track
+    for chunks, own in zip(groups, words, strict=True):
+        made = _tracks(file, chunks, texts, pedals, odd)
+        sung = [(tick / file.division, texts[raw].replace("\0", "")[:_LONGEST]) for tick, raw in own]
+        if sung and len(made) == 1:
+            made = [dataclasses.replace(made[0], lyrics=tuple(sung))]
+        else:
+            lyrics += sung
+        tracks += made
+    notices = file.notices
+    notices += [what.format(f"{count:,} note{'s' * (count > 1)}") for what, count in odd.items() if count]
+    if older:
+        notices.append(f"names or lyrics are neither UTF-8 nor UTF-16: they are read as {older}")
     if not tracks:
-        raise _Refused("no notes", "a MIDI file with at least one")
+        why = f" ({'; '.join(notices)})" if notices else ""
+        raise Refused(f"no notes{why}", "a MIDI file with at least one")
+    tempos, metres = ({0: DEFAULT_QPM}, {}) if file.in_seconds else (file.tempos, file.metres)
     score = Score(
         tuple(tracks),
-        np.array([(tick / division, qpm) for tick, qpm in sorted(tempos.items())]),
-        tuple((tick / division, *metre) for tick, metre in sorted(metres.items())),
+        np.array([(tick / file.division, qpm) for tick, qpm in sorted(tempos.items())]),
+        tuple((tick / file.division, *metre) for tick, metre in sorted(metres.items())),
         name,
+        tuple(lyrics),
+        tuple(notices),
     )
     if score.seconds(score.length) > MAX_SECONDS:
-        raise _Refused("lasts more than 24 hours", "a shorter piece")
+        raise Refused("lasts more than 24 hours", "a shorter piece")
     return score
 
 
-def _split(
-    messages: list,
-    programs: dict[int, int],
-    tempos: dict[int, float],
-    metres: dict[int, tuple[int, int]],
-) -> tuple[str, dict[tuple[int, int], list], dict[int, int]]:
-    """A track's name, its notes by (channel, program), and the programs at its end.
+def _words(groups: list[list[TrackChunk]]) -> list[list[tuple[int, bytes]]]:
+    """The lyrics of chunks. Karaoke files have them as plain texts; those that begin with @ say something else."""
+    karaoke = any(text.startswith(b"@KMIDI") for chunks in groups for chunk in chunks for _, text in chunk.texts)
+    return [[row for chunk in chunks
+             for row in chunk.lyrics or [text for text in chunk.texts if karaoke and text[1][:1] != b"@"]]
+            for chunks in groups]
 
-    Notes are rows (onset, duration, pitch, velocity) in ticks. Adds to `tempos` and `metres`.
+
+def _tracks(file: File, chunks: list[TrackChunk], texts: dict[bytes, str], pedals: dict[int, tuple],
+            odd: Counter[str]) -> list[Track]:
+    """The tracks that chunks hold together.
+
+    Args:
+        texts: what their names say.
+        pedals: by channel, of all chunks; they count where these have none.
+        odd: gets the notes that are not as they are in the file, counted by what became of them.
     """
-    programs = dict(programs)
-    parts: dict[tuple[int, int], list] = defaultdict(list)
-    sounding: dict[tuple[int, int], deque] = defaultdict(deque)  # by channel, pitch
-    names = {"track_name": "", "instrument_name": ""}
-    tick = 0
-    for message in messages:
-        tick += message.time
-        kind = message.type
-        if kind == "note_on" and message.velocity:
-            part = message.channel, programs.get(message.channel, 0)
-            sounding[message.channel, message.note].append((part, tick, message.velocity))
-        elif kind in ("note_on", "note_off"):
-            if queue := sounding[message.channel, message.note]:
-                part, onset, velocity = queue.popleft()
-                parts[part].append((onset, max(tick - onset, 1), message.note, velocity))
-        elif kind == "program_change":
-            programs[message.channel] = message.program
-        elif kind == "set_tempo":
-            tempos[tick] = 6e7 / message.tempo
-        elif kind == "time_signature":
-            metres[tick] = message.numerator, message.denominator
-        elif kind in names:
-            names[kind] = names[kind] or _text(message.name)
-    for (_, pitch), queue in sounding.items():
-        for part, onset, velocity in queue:
-            if tick > onset:
-                parts[part].append((onset, tick - onset, pitch, velocity))
-    return names["track_name"] or names["instrument_name"], parts, programs
+    parts: dict[tuple[int, int, bool], list[int]] = {}
+    for chunk in chunks:
+        odd["left out: {} at volume or expression 0"] += chunk.silent
+        for part, values in chunk.parts.items():
+            if values:
+                parts.setdefault((part.channel, part.program, _is_drum(file, part)), []).extend(values)
+    names = [_name(texts[raw]) for kind in (NAME, INSTRUMENT) if (raw := chunks[0].names.get(kind))]
+    title = next(filter(None, names), "")
+    pedals = pedals | _pedals(chunks, file.division)
+    several = len({channel for channel, *_ in parts}) > 1
+    found = []
+    for (channel, program, is_drum), values in sorted(parts.items()):
+        # But in type 1, the title is the piece's, not the instrument's.
+        label = f"{title if file.kind == 1 else ''} channel {channel + 1}" if several else title
+        if len(notes := _notes(values, file.division, odd)):
+            found.append(Track(label.strip(), program, is_drum, notes, channel, pedals.get(channel, ())))
+    return found
+
+
+def _is_drum(file: File, part: Part) -> bool:
+    """By its bank or a system exclusive message; else those of channel 10 are drums."""
+    said = file.rhythm.get(part.channel)
+    return bool(said) or part.kit > 0 or (part.channel == DRUMS and said is None and part.kit == 0)
+
+
+def _notes(values: list[int], division: float, odd: Counter[str]) -> Float[np.ndarray, "n 4"]:
+    """Notes in ticks, flat, as a Track has them."""
+    rows = np.array(values, np.float64).reshape(-1, 4)
+    high, loud = rows[:, 2] > 127, rows[:, 3] > 127
+    odd["left out: {} with a pitch above 127"] += int(high.sum())
+    odd["played at velocity 127: {} with more"] += int(loud.sum())
+    return np.minimum(rows[~high], (np.inf, np.inf, 127, 127)) / (division, division, 1, 1)
+
+
+def _pedals(chunks: list[TrackChunk], division: float) -> dict[int, tuple[tuple[float, float], ...]]:
+    """When the sustain pedal of each channel is down, in quarters."""
+    end = max(chunk.end for chunk in chunks)
+    moves: dict[int, list[tuple[int, bool]]] = {}
+    for chunk in chunks:
+        for channel, own in chunk.pedals.items():
+            moves.setdefault(channel, []).extend(own)
+    found = {}
+    for channel, rows in moves.items():
+        spans, since = [], -1
+        for tick, down in [*sorted(rows, key=lambda row: row[0]), (end, False)]:
+            if down and since < 0:
+                since = tick
+            elif not down and since >= 0:
+                spans.append((since / division, tick / division))
+                since = -1
+        found[channel] = tuple((down, up) for down, up in spans if up > down)
+    return found
+
+
+# Score -> messages.
 
 
 def _to_bytes(score: Score, name: str) -> bytes:
@@ -354,10 +259,16 @@ def _to_bytes(score: Score, name: str) -> bytes:
             raise MusicFusionError(f"{name}: {what}; {accepted}")
         message = mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)
         conductor.append((round(quarter * division), 0, message))
+    conductor += _sung(score.lyrics, division)
     file = mido.MidiFile(ticks_per_beat=division, charset="utf-8", tracks=[_in_order(conductor)])
     for track, channel in zip(score.tracks, _channels(score.tracks), strict=True):
         program = mido.Message("program_change", channel=channel, program=track.program)
         messages = [(0, 0, mido.MetaMessage("track_name", name=track.name)), (0, 0, program)]
+        for span in track.pedal:
+            for quarter, value in zip(span, (127, 0), strict=True):
+                pedal = mido.Message("control_change", channel=channel, control=64, value=value)
+                messages.append((round(quarter * division), 0, pedal))
+        messages += _sung(track.lyrics, division)
         for onset, duration, pitch, velocity in track.notes.tolist():
             start = round(onset * division)
             end = max(round((onset + duration) * division), start + 1)
@@ -371,21 +282,28 @@ def _to_bytes(score: Score, name: str) -> bytes:
     return content.getvalue()
 
 
+def _sung(lyrics: Sequence[tuple[float, str]], division: int) -> list[tuple]:
+    """Messages of lyrics."""
+    import mido
+
+    return [(round(quarter * division), 0, mido.MetaMessage("lyrics", text=text)) for quarter, text in lyrics]
+
+
 def _channels(tracks: Sequence[Track]) -> list[int]:
     """A channel for each track: its own, unless a track before it has that one with another program; drums on 10."""
     programs: dict[int, int] = {}
     found: list[int] = []
     for track in tracks:
-        wanted = None if track.channel == _DRUMS else track.channel
+        wanted = None if track.channel == DRUMS else track.channel
         if track.is_drum:
-            channel = _DRUMS
+            channel = DRUMS
         elif wanted is not None and programs.get(wanted, track.program) == track.program:
             channel = wanted
         else:
             own = {t.channel for t in tracks if not t.is_drum}
-            free = [c for c in range(16) if c != _DRUMS and c not in programs]
+            free = [c for c in range(16) if c != DRUMS and c not in programs]
             free.sort(key=lambda c: c in own)  # what another track wants is taken last
-            channel = free[0] if free else len(found) % _DRUMS  # beyond 15 tracks channels are used again
+            channel = free[0] if free else len(found) % DRUMS  # beyond 15 tracks channels are used again
         if not track.is_drum:
             programs.setdefault(channel, track.program)
         found.append(channel)
@@ -406,7 +324,8 @@ def _division(score: Score) -> int:
     """Ticks per quarter, 480 or more, for which every time in the score is a whole tick."""
     times = [score.tempos[:, 0], np.array([metre[0] for metre in score.metres])]
     for track in score.tracks:
-        times += [track.notes[:, 0], track.notes[:, 0] + track.notes[:, 1]]
+        times += [track.notes[:, 0], track.notes[:, 0] + track.notes[:, 1], np.ravel(track.pedal)]
+    times += [np.array([time for time, _ in lyrics]) for lyrics in (score.lyrics, *(t.lyrics for t in score.tracks))]
     division = 1
     # Rounded: the same fraction of different quarters differs in its last bits.
     for part in np.unique(np.round(np.concatenate(times) % 1.0, 10)):
@@ -416,11 +335,9 @@ def _division(score: Score) -> int:
     return division * -(-480 // division)
 
 
-def _text(text: str) -> str:
-    """A name in the file as one line: mido reads Latin-1, most programs write UTF-8."""
-    with suppress(UnicodeError):
-        text = text.encode("latin-1").decode("utf-8")
-    return " ".join(text.replace("\0", " ").split())[:200]
+def _name(text: str) -> str:
+    """A name in one line."""
+    return " ".join(text.replace("\0", " ").split())[:_LONGEST]
 
 
 def _printable(path: object) -> str:

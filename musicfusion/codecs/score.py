@@ -5,7 +5,7 @@ see: int32 rows (onset step, duration in steps, pitch). NumPy only.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Integer, Real
@@ -18,6 +18,7 @@ DEFAULT_QPM = 120.0  # what MIDI means by a file without a tempo
 # Names of tracks that are the melody, the most telling first, and of those that are not, whatever else is in the name.
 _MELODY_NAMES = ("melod", r"\bvoc|\bvox\b|\bsing", "soprano", r"\blead\b", r"\bvoice\b")
 _BACKING_NAMES = r"back|\bbg|harmony|harmonies|choir|ooh|aah"
+_PIANOS = range(8)  # General MIDI programs
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +32,13 @@ class Track:
         notes: float64 [n, 4], columns onset and duration (quarters), pitch, velocity (0..127); sorted here by onset,
             then pitch.
         channel: the MIDI channel, 0..15; None where any will do.
+        pedal: when the sustain pedal is down, rows (from, to) in quarters, in order. Notes last as long as their keys
+            are held, whatever it does; see `sustained`.
+        lyrics: rows (quarter, syllable), sorted here by time.
 
     Raises:
         ValueError: for notes of another shape, not finite, before 0, without length, or with a pitch or velocity
-            outside 0..127.
+            outside 0..127; for a pedal that goes down before it is up.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Track:
     is_drum: bool
     notes: np.ndarray
     channel: int | None = None
+    pedal: tuple[tuple[float, float], ...] = ()
+    lyrics: tuple[tuple[float, str], ...] = ()
 
     def __post_init__(self) -> None:
         notes = np.asarray(self.notes, np.float64)
@@ -57,8 +63,11 @@ class Track:
             raise ValueError(f"program must be in 0..127, not {self.program}")
         if self.channel is not None and not 0 <= self.channel <= 15:
             raise ValueError(f"channel must be in 0..15, not {self.channel}")
+        if self.pedal and not (np.diff(np.ravel(self.pedal), prepend=0.0) >= 0).all():
+            raise ValueError("a pedal must go down at 0 or later, and up before it goes down again")
         order = np.lexsort((notes[:, 1], notes[:, 2], notes[:, 0]))
         object.__setattr__(self, "notes", notes[order])
+        object.__setattr__(self, "lyrics", _in_time(self.lyrics))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +79,8 @@ class Score:
         tempos: float64 [m, 2], rows (quarter, quarters per minute), the first at quarter 0.
         metres: rows (quarter, numerator, denominator); empty means unknown.
         name: what to call the piece in messages.
+        lyrics: rows (quarter, syllable) that belong to no single track, sorted here by time.
+        notices: what its reader passed over, changed or guessed: short sentences.
 
     Raises:
         ValueError: for a tempo map that does not start at 0, does not ascend, or has a tempo
@@ -80,6 +91,8 @@ class Score:
     tempos: np.ndarray
     metres: tuple[tuple[float, int, int], ...]
     name: str
+    lyrics: tuple[tuple[float, str], ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         tempos = np.asarray(self.tempos, np.float64)
@@ -90,6 +103,7 @@ class Score:
         if not (np.isfinite(tempos).all() and (tempos[:, 1] > 0).all()):
             raise ValueError("every tempo must be positive")
         object.__setattr__(self, "tempos", tempos)
+        object.__setattr__(self, "lyrics", _in_time(self.lyrics))
 
     @property
     def length(self) -> float:
@@ -115,6 +129,42 @@ class Score:
         """Seconds at which each row of the tempo map begins [m]."""
         spans = np.diff(self.tempos[:, 0]) * 60.0 / self.tempos[:-1, 1]
         return np.concatenate([[0.0], np.cumsum(spans)])
+
+
+def _in_time(lyrics: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
+    if any(not 0 <= time < np.inf for time, _ in lyrics):
+        raise ValueError("a syllable must come at 0 or later")
+    return tuple(sorted(lyrics, key=lambda row: row[0]))
+
+
+def sustained(score: Score) -> Score:
+    """The score as it sounds: notes of pianos that end while the pedal is down last until it is up.
+
+    They end before that where their pitch is struck again. A notice says how many became longer.
+    """
+    tracks = tuple(_sustained(track) for track in score.tracks)
+    count = sum(int(np.sum(new.notes[:, 1] > old.notes[:, 1]))
+                for new, old in zip(tracks, score.tracks, strict=True))
+    if not count:
+        return score
+    said = f"the sustain pedal makes {count:,} note{'s' * (count > 1)} longer"
+    return replace(score, tracks=tracks, notices=(*score.notices, said))
+
+
+def _sustained(track: Track) -> Track:
+    if not track.pedal or track.is_drum or track.program not in _PIANOS:
+        return track
+    down, up = np.array(track.pedal).T
+    notes = track.notes.copy()
+    ends = notes[:, 0] + notes[:, 1]
+    span = np.searchsorted(down, ends, side="right") - 1
+    new = np.where((span >= 0) & (ends < up[span]), up[span], ends)
+    for pitch in np.unique(notes[:, 2]):
+        own = notes[:, 2] == pitch
+        onsets = np.append(notes[own, 0], np.inf)
+        new[own] = np.minimum(new[own], onsets[np.searchsorted(onsets, notes[own, 0], side="right")])
+    notes[:, 1] = np.where(new > ends, new - notes[:, 0], notes[:, 1])
+    return replace(track, notes=notes)
 
 
 def grid(

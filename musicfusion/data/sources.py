@@ -7,7 +7,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from musicfusion.codecs import beats, chords, kern, melody, midi, musicxml, polyphony, score, tracks
+from musicfusion.codecs import (
+    beats,
+    chords,
+    kern,
+    melody,
+    midi,
+    midi_chunks,
+    midi_events,
+    midi_text,
+    musicxml,
+    polyphony,
+    score,
+    tracks,
+)
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import (
     bands,
@@ -29,6 +42,7 @@ from musicfusion.data.corpus import Corpus
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
 # What every reader uses.
 _EVERY = (corpus, reading, near_duplicates, licences, chords, melody, polyphony, score, tracks)
+_MIDI = (midi, midi_chunks, midi_events, midi_text)
 
 
 class Source(NamedTuple):
@@ -60,13 +74,13 @@ def pairs(root: str, limit: int = 0) -> Source:
                       functools.partial(chorales.read, limit))
     folder = _folder(root, "a folder with POP909, with the OpenScore Lieder Corpus or with MIDI files")
     if pop909.is_here(folder):
-        return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, midi, pop909),
+        return Source("pop909", _songs_of_pop909(folder, limit), (*_EVERY, *_MIDI, pop909),
                       functools.partial(pop909.read, folder, limit=limit))
     if lieder.is_here(folder):
         return Source("lieder", _digest(lieder.song_files(folder)[: limit or None]), (*_EVERY, musicxml, lieder),
                       functools.partial(lieder.read, folder, limit=limit))
     return Source("pairs", _digest_of(folder, midi_folder.files(folder)[: limit or None]),
-                  (*_EVERY, beats, midi, midi_folder, midi_pairs),
+                  (*_EVERY, beats, *_MIDI, midi_folder, midi_pairs),
                   functools.partial(midi_pairs.read, folder, limit=limit))
 
 
@@ -100,7 +114,7 @@ def melodies(root: str, limit: int = 0) -> Source:
         return Source("kern", _digest_of(folder, scores[: limit or None]), others,
                       functools.partial(collections.read_kern, folder, limit=limit))
     return Source("melodies", _digest_of(folder, midi_folder.files(folder)[: limit or None]),
-                  (*_EVERY, midi, midi_folder), functools.partial(midi_folder.read, folder, limit=limit))
+                  (*_EVERY, *_MIDI, midi_folder), functools.partial(midi_folder.read, folder, limit=limit))
 
 
 def fine_melodies(root: str, limit: int = 0) -> Source:
@@ -131,7 +145,7 @@ def arrangements(root: str, limit: int = 0) -> Source:
     folder = _folder(root, "a folder with MIDI files")
     index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
     return Source("bands", _digest_of(folder, [*bands.files(folder, limit), *index]),
-                  (*_EVERY, midi, midi_folder, bands), functools.partial(bands.read, folder, limit=limit))
+                  (*_EVERY, *_MIDI, midi_folder, bands), functools.partial(bands.read, folder, limit=limit))
 
 
 def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, soundfonts: str = "") -> Source:
@@ -171,7 +185,7 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, so
                       functools.partial(recordings.read_mixes, folder, **wanted))
     fonts = recordings.find_soundfonts(soundfonts)
     return Source(f"rendered-{name}", _digest_of(folder, [*bands.files(folder, limit), *fonts]),
-                  (*every, midi, tracks, midi_folder),
+                  (*every, *_MIDI, tracks, midi_folder),
                   functools.partial(recordings.read_rendered, folder, **wanted, soundfonts=fonts))
 
 

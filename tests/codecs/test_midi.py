@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musicfusion.codecs import midi
+from musicfusion.codecs import midi, midi_chunks, midi_events
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
 
@@ -292,7 +292,7 @@ def test_unknown_chunks_sysex_and_odd_meta_events_are_passed_over(tmp_path):
 
 
 def test_a_dense_file_of_100_000_notes_is_read_in_seconds(tmp_path):
-    count = midi.MAX_NOTES
+    count = midi_events.MAX_NOTES
     rows = np.column_stack(
         [np.arange(count) / 8, np.full(count, 0.125), 30 + np.arange(count) % 60, [80] * count]
     )
@@ -309,21 +309,18 @@ BAD = {
     "empty": (b"", "the file is empty"),
     "text": (b"no music in here, sorry", "not a MIDI file"),
     "header cut": (HEADER[:11], "truncated inside its header"),
-    "header short": (b"MThd\0\0\0\2" + HEADER[8:] + chunk(NOTE), "a header of 2 bytes"),
-    "type 2": (song(NOTE + END, kind=2), "MIDI of type 2"),
-    "smpte": (song(NOTE + END, division=0xE728), "times in SMPTE frames"),
+    "type 3": (song(NOTE + END, kind=3), "MIDI of type 3"),
+    "23 frames a second": (song(NOTE + END, division=0xE928), "times in SMPTE frames of which there are 23 a second"),
+    "frames without ticks": (song(NOTE + END, division=0xE700), "times in SMPTE frames"),
     "no division": (song(NOTE + END, division=0), "0 ticks per quarter"),
-    "no tracks": (song(), "announces 0 tracks"),
-    "many tracks": (song(*[NOTE + END] * 1001), "announces 1001 tracks"),
-    "track missing": (HEADER, "truncated: 0 of 1 tracks"),
-    "track cut": (song(NOTE + END)[:-5], "truncated inside track 1 of 1"),
-    "event cut": (song(NOTE[:-1]), "track 1 ends inside an event"),
-    "meta cut": (song(NOTE + b"\0\xff\x01\x20ab"), "track 1 ends inside an event"),
-    "sysex cut": (song(NOTE + b"\0\xf0\x20ab"), "track 1 ends inside an event"),
-    "running status": (song(b"\0\x3c\x50" + END), "a data byte where an event should start"),
-    "status": (song(b"\0\xf4" + NOTE + END), "an event of unknown kind (0xf4)"),
-    "data byte": (song(b"\0\x90\x3c\xd0" + END), "a data byte above 127"),
-    "delta": (song(b"\xff\xff\xff\xff\x7f" + NOTE[1:]), "a number of more than 4 bytes"),
+    "no tracks": (song(), "no tracks in it"),
+    "many tracks": (song(*[NOTE + END] * (midi_chunks.MAX_TRACKS + 1)), "more than 1,000 tracks"),
+    "track missing": (HEADER, "no tracks in it, though its header announces 1"),
+    "cut before any note": (song(NOTE + END)[:27], "no notes (track 1: it is cut off inside an event)"),
+    "running status": (song(b"\0\x3c\x50" + END), "no notes (track 1: bytes that are no event are passed over)"),
+    "delta": (song(b"\xff\xff\xff\xff\x7f" + NOTE[1:]), "more than 100,000 quarters"),
+    "long delta": (song(b"\x80" * 9 + NOTE), "no notes (track 1: it is damaged, and read no further)"),
+    "silent": (song(b"\0\xb0\7\0" + NOTE + END), "no notes (left out: 1 note at volume or expression 0)"),
     "no notes": (song(b"\0\xff\x03\4Song" + END), "no notes"),
     "only hanging": (song(b"\0\x90\x3c\x50" + END), "no notes"),
     "tick bomb": (song(b"\0\x90\x3c\x50" + LONG + b"\x80\x3c\0" + END), "more than 100,000 quart"),
@@ -363,12 +360,10 @@ def test_a_path_of_several_lines_is_named_in_one():
 
 
 def test_a_failure_inside_the_parser_is_still_one_line(tmp_path, monkeypatch):
-    import mido
-
     def fail(*_, **__):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(mido, "MidiFile", fail)
+    monkeypatch.setattr(midi_chunks, "read", fail)
     (tmp_path / "a.mid").write_bytes(song(NOTE + END))
     assert "RuntimeError: two lines" in refusal(tmp_path / "a.mid")
 
@@ -464,7 +459,7 @@ def fuzz(seeds: list[Path], folder: Path) -> None:
             read += 1
         except MusicFusionError as error:
             assert "\n" not in str(error), number
-            # The bytes are judged before mido sees them: nothing is left for the safety net.
+            # Whatever can be wrong is known: nothing is left for the safety net.
             assert "cannot be read" not in str(error), (number, error)
             refused += 1
         assert time.monotonic() - start < SECONDS, number
@@ -477,7 +472,7 @@ def run_fuzz(seeds: list[Path], folder: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     read, refused = map(int, done.stdout.split())
-    assert read + refused == MUTANTS and read > MUTANTS / 10 and refused > MUTANTS / 10
+    assert read + refused == MUTANTS and read > MUTANTS / 2 and refused > MUTANTS / 100
 
 
 def test_mutants_of_a_chorale_raise_only_our_error(tmp_path, chorale):

@@ -135,7 +135,7 @@ def _played(tracks, part: bars.Part, beats: int) -> tuple[Track, ...]:
         looped[:, 0] = np.maximum(looped[:, 0] + np.repeat(np.arange(copies) * length, len(notes)), 0)
         looped = looped[on_step(looped) < beats * PER_BEAT]
         looped[:, 1] = np.minimum(looped[:, 1], beats - looped[:, 0])
-        found.append(dataclasses.replace(track, notes=looped[looped[:, 1] > 0]))
+        found.append(dataclasses.replace(track, notes=looped[looped[:, 1] > 0], pedal=(), lyrics=()))
     return tuple(found)
 
 

@@ -70,7 +70,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "critic_updates": 1,  # for each update of the actor
         "actor_rate": 7.5,  # the actor's rate as a multiple of the optimizer's
         "actor_start": 500,  # the step from which the actor learns
-        "steps": 8000, "batch": 64,
+        "steps": 4000, "batch": 64,
         "optimizer": common.adam(2e-4, warmup=50, beta1=0.5, beta2=0.99),
     })
 

@@ -41,21 +41,25 @@ EDITED = 250  # pairs on which edits are measured: each of them asks its critics
 CONTROLS = (0.0, 0.25, 0.5, 0.75, 1.0)
 HALF = "edits, controls 0.5"
 UNTRAINED = "edits, untrained critics"
+FIVE_NOTES = "in key, then on five notes"  # the accompaniment's commonest: the best rule that we know
 MELODY_HELD, ACCOMPANIMENT_HELD = "edits, melody held", "edits, accompaniment held"
 
 
 # Rules that a judge must not be pleased by ----------------------------------------------------------------------------
 
 
+def _in_key(music: Music) -> jax.Array:
+    return rules.transposed(music["melody"], music["pitch"], music["duration"])
+
+
 FOOLS: dict[str, Callable[[Music], Any]] = {
     "every note on a chord tone": lambda music: rules.snapped(music["melody"], music["chords"]),
-    "in key, then on a chord tone": lambda music: rules.snapped(
-        rules.transposed(music["melody"], music["pitch"], music["duration"]), music["chords"]),
+    "in key, then on a chord tone": lambda music: rules.snapped(_in_key(music), music["chords"]),
     "drone on the root": lambda music: rules.drone(music["melody"], music["chords"]),
     "drone on the third": lambda music: rules.drone(music["melody"], music["chords"], 1),
     "drone on the fifth": lambda music: rules.drone(music["melody"], music["chords"], 2),
-    "one note all along": lambda music: rules.one_note(  # no judge met it
-        music["melody"], music["pitch"], music["duration"]),
+    "one note all along": lambda music: rules.commonest(  # no judge met it
+        music["melody"], music["pitch"], music["duration"], 1),
 }
 # The same for methods that change accompaniments: name -> so many of the melody's pitch classes are left.
 ACCOMPANIMENT_FOOLS = {
@@ -226,8 +230,9 @@ def methods(space: TrainedSpace, *, seed: int, critic: Any, vanilla: tuple[Train
         edited_pairs: on how many pairs edits are measured.
     """
     yield unchanged("disharmonic pairs")
-    yield Method("transposition", _melody_by(space, lambda music: rules.transposed(
-        music["melody"], music["pitch"], music["duration"])))
+    yield Method("transposition", _melody_by(space, _in_key))
+    yield Method(FIVE_NOTES, _melody_by(space, lambda music: rules.commonest(
+        _in_key(music), music["pitch"], music["duration"], 5)))
     for name, fool in FOOLS.items():
         yield Method(name, _melody_by(space, fool))
     for name, count in ACCOMPANIMENT_FOOLS.items():

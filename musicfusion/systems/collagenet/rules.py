@@ -3,13 +3,13 @@
     transposed               into the key that fits the accompaniment best
     rule_based               the paper's baseline (section 4.2)
     snapped, drone           every note on a tone of the chord that sounds with it; on its root, third or fifth
-    one_note                 every note on the accompaniment's most frequent pitch class
+    commonest                every note on one of the accompaniment's most frequent pitch classes
     shuffled, moved          the melody's own pitches among its onsets; some of its notes a step away
     displaced, onto_melody   half bars of the accompaniment elsewhere; its notes onto the melody's pitch classes
 
-Nobody would want to hear any but the first two. They are negatives of the judges (negatives.py) and fools of Table 1: a
-judge that they please is none. `tokens` is a melody int [B, 32], `pitch` and `duration` the slots of an accompaniment
-int [B, 32, 14], `chords` its chords int [B, 8, 3].
+Nobody would want to hear a drone or a shuffled melody. Such rules are negatives of the judges (negatives.py) and fools
+of Table 1: a judge that they please is none. `tokens` is a melody int [B, 32], `pitch` and `duration` the slots of an
+accompaniment int [B, 32, 14], `chords` its chords int [B, 8, 3].
 """
 
 import functools
@@ -95,10 +95,17 @@ def drone(tokens: jax.Array, chords: jax.Array, tone: jax.typing.ArrayLike = 0) 
 
 
 @jax.jit
-def one_note(tokens: jax.Array, pitch: jax.Array, duration: jax.Array) -> jax.Array:
-    """Every note on the accompaniment's most frequent pitch class, the nearest such -> tokens int32 [B, 32]."""
-    often = jnp.argmax(statistics.pitch_classes(pitch, duration), -1)
-    return _nearest(tokens, jnp.repeat(1 << often[:, None], STEPS // PER_BEAT, 1))
+def commonest(tokens: jax.Array, pitch: jax.Array, duration: jax.Array, count: jax.typing.ArrayLike) -> jax.Array:
+    """Every note on the nearest of the accompaniment's `count` most frequent pitch classes -> tokens int32 [B, 32]."""
+    mask = _commonest(statistics.pitch_classes(pitch, duration), count)
+    return _nearest(tokens, jnp.repeat(mask[:, None], STEPS // PER_BEAT, 1))
+
+
+def _commonest(histogram, count) -> jax.Array:
+    """The `count` (for all, or of each pair [B]) most frequent classes of a histogram [B, 12], as bits: int [B]."""
+    rank = jnp.argsort(jnp.argsort(-histogram, -1, stable=True), -1)
+    left = (rank < jnp.reshape(count, (-1, 1))) & (histogram > 0)
+    return jnp.sum(left << jnp.arange(statistics.CLASSES), -1)
 
 
 def _nearest(tokens, masks) -> jax.Array:
@@ -169,10 +176,7 @@ def onto_melody(pitch: jax.Array, duration: jax.Array, tokens: jax.Array, count:
 
     count: of so many pitch classes at most, for all or of each pair [B]; with 1 everything is a pedal point.
     """
-    often = statistics.melody_pitch_classes(tokens)
-    rank = jnp.argsort(jnp.argsort(-often, -1, stable=True), -1)
-    left = (rank < jnp.reshape(count, (-1, 1))) & (often > 0)
-    mask = jnp.sum(left << jnp.arange(statistics.CLASSES), -1)[:, None, None]
+    mask = _commonest(statistics.melody_pitch_classes(tokens), count)[:, None, None]
     return polyphony.transpose(pitch, duration, _to_nearest(pitch, mask))
 
 

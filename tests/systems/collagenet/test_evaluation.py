@@ -187,7 +187,8 @@ class Drawn:
 
 NEEDED = {"melody_vae", "accompaniment_vae", "latents", "fusion"}
 EDITS = {"chord_model", "edit_critic_1"}
-FIRST = ["disharmonic pairs", "transposition", *baselines.FOOLS, *baselines.ACCOMPANIMENT_FOOLS, "rule-based"]
+FIRST = ["disharmonic pairs", "transposition", baselines.FIVE_NOTES, *baselines.FOOLS,
+         *baselines.ACCOMPANIMENT_FOOLS, "rule-based"]
 EDITED = [baselines.UNTRAINED, "edits, random controls",
           *(f"edits, controls {value:g}" for value in baselines.CONTROLS), baselines.MELODY_HELD,
           baselines.ACCOMPANIMENT_HELD]

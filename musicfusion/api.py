@@ -62,18 +62,9 @@ def load(source: str | Path, **changes: Any) -> "Model":
         MusicFusionError: nothing is there, it is damaged, or a change concerns what was learned.
     """
     from musicfusion.core import config as configs
-    from musicfusion.core.results import Results, read_config
-    from musicfusion.pretrained import Pretrained, is_weights, names
+    from musicfusion.pretrained import opened
 
-    trained: Trained
-    if is_weights(source):
-        weights = Pretrained(source)
-        stored, trained, name = weights.config, weights, weights.name
-    elif Path(source).expanduser().is_dir():
-        workdir = Path(source).expanduser()
-        stored, trained, name = read_config(workdir), Results(workdir), workdir.name
-    else:
-        raise MusicFusionError(f"{source}: no such weights or workdir; shipped are {', '.join(names())}")
+    name, stored, trained = opened(source)
     changed = configs.override(configs.completed(stored),
                                {key.replace("__", "."): value for key, value in changes.items()})
     configs.check_same(changed, stored, f"{name} is", "only sample and evaluate settings and data.root may change",
@@ -186,7 +177,7 @@ class Model:
 
         keep_compiled()
         corpus = self.corpus if self.corpus is not None else evaluate.read_corpus(self.system, self.config)
-        return self.system.evaluate(self.config, corpus, self.trained)
+        return evaluate.measured(self.system, self.config, corpus, self.trained)
 
     def demo_inputs(self, folder: str | Path, *, songs: int = 100) -> list[dict[str, str]]:
         """Inputs for a first try: files made out of a few held-out songs, written into a folder.

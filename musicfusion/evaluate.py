@@ -6,12 +6,13 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from musicfusion import pretrained
 from musicfusion.core import parallel
 from musicfusion.core.contracts import Listening, System
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.files import atomic_write
-from musicfusion.core.results import FAMILIES, SKIPPED, Results, Trained, write_songs
+from musicfusion.core.results import FAMILIES, SKIPPED, Judged, Results, Trained, write_songs
 from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import listening
 from musicfusion.render import sheet, tables
@@ -35,13 +36,35 @@ def evaluate(
     if corpus is None:
         corpus = read_corpus(system, config, workdir)
     trained = weights or Results(workdir)
-    evaluation = system.evaluate(config, corpus, trained)
+    evaluation = measured(system, config, corpus, trained)
     if answers is not None:
         evaluation = with_answers(evaluation, _listening(system), answers)
     text = tables.report(evaluation)
     print(text, flush=True)
     write_songs(workdir, skipped=corpus.skipped, versions=corpus.versions)
     return write(evaluation, text, workdir, trained.origin() if weights else {})
+
+
+def measured(system: System, config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+    """The system's evaluation of a run, by its own judges or by those of config.evaluate.judges.
+
+    Raises:
+        MusicFusionError: there is too little to measure, or those judges are none of this system's.
+    """
+    source, groups = config.evaluate.judges, system.declaration.judges
+    if not source:
+        return system.evaluate(config, corpus, trained)
+    name, stored, other = pretrained.opened(source)
+    if not groups or stored["system"] != system.declaration.name:
+        whose = "they are those of " + stored["system"] if groups else "its reports take none but a run's own"
+        raise MusicFusionError(f"evaluate.judges = {source!r} does not fit {system.declaration.name}: {whose}")
+    config = config.copy_and_resolve_references()
+    for group in groups.values():
+        if group not in stored:
+            raise MusicFusionError(f"evaluate.judges = {source!r} has no {group}: it was trained before there was one")
+        config[group] = ConfigDict(stored[group])
+    evaluation = system.evaluate(config, corpus, Judged(trained, other, groups))
+    return dataclasses.replace(evaluation, remarks=(f"The judges are those of {name}.", *evaluation.remarks))
 
 
 def listening_sheet(

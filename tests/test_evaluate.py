@@ -12,6 +12,7 @@ from musicfusion.core.contracts import Listening
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation, Measure, Table, row
 from musicfusion.core.listening import Findings
+from musicfusion.core.results import write_config
 from musicfusion.metrics import listening
 from musicfusion.render.figures import curves
 
@@ -29,13 +30,15 @@ def report(answers):
 
 
 def system(**changes):
-    parts = {"declaration": SimpleNamespace(name="example"), "evaluate": lambda config, corpus, trained: MEASURED,
+    parts = {"declaration": SimpleNamespace(name="example", judges={"judge": "judge"}),
+             "evaluate": lambda config, corpus, trained: MEASURED,
              "listening": Listening(test=lambda config, corpus, trained: example(), report=report)}
     return SimpleNamespace(**(parts | changes))
 
 
 def config(**group):
-    return ConfigDict({"seed": 3, "data": {"root": ""}, "evaluate": {"sheet": "", "answers": "", "clips": 1} | group})
+    return ConfigDict({"seed": 3, "data": {"root": ""},
+                       "evaluate": {"sheet": "", "answers": "", "judges": "", "clips": 1} | group})
 
 
 @pytest.fixture
@@ -69,3 +72,67 @@ def test_a_system_without_a_listening_test_says_so_before_anything_is_read(tmp_p
 def test_answers_are_checked_before_anything_is_measured(tmp_path):
     with pytest.raises(MusicFusionError, match="no such answers"):
         evaluate.evaluate(system(evaluate=None), config(answers=str(tmp_path / "none")), tmp_path)
+
+
+# Judges of another run ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judging(tmp_path):
+    """A run of the same system, whose judge is another one, and the run that it is to judge."""
+    folder = tmp_path / "judging"
+    write_config({"system": "example", "preset": "lite", "judge": {"width": 7}}, folder)
+    return folder
+
+
+class Own:
+    """A run that holds a judge and a model."""
+
+    def __call__(self, stage, subtree="params"):
+        return f"own {stage}"
+
+    def has(self, stage):
+        return True
+
+    def step(self, stage):
+        return 1
+
+    def origin(self):
+        return {"workdir": "own"}
+
+
+def test_judges_of_another_run_measure_with_their_own_networks_and_the_report_says_so(judging, corpus):
+    seen = {}
+
+    def measure(config, corpus, trained):
+        seen.update(config=config, judge=trained.has("judge"), model=trained("model"), origin=trained.origin())
+        return MEASURED
+
+    own = config()
+    own.judge = {"width": 3}
+    found = evaluate.measured(system(evaluate=measure), own, corpus, Own())
+    assert seen["judge"] and seen["config"].judge.width == 3 and found.remarks == MEASURED.remarks
+
+    own.evaluate.judges = str(judging)
+    found = evaluate.measured(system(evaluate=measure), own, corpus, Own())
+    assert not seen["judge"], "there it was never trained"
+    assert (seen["model"], seen["config"].judge.width, own.judge.width) == ("own model", 7, 3)
+    assert seen["origin"]["judges"]["workdir"] == str(judging)
+    assert found.remarks == ("The judges are those of judging.", *MEASURED.remarks)
+
+
+@pytest.mark.parametrize("stored, judges, problem", [
+    ({"system": "other", "judge": {}}, {"judge": "judge"}, "they are those of other"),
+    ({"system": "example"}, {"judge": "judge"}, "has no judge"),
+    ({"system": "example", "judge": {}}, {}, "take none but a run's own"),
+])
+def test_judges_that_do_not_fit_are_refused(stored, judges, problem, tmp_path, corpus):
+    write_config(stored, tmp_path)
+    made = system(declaration=SimpleNamespace(name="example", judges=judges), evaluate=None)
+    with pytest.raises(MusicFusionError, match=problem):
+        evaluate.measured(made, config(judges=str(tmp_path)), corpus, Own())
+
+
+def test_judges_that_are_not_there_are_refused(tmp_path, corpus):
+    with pytest.raises(MusicFusionError, match="no such weights or workdir"):
+        evaluate.measured(system(evaluate=None), config(judges=str(tmp_path / "none")), corpus, Own())

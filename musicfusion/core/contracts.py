@@ -138,6 +138,7 @@ class Declaration:
     exported: what sampling and evaluation need of each stage; a name may be a pattern (fnmatch).
     pretrained: the weights in musicfusion/pretrained with which sampling works where nothing was trained; "" for none.
     free: config keys that may change after a training, beside those that say how to run, evaluate and sample.
+    judges: stages that measure and need no others -> their groups of the config; evaluate.judges takes another run's.
     """
 
     package: str
@@ -152,6 +153,7 @@ class Declaration:
     exported: Mapping[str, ExportSpec] = dataclasses.field(default_factory=dict)
     pretrained: str = ""
     free: tuple[str, ...] = ()
+    judges: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def demo_inputs(self) -> tuple[str, ...]:

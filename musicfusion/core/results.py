@@ -1,7 +1,7 @@
 """Where later stages, sampling and evaluation find what earlier stages learned."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +61,32 @@ class Results:
     def checkpoints(self, stage: str) -> Checkpoints:
         """The stage's checkpoints."""
         return Checkpoints(self.workdir / stage / "checkpoints")
+
+
+class Judged:
+    """A run (core.results.Trained) some of whose stages are another's: its judges."""
+
+    def __init__(self, own: Trained, judges: Trained, stages: Collection[str]):
+        self._own, self._judges, self._stages = own, judges, stages
+
+    def __call__(self, stage: str, subtree: str = "params") -> Any:
+        """One part of a stage's state; MusicFusionError if it is not there."""
+        return self._of(stage)(stage, subtree)
+
+    def step(self, stage: str) -> int:
+        """The step whose parameters `judged(stage)` are."""
+        return self._of(stage).step(stage)
+
+    def has(self, stage: str) -> bool:
+        """Whether the stage was trained, a judge in the other run."""
+        return self._of(stage).has(stage)
+
+    def origin(self) -> dict[str, Any]:
+        """The run's own, and the other one's under "judges"."""
+        return self._own.origin() | {"judges": self._judges.origin()}
+
+    def _of(self, stage: str) -> Trained:
+        return self._judges if stage in self._stages else self._own
 
 
 SKIPPED = "skipped.json"  # in a workdir: {song: why it was left out}

@@ -13,11 +13,14 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from musicfusion.core.errors import MusicFusionError
+
+if TYPE_CHECKING:
+    from musicfusion.core.results import Trained
 
 SHIPPED = Path(__file__).parent
 FORMAT = "musicfusion weights 2"
@@ -100,6 +103,23 @@ class Pretrained:
         """The card, Markdown; "" where it is missing."""
         path = self.folder / CARD
         return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def opened(source: str | Path) -> "tuple[str, dict[str, Any], Trained]":
+    """What is trained, wherever it is kept: its name, its config as stored, and its stages.
+
+    source: shipped weights, a folder of weights, the workdir of a run, or hf:OWNER/NAME.
+    MusicFusionError if nothing is there, or it is damaged.
+    """
+    if is_weights(source):
+        weights = Pretrained(source)
+        return weights.name, weights.config, weights
+    from musicfusion.core import results
+
+    workdir = Path(source).expanduser()
+    if not workdir.is_dir():
+        raise MusicFusionError(f"{source}: no such weights or workdir; shipped are {', '.join(names())}")
+    return workdir.name, results.read_config(workdir), results.Results(workdir)
 
 
 def names() -> list[str]:

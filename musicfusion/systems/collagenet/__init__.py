@@ -37,4 +37,5 @@ DECLARATION = Declaration(
     },
     pretrained="collagenet-lite",
     free=("fusion.model",),  # both ways are trained
+    judges={"harmony_evaluator": "evaluator", "judge": "judge", "second_judge": "second_judge"},
 )

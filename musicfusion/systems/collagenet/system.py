@@ -61,7 +61,7 @@ FUSIONS: dict[str, tuple[Callable, Callable]] = {
     "perceptron": (actor_critic.Actor, actor_critic.Critic),
 }
 HARMONIES: dict[str, Callable] = {"lite": judges.LiteHarmony, "harmony": judges.Harmony}
-JUDGES = {"harmony_evaluator": "evaluator", "judge": "judge", "second_judge": "second_judge"}  # stage -> config's group
+JUDGES = DECLARATION.judges  # stage -> config's group
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 OWN, VANILLA = "", "vanilla"  # the config's groups of two VAEs: its own, and those of config.vanilla
 
@@ -342,7 +342,7 @@ def modules(config: ConfigDict) -> dict[str, Any]:
         shapes |= {f"vanilla_{name}": shape for name, shape in _modules(build_fusion(config, VANILLA)).items()}
     return shapes | {name: jax.eval_shape(build_harmony(config, group).init, jax.random.key(0),
                                           dataset.silence(1))["params"]
-                     for name, group in ({"edit_critic": "edit_critic"} | JUDGES).items()}
+                     for name, group in {"edit_critic": "edit_critic", **JUDGES}.items()}
 
 
 def _modules(fusion: Fusion) -> dict[str, Any]:

@@ -16,6 +16,7 @@ RUN = {
 EVALUATE = {
     "sheet": "",  # a folder: --mode=evaluate makes a listening test there, a page and its key, and measures nothing
     "answers": "",  # what listeners saved, files or folders with commas between: the report tells what they say
+    "judges": "",  # shipped weights, a folder of weights, or a workdir whose judges measure instead of the run's own
     "clips": 4,  # of each method that a listener hears
 }
 QUICK = {"log_every": 20, "validate_every": 100, "checkpoint_every": 100, "show_every": 300, "validate_batches": 4}

@@ -5,6 +5,9 @@ import json
 import os
 from pathlib import Path
 
+# Here and in the processes that tests start: compiling takes longer than running.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+
 import jax
 import pytest
 from jaxtyping import install_import_hook
@@ -19,7 +22,7 @@ from musicfusion.data import chorales  # noqa: E402
 from musicfusion.data.corpus import Corpus  # noqa: E402
 
 LONGEST = ("test_train.py", "test_system.py", "test_runs.py", "test_api.py")  # files that take minutes
-TINY = ("latent", "systems")  # tests of networks so small that compiling takes longer than running
+OPTIMISED = ("test_same_music.py",)  # what users get, to the bit
 
 
 def pytest_collection_modifyitems(items):
@@ -29,11 +32,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_soon(request):
-    """A compiler that is in a hurry; and no program outlives its tests, or a process runs out of memory maps."""
-    hurry = bool({*TINY} & {*request.path.parts}) and request.path.stem != "test_runs"
-    jax.config.update("jax_disable_most_optimizations", hurry)
+    """A compiler in a hurry, mostly; and no program outlives its tests, or a process runs out of memory maps."""
+    jax.config.update("jax_disable_most_optimizations", request.path.name not in OPTIMISED)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
     jax.clear_caches()
 
 

@@ -1,6 +1,5 @@
 import dataclasses
 
-import jax
 import pytest
 from micro import micro_config
 
@@ -12,11 +11,8 @@ SILENT = ["latents", "harmony_evaluator"]  # they make no music
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    """Figures are not the point; compiling takes longer than running here."""
+    """Figures are not the point."""
     monkeypatch.setattr(benchmark, "SECONDS", 0.1)
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def only(*names):

@@ -10,7 +10,6 @@ import types
 from pathlib import Path
 
 import IPython.display
-import jax
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict as flatten
@@ -28,12 +27,6 @@ DECLARED = mf.systems.declarations()
 SYSTEMS = [name for name in CODE if name in DECLARED]
 each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 each_system = pytest.mark.parametrize("system", SYSTEMS)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def compiled_in_a_hurry(compiled_soon):
-    """Nearly all of the time is compilation."""
-    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture

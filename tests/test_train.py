@@ -28,7 +28,6 @@ PARTS |= {"latents": ("params", "sums", "latents", "seen"), "chord_model": ("par
 COUNTED = ("latents", "chord_model")  # these pass over the examples once and learn nothing by steps
 # The smallest that still has every layer; losses are not the point.
 TINY = {f"{side}_vae__size__width": 16 for side in ("melody", "accompaniment")}
-SLOW_BUT_SOON = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}  # compiling takes longer than running here
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +149,7 @@ def test_a_finished_run_is_skipped_without_looking_at_the_music(micro_run, capsy
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(tmp_path):
     flags = micro_flags(**TINY, melody_vae__optimizer__rate=1e9, melody_vae__optimizer__clip=0.0,
                         run__steps_per_dispatch=1, run__checkpoint_every=2, run__show_every=0)
-    done = launch(*flags, f"--workdir={tmp_path}", env=os.environ | SLOW_BUT_SOON)
+    done = launch(*flags, f"--workdir={tmp_path}")
     assert done.returncode == 2, done.stderr
     found = re.fullmatch(r"musicfusion: the loss of melody_vae is not finite at step (\d+): .*\n", done.stderr)
     assert found, done.stderr
@@ -227,7 +226,7 @@ def without_key_biases(params):
 def devices():
     paths = [str(Path(__file__).parent), *sys.path]
     done = subprocess.run([sys.executable, "-c", DEVICES], capture_output=True, text=True,
-                          env=os.environ | SLOW_BUT_SOON | {"PYTHONPATH": os.pathsep.join(paths)})
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)})
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -267,7 +266,7 @@ def test_two_processes_give_the_parameters_of_one(tmp_path):
     together = [f"--workdir={tmp_path / 'two'}", f"--coordinator=127.0.0.1:{port}", "--processes=2"]
     started = [
         subprocess.Popen([sys.executable, "-c", FIRST_STAGE, *flags, *more], text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | SLOW_BUT_SOON)
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for more in ([*together, "--process=0"], [*together, "--process=1"], [f"--workdir={tmp_path / 'one'}"])
     ]
     said = [process.communicate(timeout=500) for process in started]
@@ -301,19 +300,10 @@ PAPER = {
 }
 
 
-@pytest.fixture
-def compiled_soon():
-    """What SLOW_BUT_SOON says, in this process."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 class Interruption(Exception):
     """Stands for whatever ends a run."""
 
 
-@pytest.mark.usefixtures("compiled_soon")
 @pytest.mark.parametrize("name", PAPER)
 def test_a_published_model_learns_and_goes_on_to_the_same_bits(name, corpus, tmp_path, monkeypatch):
     config = micro_config(run__show_every=0, run__tensorboard=False)

@@ -1,8 +1,8 @@
 """The shipped weights make the music that they have always made.
 
-tests/golden/WEIGHTS.npz holds inputs and outputs as they were before the weights were renamed and packed anew: notes as
-[n, 4] (onset and duration in quarters, pitch, velocity), sound as int16. A change of the code that changes the music
-shows here. Other processors and versions of JAX may round otherwise, so a few notes in a hundred may differ there.
+tests/golden/WEIGHTS.npz holds inputs, and outputs as they were when the weights came: notes as [n, 4] (onset and
+duration in quarters, pitch, velocity), sound as int16. A change of the code that changes the music shows here. Other
+processors and versions of JAX may round otherwise, so a few notes in a hundred may differ there.
 """
 
 import json
@@ -42,8 +42,8 @@ def rows(notes: np.ndarray) -> set[tuple]:
 def test_every_case_sounds_as_it_did(path, tmp_path):
     arrays = np.load(path)
     about = json.loads(arrays["about"].tobytes())
-    model = musicfusion.load(path.stem)
     for name, case in about["cases"].items():
+        model = musicfusion.load(path.stem, **case.get("config", {}))
         given = {key: (arrays["inputs/source"], RATE) if "inputs/source" in arrays.files
                  else score(about["inputs"][key], arrays, key) for key in case["inputs"]}
         result = model.sample(seed=case["seed"], **given, **controls(case))

@@ -85,9 +85,9 @@ def flip_a_byte(checkpoint: Path) -> None:
     largest.write_bytes(content)
 
 
-# Every kind of stage: stage, step, whole. Nothing but negatives and songs tell edit critic, evaluator and judge apart.
-KILLS = (("melody_vae", 25, 20), ("accompaniment_vae", 35, 30), ("latents", 15, 10), ("fusion", 30, 0),
-         ("chord_model", 5, 0), ("edit_critic_1", 25, 20), ("second_judge", 10, 0))
+# One stage of each kind: stage, step, whole. The second VAE, the second pass, and critics and judges differ in their
+# networks and examples alone.
+KILLS = (("accompaniment_vae", 35, 30), ("latents", 15, 10), ("fusion", 30, 0), ("second_judge", 10, 0))
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +121,8 @@ def test_a_stage_killed_halfway_goes_on_to_the_same_bits(micro_run, resumed, sta
 
 def test_a_start_after_a_kill_says_from_which_step_and_skips_what_is_finished(resumed):
     _, said = resumed
-    assert "melody_vae: 40 steps of 64 from step 20" in said[0].stdout
-    assert "latents: 33 steps of 20 from step 10" in said[2].stdout
-    assert re.search(r"fusion: 40 steps of 64 from step (20|30),", said[3].stdout)
+    assert "latents: 33 steps of 20 from step 10" in said[1].stdout
+    assert re.search(r"fusion: 40 steps of 64 from step (20|30),", said[2].stdout)
     for number, done in enumerate(said):
         finished = re.findall(r"^(\w+): finished before", done.stdout, re.MULTILINE)
         assert finished == list(STAGES[: STAGES.index(KILLS[number][0])])
@@ -132,10 +131,10 @@ def test_a_start_after_a_kill_says_from_which_step_and_skips_what_is_finished(re
 
 def test_a_flipped_byte_is_noticed_and_the_run_falls_back(resumed):
     _, said = resumed
-    lines = [line for line in said[1].stderr.splitlines() if "damaged" in line]
+    lines = [line for line in said[0].stderr.splitlines() if "damaged" in line]
     assert len(lines) == 1
     assert re.match(r"checkpoint step 30 of accompaniment_vae is damaged .*: falling back to step 20", lines[0])
-    assert "accompaniment_vae: 40 steps of 64 from step 20" in said[1].stdout
+    assert "accompaniment_vae: 40 steps of 64 from step 20" in said[0].stdout
 
 
 def test_a_finished_run_is_skipped_without_looking_at_the_music(micro_run, capsys):

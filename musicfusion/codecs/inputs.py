@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from musicfusion.codecs import audio, midi, note_sequence
+from musicfusion.codecs import audio, midi, notation, note_sequence
 from musicfusion.codecs.score import Score, pitched_tracks, sustained
 from musicfusion.core.errors import MusicFusionError
 
@@ -41,7 +41,8 @@ def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool
     """Notes as a Score; `noticing` collects its notices.
 
     Args:
-        source: a MIDI file's path or bytes, a note_seq.NoteSequence, a pretty_midi.PrettyMIDI, or a Score.
+        source: the path or bytes of a MIDI file or of a score (MusicXML, also zipped; ABC; **kern), whatever its suffix
+            is; a note_seq.NoteSequence, a pretty_midi.PrettyMIDI, or a Score.
         name: what errors call a source that has no path.
         pitched: refuse a score that has drums only.
         sustain: lengthen a piano's notes by the sustain pedal (score.sustained). Off, for the models learned from notes
@@ -107,9 +108,10 @@ def _score(source: Any, name: str) -> Score:
     if isinstance(source, Score):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return midi.read(_existing(source))
+        path = _existing(source)
+        return notation.read(path) if _is_notation(path) else midi.read(path)
     if isinstance(source, bytes):
-        return midi.parse(source, name)
+        return notation.parse(source, name) if notation.kind(source) else midi.parse(source, name)
     if type(source).__name__ == "NoteSequence":
         score = note_sequence.from_note_sequence(source)
         return Score(score.tracks, score.tempos, score.metres, name)
@@ -117,8 +119,18 @@ def _score(source: Any, name: str) -> Score:
         buffer = io.BytesIO()
         source.write(buffer)
         return midi.parse(buffer.getvalue(), name)
-    raise MusicFusionError(f"{name}: {type(source).__name__} cannot be read as notes; accepted are a MIDI file, its"
-                           " bytes, a NoteSequence, a PrettyMIDI, or a Score")
+    raise MusicFusionError(f"{name}: {type(source).__name__} cannot be read as notes; accepted are a MIDI file or a"
+                           " score (MusicXML, ABC, **kern), its bytes, a NoteSequence, a PrettyMIDI, or a Score")
+
+
+def _is_notation(path: Path) -> bool:
+    """Whether a file holds a score; by its suffix where its content says neither that nor MIDI."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(notation.HEAD)
+    except OSError:
+        return False  # the reader of MIDI says why
+    return bool(notation.kind(start)) or (path.suffix.lower() in notation.SUFFIXES and start[:4] != b"MThd")
 
 
 def _existing(path) -> Path:

@@ -3,24 +3,30 @@
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from musicfusion.codecs import audio as audio_files
-from musicfusion.codecs import midi
+from musicfusion.codecs import midi, musicxml_write
 from musicfusion.codecs.audio import Audio
-from musicfusion.codecs.score import Score
+from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, Track
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_folder, atomic_write
 from musicfusion.render import audio, page
+from musicfusion.render.figures import PALETTE
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
 
 RATE = 22050  # Hz, of scores that are played
+WRITTEN = (".mid", ".musicxml", ".wav", ".json")  # suffixes of files that the page lists
 PAGE = 2_900_000  # bytes of sound and pictures in a page; base64 makes it a third more, and it can still be mailed
+BEFORE = "before"  # the score that the main one was made of, where there is one
+SHIFTS = sorted(range(-12, 13), key=abs)  # semitones by which a track may have been transposed as a whole
 LEAST = 600_000  # bytes of sound, however large the pictures are
 
 
@@ -39,7 +45,10 @@ class SampleResult:
     Attributes:
         title: of the page.
         main: the score or audio that is the result; others are versions of it, or what went in.
-        scores: name -> song; each is written as NAME.mid, in a folder of its own where the name has a "/".
+        scores: name -> song; each is written as NAME.mid, in a folder of its own where the name has a "/". The main one
+            and those that are listened to are written as NAME.musicxml, too; in the main one the notes are coloured
+            that the score "before" does not have.
+        chords: name of a score -> names of its chords, one a quarter, as codecs.chords writes them; "" or N for none.
         audio: name -> sound; each is written as NAME.wav.
         players: name -> words: which scores and sounds are to be listened to, in order.
         pictures: name -> a picture, written as NAME.png.
@@ -51,6 +60,7 @@ class SampleResult:
     title: str
     main: str
     scores: Mapping[str, Score] = dataclasses.field(default_factory=dict)
+    chords: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     audio: Mapping[str, Audio] = dataclasses.field(default_factory=dict)
     players: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
@@ -68,17 +78,18 @@ class SampleResult:
                                    f" {', '.join(self.scores) or 'none'}")
         return note_sequence.to_note_sequence(self.scores[name])
 
-    def save(self, folder: str | Path, *, sound: bool = True) -> list[Path]:
+    def save(self, folder: str | Path, *, sound: bool = True, notation: bool = True) -> list[Path]:
         """Writes everything into a folder, whole or not at all; returns the files to open, the page first.
 
         Args:
             folder: made if it is not there; files of the same names are replaced, others stay.
             sound: play the scores, too (WAV).
+            notation: write the scores for notation programs, too (MusicXML).
 
         Raises:
             MusicFusionError: the folder cannot be written.
         """
-        return write(self, Path(folder), sound=sound)
+        return write(self, Path(folder), sound=sound, notation=notation)
 
     def show(self) -> None:
         """Shows players and pictures in a notebook; elsewhere, names what there is."""
@@ -100,21 +111,61 @@ class SampleResult:
                 f" audio={list(self.audio)}, pictures={list(self.pictures)})")
 
 
-def write(result: SampleResult, folder: Path, *, sound: bool = True) -> list[Path]:
-    """Everything of a result in a folder: MIDI, WAV, pictures, metadata.json, and index.html that shows it all."""
+def write(result: SampleResult, folder: Path, *, sound: bool = True, notation: bool = True) -> list[Path]:
+    """Everything of a result in a folder: MIDI, MusicXML, WAV, pictures, metadata.json, and index.html with it all."""
     with atomic_folder(folder) as work:
         for name, score in result.scores.items():
             target = work / f"{name}.mid"
             target.parent.mkdir(parents=True, exist_ok=True)
             midi.write(target, score)
+        written = _write_notation(result, work) if notation else []
         sections, notices = _sections(result, work, sound=sound)
-        metadata = {**result.metadata, "notices": [*result.notices, *notices]}
+        metadata = {**result.metadata, "notices": [*result.notices, *written, *notices]}
         atomic_write(work / "metadata.json", json.dumps(metadata, indent=1) + "\n")
-        files = [(path, "") for path in sorted(work.iterdir()) if path.suffix in (".mid", ".wav", ".json")]
+        files = [(path, "") for path in sorted(work.iterdir()) if path.suffix in WRITTEN]
         shown = {key: value for key, value in metadata.items() if key != "config"}
         page.write(work, result.title, [*sections, page.Facts("About", shown), page.Files(files)])
     main = f"{result.main}.mid" if result.main in result.scores else f"{result.main}.wav"
     return [Path(folder) / "index.html", Path(folder) / main]
+
+
+def _write_notation(result: SampleResult, work: Path) -> list[str]:
+    """MusicXML of the scores that matter, in `work`; and its notices. The notes are there without it, too."""
+    notices: list[str] = []
+    for name in dict.fromkeys([result.main, *result.players]):
+        if name not in result.scores:
+            continue
+        score = result.scores[name]
+        before = result.scores.get(BEFORE) if name == result.main else None
+        marks = musicxml_write.Marks(
+            chords=result.chords.get(name, ()), notes=new_notes(score, before) if before is not None else (),
+            colours=[PALETTE[k % len(PALETTE)] for k in range(len(score.tracks))])
+        try:
+            notices += musicxml_write.write(work / f"{name}.musicxml", score, marks)
+        except MusicFusionError as error:
+            notices.append(f"no MusicXML: {error}")
+    return list(dict.fromkeys(notices))
+
+
+def new_notes(score: Score, before: Score) -> list[np.ndarray]:
+    """For each track which notes another version does not have, bool [n].
+
+    It has a note if one of its pitch begins on the same 16th in the track of that name. A track that was transposed as
+    a whole is compared in its new key.
+    """
+    found = []
+    for track in score.tracks:
+        own = _onsets(track, 0)
+        old = [other for other in before.tracks if other.name == track.name]
+        kept = [np.isin(own, np.concatenate([_onsets(other, shift) for other in old])) for shift in SHIFTS if old]
+        found.append(~max(kept, key=np.sum) if kept else np.ones(len(own), bool))
+    return found
+
+
+def _onsets(track: Track, shift: int) -> np.ndarray:
+    """One number for the 16th and the pitch of each note, int [n]; shift: semitones up."""
+    steps = np.floor(track.notes[:, 0] * STEPS_PER_QUARTER + 0.5).astype(int)
+    return steps * 512 + track.notes[:, 2].astype(int) + shift
 
 
 def _sections(result: SampleResult, work: Path, *, sound: bool) -> tuple[list[page.Section], list[str]]:

@@ -1,5 +1,6 @@
 """What sampling gives back: all of it in a folder, in a notebook, and as objects of other libraries."""
 
+import dataclasses
 import functools
 import json
 import re
@@ -13,6 +14,7 @@ from musicfusion.codecs.audio import Audio
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.render import page, pianoroll
+from musicfusion.render.figures import PALETTE
 from musicfusion.render.result import Picture, SampleResult
 
 
@@ -31,7 +33,8 @@ def test_everything_is_written_and_named_by_the_page(result, tmp_path):
     files = result.save(tmp_path / "out")
     assert [path.name for path in files] == ["index.html", "song.mid"] and all(path.is_file() for path in files)
     there = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
-    assert there == ["index.html", "metadata.json", "roll.png", "song.mid", "song.wav", "versions/first.mid"]
+    assert there == ["index.html", "metadata.json", "roll.png", "song.mid", "song.musicxml", "song.wav",
+                     "versions/first.mid"]
     text = files[0].read_text()
     assert text.count("<audio") == 1 and text.count("<img") == 1
     assert "data:audio/ogg;base64," in text and "made one voice" in text
@@ -49,6 +52,38 @@ def test_notes_come_back_as_they_were(result, chorale, tmp_path):
     for own, other in zip(chorale.tracks, back.tracks, strict=True):
         np.testing.assert_array_equal(own.notes, other.notes)
     assert not list(tmp_path.glob("*.wav"))
+
+
+def test_notation_programs_get_the_notes_with_what_is_new_coloured(chorale, tmp_path):
+    from music21 import converter
+
+    melody, rest = chorale.tracks
+    higher = dataclasses.replace(rest, notes=rest.notes + [0, 0, 2, 0])
+    notes = melody.notes.copy()
+    notes[[3, 8], 2] += 1
+    fused = Score((dataclasses.replace(melody, notes=notes), higher), chorale.tempos, chorale.metres, "fused")
+    result = SampleResult(title="x", main="fused", scores={"fused": fused, "before": chorale, "other": fused},
+                          players={"fused": "After", "before": "Before"}, chords={"fused": ["A", "A", "Bm"]})
+    result.save(tmp_path, sound=False)
+    assert sorted(path.name for path in tmp_path.glob("*.musicxml")) == ["before.musicxml", "fused.musicxml"]
+    piece = converter.parse(tmp_path / "fused.musicxml")
+    coloured = {(float(one.getOffsetInHierarchy(piece)), one.pitch.midi): one.style.color
+                for one in piece.parts[0].recurse().getElementsByClass("Note") if one.style.color}
+    assert coloured == {(notes[k, 0], notes[k, 2]): PALETTE[0] for k in (3, 8)}
+    others = [one.style.color for part in piece.parts[1:] for one in part.recurse().notes]
+    assert others and not any(others), "what was transposed as a whole is compared in its new key"
+    assert [one.root().name for one in piece.recurse().getElementsByClass("ChordSymbol")] == ["A", "B"]
+    assert "color" not in (tmp_path / "before.musicxml").read_text()
+    assert "fused.musicxml" in (tmp_path / "index.html").read_text()
+
+
+def test_notation_may_be_left_out_and_is_where_a_score_is_too_long(result, chorale, tmp_path):
+    result.save(tmp_path / "out", sound=False, notation=False)
+    assert not list((tmp_path / "out").glob("*.musicxml"))
+    late = Score((Track("late", 0, False, np.array([[99999.0, 1, 60, 80]])),), chorale.tempos, (), "late")
+    SampleResult(title="Late", main="late", scores={"late": late}).save(tmp_path / "late", sound=False)
+    about = json.loads((tmp_path / "late" / "metadata.json").read_text())
+    assert about["notices"][0].startswith("no MusicXML: ") and (tmp_path / "late" / "late.mid").is_file()
 
 
 def test_sound_is_written_in_full_and_embedded_small(tmp_path):

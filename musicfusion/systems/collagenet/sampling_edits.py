@@ -140,6 +140,7 @@ def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
         title=DECLARATION.title,
         main="fused",
         scores=scores,
+        chords={"fused": names[1], "before": names[0]},
         players={"fused": "The fused song", "before": "The two pieces as they were, one over the other"},
         pictures={"fused": picture},
         tables=(table,),

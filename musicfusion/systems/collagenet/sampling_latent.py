@@ -180,6 +180,7 @@ def result(pair: Pair, song: Song, notices: tuple[str, ...] = ()) -> SampleResul
         title=DECLARATION.title,
         main="fused",
         scores={"fused": _score(pair, after, "fused"), "before": _score(pair, before, "before")},
+        chords={"fused": names[1], "before": names[0]},
         players={"fused": "The fused song", "before": "The two pieces as they were, one over the other"},
         pictures={"fused": picture},
         tables=(table,),

@@ -8,8 +8,8 @@ DECLARATION = Declaration(
     title="Connective Fusion: two melodies are changed so that one follows from the other",
     paper="Akama: Connective Fusion, ISMIR 2020",
     inputs={
-        "left": Input(about="a MIDI file; the last four bars of its melody come first, made up where it is not given"),
-        "right": Input(about="a MIDI file; the first four bars of its melody follow, made up where it is not given"),
+        "left": Input(about="a MIDI file or score; the last four bars of its melody come first; made up if not given"),
+        "right": Input(about="a MIDI file or score; the first four bars of its melody follow; made up if not given"),
     },
     input_sets=(("left", "right"), ("left",), ("right",), ()),
     controls={

@@ -10,7 +10,7 @@ DECLARATION = Declaration(
     name="fusion_gan",
     title="FusionGAN: melodies of a genre between two genres, new ones or continuations of yours",
     paper="Chen, Wu, Lu, Lerch, Lu: Learning to Fuse Music Genres with Generative Adversarial Dual Learning, ICDM 2017",
-    inputs={"prompt": Input(about="a MIDI file whose melody is continued")},
+    inputs={"prompt": Input(about="a MIDI file or score whose melody is continued")},
     input_sets=((), ("prompt",)),
     controls={
         "genre": Control(about="which generator plays: the fusion, the first genre's or the second genre's",

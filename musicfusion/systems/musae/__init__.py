@@ -8,9 +8,9 @@ DECLARATION = Declaration(
     title="MusAE: a latent space of music in four tracks that knows genres; it interpolates, and changes the genre",
     paper="Valenti, Carta, Bacciu: Learning a Latent Space of Style-Aware Symbolic Music Representations, ECAI 2020",
     inputs={
-        "song": Input(about="a MIDI file: it is encoded and decoded, and moved to another genre where `to` names one"),
-        "start": Input(about="a MIDI file: an interpolation begins with its first bars"),
-        "end": Input(about="a MIDI file: the interpolation ends with its first bars"),
+        "song": Input(about="a MIDI file or score: it comes back, in another genre where `to` names one"),
+        "start": Input(about="a MIDI file or score: an interpolation begins with its first bars"),
+        "end": Input(about="a MIDI file or score: the interpolation ends with its first bars"),
     },
     input_sets=(("song",), ("start", "end"), ()),
     controls={

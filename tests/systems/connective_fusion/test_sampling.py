@@ -123,8 +123,8 @@ def test_everything_is_written(write, tmp_path):
     result, _ = join({"left": write("a", TUNE), "right": write("b", REPLY)}, iterations=2, grid=2)
     result.save(tmp_path / "out", sound=False)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "before.mid", "iteration_1.mid", "iteration_2.mid", "fused.mid", "grid", "fused.png", "iterations.png",
-        "grid.png", "metadata.json", "index.html"}
+        "before.mid", "iteration_1.mid", "iteration_2.mid", "fused.mid", "grid", "fused.musicxml", "before.musicxml",
+        "fused.png", "iterations.png", "grid.png", "metadata.json", "index.html"}
     assert len(list((tmp_path / "out" / "grid").glob("*.mid"))) == 4
     assert json.loads(json.dumps(result.metadata)) == result.metadata
 

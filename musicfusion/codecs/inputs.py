@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from musicfusion.codecs import audio, midi, notation, note_sequence
+from musicfusion.codecs import audio, chord_chart, midi, notation, note_sequence
 from musicfusion.codecs.score import Score, pitched_tracks, sustained
 from musicfusion.core.errors import MusicFusionError
 
@@ -23,6 +23,7 @@ Notes = Union[str, "os.PathLike[str]", bytes, Score, "NoteSequence", "PrettyMIDI
 Samples = Float[np.ndarray, " n *channels"] | Int[np.ndarray, " n *channels"]
 Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[Samples, int]]
 
+_CHANNELS = 32  # more of them than samples are [channels, n], which is not accepted
 _NOTICES: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
 
@@ -37,7 +38,8 @@ def noticing() -> Iterator[list[str]]:
         _NOTICES.reset(token)
 
 
-def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool = False) -> Score:
+def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool = False,
+               charts: bool = False) -> Score:
     """Notes as a Score; `noticing` collects its notices.
 
     Args:
@@ -47,11 +49,12 @@ def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool
         pitched: refuse a score that has drums only.
         sustain: lengthen a piano's notes by the sustain pedal (score.sustained). Off, for the models learned from notes
             that last as long as their keys are held.
+        charts: whether it may be a chord chart, too (codecs.chord_chart), as a path or bytes.
 
     Raises:
         MusicFusionError: it is none of these, is damaged, or holds no notes.
     """
-    score = _score(source, name)
+    score = _chart(source, name, charts) or _score(source, name)
     if pitched:
         pitched_tracks(score, described(source, name))
     score = sustained(score) if sustain else score
@@ -67,7 +70,7 @@ def _notice(source: str, notices: Iterable[str]) -> None:
 
 
 def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:
-    """Sound as samples float32 [n] at codecs.audio.RATE, all channels in one.
+    """Sound as samples float32 [n] at codecs.audio.RATE, all channels in one; `noticing` collects what is noticed.
 
     Args:
         source: an audio file's path or bytes, or (samples, rate in Hz): samples [n] or [n, channels], floats in [-1, 1]
@@ -75,19 +78,25 @@ def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:
         name: what errors call a source that has no path.
 
     Raises:
-        MusicFusionError: it is none of these, is damaged, or is empty.
+        MusicFusionError: it is none of these, is damaged beyond reading, or is empty.
     """
+    read = _recording(source, name)
+    _notice(described(source, name), read.notices)
+    return read.samples
+
+
+def _recording(source: Any, name: str) -> audio.Recording:
     if isinstance(source, (str, os.PathLike)):
-        return audio.read(_existing(source))
+        path = _existing(source)
+        return audio.recording(path, str(path))
     if isinstance(source, bytes):
-        return audio.parse(source, name)
+        return audio.recording(source, name)
     if isinstance(source, tuple) and len(source) == 2:
-        samples, rate = np.asarray(source[0]), int(source[1])
-        if samples.ndim in (1, 2) and samples.size and samples.dtype.kind in "fi" and rate > 0:
-            scale = -float(np.iinfo(samples.dtype).min) if samples.dtype.kind == "i" else 1.0
-            mono = np.asarray(samples, np.float32).reshape(len(samples), -1).mean(axis=1) / scale
-            if np.isfinite(mono).all():
-                return audio.resampled(mono, rate)
+        samples, rate = np.asarray(source[0]), source[1]
+        is_rate = isinstance(rate, (int, float, np.integer, np.floating)) and rate >= 1
+        is_sound = samples.ndim in (1, 2) and samples.size and samples.dtype.kind in "fi"
+        if is_rate and is_sound and (samples.ndim == 1 or samples.shape[1] <= max(_CHANNELS, len(samples))):
+            return audio.mixed(samples, int(rate), name)
     raise MusicFusionError(f"{name}: cannot be read as sound; accepted are an audio file ({', '.join(audio.KINDS)}),"
                            " its bytes, or (samples [n] or [n, channels], rate)")
 
@@ -102,6 +111,25 @@ def described(source: Any, name: str) -> str:
 def title(source: Any, name: str) -> str:
     """What a picture calls a source: a file's name without its ending."""
     return Path(source).stem if isinstance(source, (str, os.PathLike)) else name
+
+
+def _chart(source: Any, name: str, wanted: bool) -> Score | None:
+    """The Score of a chord chart; None where the source is none."""
+    if isinstance(source, (str, os.PathLike)):
+        path = _existing(source)
+        named = path.suffix.lower() in chord_chart.SUFFIXES
+        if path.stat().st_size > chord_chart.MAX_BYTES:
+            return None
+        data, called = path.read_bytes(), os.fspath(source)
+    elif isinstance(source, bytes):
+        data, called, named = source, name, False
+    else:
+        return None
+    if notation.kind(data) or not (named or chord_chart.is_chart(data)):
+        return None
+    if not wanted:
+        raise MusicFusionError(f"{called}: a chord chart has no melody: it can be an accompaniment alone")
+    return chord_chart.parse(data, called)
 
 
 def _score(source: Any, name: str) -> Score:

@@ -1,7 +1,7 @@
 """Recordings of songs part by part, as mel-spectrograms: stems, songs rendered from notes, mixes taken apart.
 
-    stems      SONG/{bass,drums,vocals,mix}.{wav,flac,ogg,mp3}, also in train/ and test/, as MUSDB18's WAV files are;
-               their mix is mixture.wav
+    stems      SONG/{bass,drums,vocals,mix}.{wav,flac,ogg,mp3,...}, also in train/ and test/, as MUSDB18's WAV files
+               are; their mix is mixture.wav
     rendered   any folder of MIDI files with bass and drums, played by the plain synthesiser or with soundfonts (as
                Slakh was: Manilow et al., WASPAA 2019); the soundfont and the bass's program are drawn for each song
     voices     pieces for four voices that music21 brings: the lowest is the bass, the others stand for what is missing
@@ -47,10 +47,11 @@ def mel_spectrogram(samples: np.ndarray, mels: int) -> np.ndarray:
     run = _program(mels)
     margin = mel.HOPS  # frames whose windows reach beyond their block
     total = mel.frames(len(samples))
-    padded = np.pad(samples, (margin * mel.HOP, (BLOCK + 2 * margin) * mel.HOP))
     found = []
     for start in range(0, total, BLOCK):
-        part = padded[start * mel.HOP : (start + BLOCK + 2 * margin) * mel.HOP]
+        first, last = (start - margin) * mel.HOP, (start + BLOCK + margin) * mel.HOP
+        part = samples[max(first, 0) : last]
+        part = np.pad(part, (max(-first, 0), last - max(first, 0) - len(part)))  # silence before and after
         found.append(mel.quantised(jax.device_get(run(part)))[margin : margin + BLOCK])
     return np.concatenate(found)[:total]
 
@@ -78,9 +79,10 @@ def is_real(root: Path) -> bool:
 
 
 def stem(folder: Path, part: str) -> Path | None:
-    """The recording of a part of the song in `folder`, or None."""
+    """The recording of a part of the song in `folder`, or None; its name may be in capitals."""
+    there = {path.name.lower(): path for path in sorted(folder.iterdir(), reverse=True)}
     names = (f"{name}{kind}" for name in ALIASES.get(part, (part,)) for kind in files.KINDS)
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    return next((there[name] for name in names if name in there and there[name].is_file()), None)
 
 
 def read_stems(root: Path, *, source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None,
@@ -150,7 +152,7 @@ def find_soundfonts(names: str) -> list[Path]:
 
 def _band(path: Path, parts: tuple[str, str], soundfonts: tuple[Path, ...]) -> list[np.ndarray]:
     score = midi.read(path)
-    if score.seconds(score.length) > files.LONGEST:
+    if score.seconds(score.length) > audio.LONGEST:
         raise MusicFusionError("longer than half an hour")
     roles = dict(tracks.roles(score))
     drawn = zlib.crc32(path.name.encode())

@@ -162,12 +162,13 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, so
     Raises:
         MusicFusionError: there is no such folder, or no song in it.
     """
-    from musicfusion.codecs import audio as audio_files  # with jax, which other songs do without
-    from musicfusion.codecs import mel
+    from musicfusion.codecs import audio as audio_files
+    from musicfusion.codecs import audio_bytes, audio_decode, audio_mpeg, mel
     from musicfusion.data import recordings
     from musicfusion.render import audio
 
     every = (corpus, reading, licences, mel, recordings, audio, score)
+    decoders = (audio_files, audio_bytes, audio_decode, audio_mpeg)
     name = f"{source}-{target}-{mels}"
     wanted: dict[str, Any] = {"source": source, "target": target, "mels": mels, "limit": limit}
     if not root:
@@ -178,10 +179,10 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, so
     if stems := recordings.stem_folders(folder):
         found = [path for song in stems[: limit or None] for part in (source, target)
                  if (path := recordings.stem(song, part))]
-        return Source(f"stems-{name}", _digest_of(folder, found), (*every, audio_files),
+        return Source(f"stems-{name}", _digest_of(folder, found), (*every, *decoders),
                       functools.partial(recordings.read_stems, folder, **wanted))
     if mixes := recordings.mixes(folder):
-        return Source(f"mixes-{name}", _digest_of(folder, mixes[: limit or None]), (*every, audio_files),
+        return Source(f"mixes-{name}", _digest_of(folder, mixes[: limit or None]), (*every, *decoders),
                       functools.partial(recordings.read_mixes, folder, **wanted))
     fonts = recordings.find_soundfonts(soundfonts)
     return Source(f"rendered-{name}", _digest_of(folder, [*bands.files(folder, limit), *fonts]),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from musicfusion.codecs import mel
 from musicfusion.codecs.audio import Audio
 from musicfusion.core.contracts import Sampler
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.report import working
 from musicfusion.data import recordings
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.arrangement import DECLARATION, translation
@@ -20,6 +22,11 @@ from musicfusion.systems.arrangement.dataset import AUDIBLE, RATE, Song, mean_le
 from musicfusion.systems.arrangement.translation import Translate
 
 PEAK = 0.95  # of the loudest sample
+WHOLE = mel.frames(1800 * mel.RATE)  # frames that are turned into sound at once; half an hour takes a few gigabytes
+PIECE = 12 * translation.BLOCK  # frames of the pieces of something longer: five minutes
+FADE = 8  # frames over which a piece is faded into the next: 0.2 s
+LONG = 120.0  # seconds: from here on the terminal is told what is being done
+LARGE = 1 << 24  # bytes of a file of which it is said that it is being read
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +52,9 @@ def sampler(translate: Translate, *, source: str, target: str, bands: int, itera
 
     def generate(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int]) -> list[SampleResult]:
         density = controls["density"]
+        seconds = sum(len(piece.samples) for piece in pieces) / mel.RATE
+        if seconds > LONG:
+            working(f"{target} for {seconds / 60:.0f} minutes of {source}: mel-spectrogram")
         translated = translate([piece.mels for piece in pieces], density)
         ignored = density != DECLARATION.controls["density"].default and not conditional
         notices = ("these weights take no density: it has no effect",) if ignored else ()
@@ -55,15 +65,19 @@ def sampler(translate: Translate, *, source: str, target: str, bands: int, itera
 
 
 def read(inputs: Mapping[str, Any], controls: Mapping[str, Any], *, bands: int) -> Piece:
-    """The user's recording.
+    """The user's recording, with the silence that it may begin and end with: so its target fits it.
 
     Raises:
         MusicFusionError: it cannot be read, or is silent.
     """
+    name = sources.described(inputs["source"], "source")
+    if os.path.isfile(name) and os.path.getsize(name) > LARGE:
+        working(f"reading {name}")
     samples = sources.read_sound(inputs["source"], "source")
     mels = np.asarray(mel.restored(recordings.mel_spectrogram(samples, bands)))
     if mean_level(mels) < AUDIBLE / 10:
-        raise MusicFusionError(f"{sources.described(inputs['source'], 'source')}: hardly a sound in it")
+        said = "hardly a sound in it" if samples.any() else "silent from beginning to end"
+        raise MusicFusionError(f"{name}: {said}; a recording of a part that can be heard is accepted")
     return Piece(samples=samples, mels=mels)
 
 
@@ -73,7 +87,7 @@ def result(piece: Piece, mels: np.ndarray, *, source: str, target: str, seed: in
 
     mels: of the target, [T, M]; seed: draws the phases of the target's sound.
     """
-    part = translation.reconstruct(mels, samples=len(piece.samples), seed=seed, iterations=iterations)
+    part = reconstruct(mels, samples=len(piece.samples), seed=seed, iterations=iterations, name=target)
     both = piece.samples + part
     loudest = max(float(np.abs(both).max()), float(np.abs(part).max()))
     gain = min(1.0, PEAK / loudest) if loudest else 1.0
@@ -85,13 +99,40 @@ def result(piece: Piece, mels: np.ndarray, *, source: str, target: str, seed: in
     return SampleResult(
         title=DECLARATION.title,
         main=mix,
-        audio={mix: Audio(gain * both), target: Audio(gain * part), source: Audio(gain * piece.samples)},
+        audio={name: Audio(gain * sound if gain < 1 else sound)
+               for name, sound in ((mix, both), (target, part), (source, piece.samples))},
         players={mix: f"Your {source} with {target}", target: f"The {target}", source: f"Your {source}"},
         pictures={"spectrograms": Picture(title="Mel-spectrograms", draw=functools.partial(
             _draw, mels={f"your {source}": piece.mels, target: mels}))},
         metadata={"seconds": seconds, "gain": gain, "stage": stage},
         notices=(said, *notices),
     )
+
+
+def reconstruct(mels: np.ndarray, *, samples: int, seed: int, iterations: int, name: str) -> np.ndarray:
+    """translation.reconstruct for a mel-spectrogram [T, M] of any length: float32 [samples] at codecs.mel.RATE.
+
+    What is longer than WHOLE is turned into sound piece by piece, so that memory does not grow with its spectrum, which
+    is 16 times as large as the sound. The pieces' phases differ, so they are faded at equal power. name: what the
+    terminal calls it.
+    """
+    if len(mels) <= WHOLE:
+        return translation.reconstruct(mels, samples=samples, seed=seed, iterations=iterations)
+    found = np.zeros(samples, np.float32)
+    minutes = samples / mel.RATE / 60
+    ramp = np.sqrt((np.arange(FADE * mel.HOP, dtype=np.float32) + 0.5) / (FADE * mel.HOP))
+    for begin in range(0, len(mels) - FADE, PIECE - FADE):
+        working(f"{name}: minute {begin * mel.HOP / mel.RATE / 60:.0f} of {minutes:.0f} as sound")
+        piece = mels[begin : begin + PIECE]
+        start = begin * mel.HOP
+        length = min(len(piece) * mel.HOP, samples - start)
+        own = translation.reconstruct(piece, samples=length, seed=seed, iterations=iterations)
+        if begin:
+            own[: len(ramp)] *= ramp[: len(own)]
+        if begin + PIECE < len(mels):
+            own[-len(ramp) :] *= ramp[::-1]
+        found[start : start + length] += own
+    return found
 
 
 def _draw(path: Path, mels: Mapping[str, np.ndarray]) -> Path:

@@ -104,7 +104,8 @@ def read_pair(lead: inputs.Notes, back: inputs.Notes, *, length: str, tempo: str
         MusicFusionError: one of them cannot be read, or has drums only.
     """
     sources = {"melody": lead, "accompaniment": back}
-    scores = {part: inputs.read_score(source, part, pitched=True) for part, source in sources.items()}
+    scores = {part: inputs.read_score(source, part, pitched=True, charts=part == "accompaniment")
+              for part, source in sources.items()}
     pitched = {"melody": melody_tracks(scores["melody"]),
                "accompaniment": accompaniment_tracks(scores["accompaniment"])}
     parts = {part: bars.in_bars(np.concatenate([track.notes for track in tracks]), scores[part])

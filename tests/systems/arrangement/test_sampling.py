@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from musicfusion.codecs import mel
+from musicfusion.codecs import inputs, mel
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.arrangement import sampling
+from musicfusion.data.recordings import mel_spectrogram
+from musicfusion.systems.arrangement import sampling, translation
 
 RATE = 22050
 
@@ -43,10 +44,12 @@ def test_sound_may_be_a_file_its_bytes_or_samples(tmp_path):
 
 def test_silence_and_what_is_no_sound_are_refused_by_name(tmp_path):
     soundfile.write(tmp_path / "bass.wav", np.zeros(RATE), RATE)
-    with pytest.raises(MusicFusionError, match=r"^/.*bass.wav: hardly a sound in it$"):
+    with pytest.raises(MusicFusionError, match=r"^/.*bass.wav: silent from beginning to end; a recording .* accepted$"):
         read(str(tmp_path / "bass.wav"))
-    with pytest.raises(MusicFusionError, match=r"^source \(tuple\): hardly"):
+    with pytest.raises(MusicFusionError, match=r"^source \(tuple\): silent"):
         read((np.zeros(RATE), RATE))
+    with pytest.raises(MusicFusionError, match=r"^source \(tuple\): hardly a sound in it; a recording"):
+        read((1e-5 * tone(), RATE))
     with pytest.raises(MusicFusionError, match="cannot be read as audio"):
         read(b"no sound")
 
@@ -70,6 +73,45 @@ def test_the_seed_draws_the_phases_of_a_piece_which_does_not_depend_on_the_other
     np.testing.assert_array_equal(alone.audio["drums"].samples, again.audio["drums"].samples)
     np.testing.assert_array_equal(alone.audio["drums"].samples, among.audio["drums"].samples)
     assert np.any(alone.audio["drums"].samples != changed.audio["drums"].samples)
+
+
+def test_silence_at_both_ends_stays_so_that_the_target_fits(tmp_path):
+    path = tmp_path / "bass.wav"
+    soundfile.write(path, np.concatenate([np.zeros(3 * RATE), tone(), np.zeros(4 * RATE)]), RATE)
+    with inputs.noticing() as notices:
+        piece = read(path)
+    assert len(piece.samples) == 9 * RATE and not piece.samples[: 3 * RATE].any()
+    assert notices == [f"{path}: it begins with 3.0 s and ends with 4.0 s of silence, which is kept"]
+
+
+def test_long_recordings_become_sound_piece_by_piece_and_it_is_told_how_far(monkeypatch):
+    samples, mels = tone(seconds=30.0), mel_spectrogram(tone(seconds=30.0), 32)
+    mels = np.asarray(mel.restored(mels))
+    asked = {"samples": len(samples), "seed": 1, "iterations": 8, "name": "drums"}
+    whole = sampling.reconstruct(mels, **asked)
+    np.testing.assert_array_equal(whole, translation.reconstruct(mels, samples=len(samples), seed=1, iterations=8))
+    said = []
+    monkeypatch.setattr(sampling, "working", said.append)
+    monkeypatch.setattr(sampling, "WHOLE", 1000)
+    monkeypatch.setattr(sampling, "PIECE", 512)
+    pieces = sampling.reconstruct(mels, **asked)
+    assert pieces.shape == whole.shape and pieces.dtype == np.float32
+    assert said == [f"drums: minute {k} of 0 as sound" for k in (0, 0, 0)]
+    loud, wanted = (np.sqrt(np.mean(sound[: len(sound) // RATE * RATE].reshape(-1, RATE // 5) ** 2, 1))
+                    for sound in (pieces, whole))
+    assert np.all(np.abs(loud / wanted - 1)[1:-2] < 0.5)  # at the joints, too
+
+
+def test_the_terminal_is_told_what_takes_long(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(sampling, "working", said.append)
+    monkeypatch.setattr(sampling, "LARGE", 1000)
+    path = tmp_path / "bass.wav"
+    soundfile.write(path, tone(), RATE)
+    piece = read(path)
+    monkeypatch.setattr(sampling, "LONG", 1.0)
+    sampler().generate([piece], {"density": 0.5}, [0])
+    assert said == [f"reading {path}", "drums for 0 minutes of bass: mel-spectrogram"]
 
 
 def test_a_whole_song_as_target_is_told_from_the_mix():

@@ -8,8 +8,8 @@ DECLARATION = Declaration(
     title="CollageNet: an arbitrary melody and an unrelated accompaniment become one song",
     paper="Wuerkaixi, Benetatos, Duan, Zhang: CollageNet, ISMIR 2021",
     inputs={
-        "melody": Input(about="a MIDI file; its melody track is taken (highest notes of it)"),
-        "accompaniment": Input(about="a MIDI file; everything but drums and melody is taken"),
+        "melody": Input(about="a MIDI file or score; its melody track is taken"),
+        "accompaniment": Input(about="a MIDI file, score or chord chart; all but its melody is taken"),
     },
     input_sets=(("melody", "accompaniment"),),
     controls={
@@ -27,11 +27,11 @@ DECLARATION = Declaration(
         "accompaniment_vae": ExportSpec(),
         "latents": ExportSpec(),
         "fusion": ExportSpec(groups=("actor",)),
-        "chord_model": ExportSpec(required=False),  # these two serve edits, which older weights do not know
-        "edit_critic_*": ExportSpec(required=False),
-        "harmony_evaluator": ExportSpec(required=False),
-        "judge": ExportSpec(required=False),
-        "second_judge": ExportSpec(required=False),
+        "chord_model": ExportSpec(),
+        "edit_critic_*": ExportSpec(),
+        "harmony_evaluator": ExportSpec(),
+        "judge": ExportSpec(),
+        "second_judge": ExportSpec(),
         "fusion_*": ExportSpec(groups=("actor",), required=False),  # at the other lambdas of Table 1
         "baseline_critic": ExportSpec(groups=("critic",), required=False),
     },

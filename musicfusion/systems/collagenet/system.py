@@ -34,7 +34,6 @@ from musicfusion.systems.collagenet import (
     judges,
     listening,
     lite,
-    lite_absolute,
     lite_actor_critic,
     negatives,
     objective,
@@ -50,11 +49,10 @@ from musicfusion.systems.collagenet.dataset import PARTS
 from musicfusion.systems.collagenet.latent_space import Fusion, LatentSpace, reconstruction_counts
 
 VAES: dict[str, dict[str, Callable]] = {
-    "melody": {"lite": lite.MelodyVAE, "lite_absolute": lite_absolute.MelodyVAE, "ec2vae": ec2vae.EC2VAE,
-               "plain": vanilla.PlainMelodyVAE, "recurrent": vanilla.RecurrentMelodyVAE},
-    "accompaniment": {"lite": lite.AccompanimentVAE, "lite_absolute": lite_absolute.AccompanimentVAE,
-                      "polydis": polydis.create, "plain": vanilla.PlainAccompanimentVAE,
-                      "pianotree": vanilla.PianoTreeVAE},
+    "melody": {"lite": lite.MelodyVAE, "ec2vae": ec2vae.EC2VAE, "plain": vanilla.PlainMelodyVAE,
+               "recurrent": vanilla.RecurrentMelodyVAE},
+    "accompaniment": {"lite": lite.AccompanimentVAE, "polydis": polydis.create,
+                      "plain": vanilla.PlainAccompanimentVAE, "pianotree": vanilla.PianoTreeVAE},
 }
 FUSIONS: dict[str, tuple[Callable, Callable]] = {
     "lite": (lite_actor_critic.Actor, lite_actor_critic.Critic),

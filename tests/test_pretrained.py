@@ -114,7 +114,7 @@ def test_what_table_1_compares_travels_where_it_was_trained_but_for_vanilla():
     shipped = export.parts(systems.declarations()["collagenet"].load(), config)
     assert list(shipped) == [*NEEDED, *JUDGES,
                              "fusion_0.1", "fusion_0.5", "fusion_2.0", "baseline_critic"]  # fmt: skip
-    assert [name for name, part in shipped.items() if part.required] == NEEDED[:4]  # older weights know no edits
+    assert [name for name, part in shipped.items() if part.required] == NEEDED
     assert shipped["fusion_0.5"].groups == ("actor",) and shipped["baseline_critic"].groups == ("critic",)
 
 

@@ -29,9 +29,9 @@ DECLARATION = Declaration(
         "fusion": ExportSpec(groups=("actor",)),
         "chord_model": ExportSpec(),
         "edit_critic_*": ExportSpec(),
-        "harmony_evaluator": ExportSpec(),
-        "judge": ExportSpec(),
-        "second_judge": ExportSpec(),
+        "harmony_evaluator": ExportSpec(required=False),
+        "judge": ExportSpec(required=False),
+        "second_judge": ExportSpec(required=False),
         "fusion_*": ExportSpec(groups=("actor",), required=False),  # at the other lambdas of Table 1
         "baseline_critic": ExportSpec(groups=("critic",), required=False),
     },

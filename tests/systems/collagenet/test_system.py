@@ -128,7 +128,7 @@ def test_a_model_without_aspects_is_refused_where_users_have_controls(part, need
     ({"judge__negatives": ()}, "judge.negatives is empty: use random or key_matched or"),
     ({"fusion__negatives": ("wrong",)}, "fusion.negatives = 'wrong' is unknown: use random or key_matched or"),
     ({"fusion__networks": "perceptron"}, "fusion.intervals = 1.0 counts intervals .* use 0"),
-    ({"melody_vae__model": "vae"}, "melody_vae.model = 'vae' is unknown: use lite or .* or ec2vae or plain or rec"),
+    ({"melody_vae__model": "vae"}, "melody_vae.model = 'vae' is unknown: use lite or ec2vae or plain or rec"),
     ({"train__baselines": True, "vanilla__accompaniment_vae__model": "vae"},
      "vanilla.accompaniment_vae.model = 'vae' is unknown"),
     ({"run__precision": "float8"}, "run.precision = 'float8' is unknown: use float32 or bfloat16"),

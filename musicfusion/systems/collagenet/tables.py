@@ -170,8 +170,8 @@ def draw_controls(path: Path, *, values: Sequence[float],
 def draw_retention(path: Path, *, values: Sequence[float],
                retention: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Path:
     """How much of each control's own aspect is kept as it goes from 0 to 1, a panel for each control."""
-    panels = [(f"control: {control}", values, {f"{method}: {KEPT[name].label}": response[control][name]
-                                               for method, response in retention.items()})
+    panels = [(f"control {control}: {KEPT[name].label}", values,
+               {method: response[control][name] for method, response in retention.items()})
               for control, name in RETENTION.items()]
     return figures.lines_grid(path, panels, xlabel="control", ylabel="share kept",
                               title="What is kept under each control")

@@ -125,7 +125,7 @@ def _chart(source: Any, name: str, wanted: bool) -> Score | None:
         data, called, named = source, name, False
     else:
         return None
-    if notation.kind(data) or not (named or chord_chart.is_chart(data)):
+    if notation.kind(data) or not ((named and wanted) or chord_chart.is_chart(data)):
         return None
     if not wanted:
         raise MusicFusionError(f"{called}: a chord chart has no melody: it can be an accompaniment alone")

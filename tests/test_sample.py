@@ -18,8 +18,8 @@ from musicfusion.systems.collagenet import baselines, evaluation
 
 ASPECTS = ["pitch", "rhythm", "chord", "texture"]
 OUTPUTS = [
-    "before.mid", "before.musicxml", "before.wav", "fused.mid", "fused.musicxml", "fused.png", "fused.wav", "index.html",
-    "metadata.json",
+    "before.mid", "before.musicxml", "before.wav", "fused.mid", "fused.musicxml", "fused.png", "fused.wav",
+    "index.html", "metadata.json",
 ]  # fmt: skip
 KEY = r"(semitones? (higher|lower) than it was|both parts are in the key they were in)\."  # what became of the key
 

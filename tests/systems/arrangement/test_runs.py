@@ -130,7 +130,8 @@ def test_a_recording_gets_the_missing_part_at_its_own_length_and_the_seed_draws_
     assert about["controls"] == {"density": 0.5} and about["seconds"] == 4 and about["stage"] == "cyclegan"
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"no sound", "cannot be read as audio"), (None, "silent from beginning to end")])
+@pytest.mark.parametrize(("content", "words"), [
+    (b"no sound", "cannot be read as audio"), (None, "silent from beginning to end")])
 def test_what_cannot_be_used_is_refused_in_one_line_and_nothing_is_left(run, tmp_path, capsys, content, words):
     path = tmp_path / "bass.wav"
     soundfile.write(path, np.zeros(22050), 22050)

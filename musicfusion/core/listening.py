@@ -10,7 +10,7 @@ from typing import Any
 
 from musicfusion.core.evaluation import Table
 
-LISTENS = 1.5  # how often a clip is heard, about
+LISTENS = 1.5  # how often a clip is played, about
 ANSWER, TURN = 4.0, 2.0  # seconds for an answer, and from one screen to the next
 BEGINNING = 60.0  # seconds for the first screen
 
@@ -80,7 +80,7 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Screen:
-    """What is heard and judged together: every question of the section, of each clip.
+    """What is played and judged together: every question of the section, of each clip.
 
     form: the listeners who get it, those of that number; None: all.
     """
@@ -96,7 +96,7 @@ class Screen:
 
     @property
     def sounds(self) -> list[Any]:
-        """All that is heard on it."""
+        """All sounds that are played on it."""
         return [*(clip.sound for clip in self.clips), *(one.sound for one in self.references)]
 
 
@@ -151,8 +151,8 @@ class ListeningTest:
 
 
 def _seconds(section: Section, screen: Screen) -> float:
-    heard = sum(sound.seconds for sound in screen.sounds)
-    return LISTENS * heard + ANSWER * len(section.questions) * len(screen.clips) + TURN
+    seconds = sum(sound.seconds for sound in screen.sounds)
+    return LISTENS * seconds + ANSWER * len(section.questions) * len(screen.clips) + TURN
 
 
 def rotated(versions: Sequence[Mapping[str, Hashable]]) -> list[tuple[int, int, str]]:

@@ -131,8 +131,7 @@ def test_each_judge_that_has_rates_gets_a_panel_and_what_has_controls_is_a_line(
 
 def test_each_control_s_panel_shows_what_is_kept_of_its_own_aspect(monkeypatch):
     panels = drawn_lines(monkeypatch, tables.draw_retention, None, values=(0, 1), retention=RESPONSE)
-    assert panels[0] == ("control: pitch", (0, 1), {"latent: melodic intervals": [0.2, 0.9],
-                                                    "edits: melodic intervals": [0.4, 0.9]})
+    assert panels[0] == ("control pitch: melodic intervals", (0, 1), {"latent": [0.2, 0.9], "edits": [0.4, 0.9]})
 
 
 def test_figures_are_drawn_from_what_they_are_given(tmp_path):

@@ -81,8 +81,8 @@ def get_config(variant: str = "lite") -> ConfigDict:
     # Who judges harmony, on songs of their own: as in the paper; two who know what cheap rules do.
     config.evaluator = _judge("lite", ("random",))
     config.judge = _judge("lite", NEGATIVES)
-    config.second_judge = _judge("harmony", NEGATIVES)
-    config.second_judge.update({"steps": 6000, "optimizer": common.adam(1e-3, warmup=300)})  # it learns more slowly
+    config.second_judge = _judge("recurrent", NEGATIVES)
+    config.second_judge.steps = 6000  # it learns more slowly
 
     # What Table 1 sets beside this model is trained too where train.baselines is true: the same fusion on VAEs that do
     # not tell aspects apart (vanilla), fusion at other lambdas on the same latents, the data-driven baseline's critic.
@@ -120,10 +120,9 @@ def get_config(variant: str = "lite") -> ConfigDict:
 def _judge(model: str, negatives: tuple[str, ...]) -> ConfigDict:
     """A network that tells real pairs, and the kinds of negatives (judges.KINDS) it learns from, in equal parts."""
     sizes = {"lite": {"width": 64, "depth": 2, "dropout": 0.2},  # wider ones know the songs by heart
-             "harmony": {"melody": 96, "embedding": 48, "notes": 48, "time": 96, "hidden": 128, "dropout": 0.2,
-                    "one_key": True}}
+             "recurrent": {"width": 128, "hidden": 96, "dropout": 0.2}}
     return ConfigDict({
-        "model": model,  # or harmony, the paper's
+        "model": model,  # lite, recurrent, or harmony, the paper's
         "size": sizes[model],
         "negatives": negatives,
         "steps": 3000, "batch": 64,
@@ -151,8 +150,7 @@ def _quick(config: ConfigDict) -> None:
     config.fusion.update({"steps": 400, "batch": 64, "actor_start": 60, "actor_rate": 6.0})
     config.fusion.optimizer.rate = 5e-5  # a faster critic learns so few songs by heart
     for name in JUDGES:
-        config[name].size.update({"depth": 1} if config[name].model == "lite" else {
-            "melody": 32, "embedding": 16, "notes": 16, "time": 32, "hidden": 64})
+        config[name].size.update({"depth": 1} if config[name].model == "lite" else {"width": 64, "hidden": 32})
         config[name].steps = 200
     config.evaluate.update({"segments": 500, "edited": 40})
     config.run.update(common.QUICK)

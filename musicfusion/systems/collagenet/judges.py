@@ -8,8 +8,8 @@ key alone, and nothing teaches it that a melody on chord tones only, or a drone,
 of melodies and two of accompaniments, in equal parts (negatives.py). The critics that guide a model are trained
 likewise, on other songs.
 
-Harmony is the paper's network, LiteHarmony ours. Both have `accompaniment(batch) -> code` and
-`judge(code, tokens, example_keys) -> logits`; called, they do the one after the other. So one accompaniment is encoded
+Harmony is the paper's network; LiteHarmony and RecurrentHarmony are ours. Each has `accompaniment(batch) -> code` and
+`judge(code, tokens, example_keys) -> logits`; called, it does the one after the other. So one accompaniment is encoded
 once, however many melodies are tried over it.
 """
 
@@ -81,10 +81,7 @@ class Harmony(nn.Module):
 
     def accompaniment(self, batch: Batch) -> dict[str, jax.Array]:
         """batch: "pitch", "duration" [B, 32, 14] -> {"code" [B, hidden], "shift" [B] semitones to the one key}."""
-        pitch, duration = batch["pitch"], batch["duration"]
-        scale = keys.scale(statistics.pitch_classes(pitch, duration), jnp)
-        shift = ((5 - scale) % OCTAVE - 5) * self.one_key  # -5..6
-        pitch = polyphony.transpose(pitch, duration, shift[:, None, None])
+        pitch, duration, shift = _in_one_key(batch["pitch"], batch["duration"], self.one_key)
         grid = pianotree.grid_from_slots(pitch, duration, jnp)
         return {"code": self.accompaniment_code()(self.accompaniment_encoder(grid)), "shift": shift}
 
@@ -96,6 +93,52 @@ class Harmony(nn.Module):
         salted = None if example_keys is None else folded(example_keys, 1)
         masks = dropout_masks(salted, x.shape[1:], self.dropout)
         return self.logit(self.body(x if masks is None else x * masks, example_keys))[:, 0]
+
+
+class RecurrentHarmony(nn.Module):
+    """Ours: a recurrent network hears both parts at once, step by step, in one key. Same contract.
+
+    `Harmony` sums up each part before it compares them, which takes far more steps to learn. This one has nothing in
+    common with `LiteHarmony` but the contract: no intervals are counted for it, and nothing is convolved.
+
+    Attributes:
+        width: of the layer that hears a step.
+        hidden: of the BiGRU, a direction.
+        dropout: of what the layer hears, and in the perceptron at the end.
+        dtype: of the factors of matrix products.
+    """
+
+    width: int = 128
+    hidden: int = 96
+    dropout: float = 0.2
+    dtype: Any = jnp.float32
+
+    def setup(self):
+        """A layer for each step, a BiGRU over the steps, a perceptron over its mean and maximum."""
+        self.step = DropoutMLP(self.width, 2, 0.0, self.dtype)
+        self.memory = BiGRU(self.hidden, self.dtype)
+        self.body = DropoutMLP(self.width, 1, self.dropout, self.dtype)
+        self.logit = nn.Dense(1)
+
+    def __call__(self, batch: Batch, example_keys: jax.Array | None = None) -> jax.Array:
+        """batch: "melody" [B, 32], "pitch", "duration" [B, 32, 14] -> logits [B]. Example keys [B]: with dropout."""
+        return self.judge(self.accompaniment(batch), batch["melody"], example_keys)
+
+    def accompaniment(self, batch: Batch) -> dict[str, jax.Array]:
+        """batch: "pitch", "duration" [B, 32, 14] -> {"rolls" [B, 32, 256], "shift" [B] semitones to the one key}."""
+        pitch, duration, shift = _in_one_key(batch["pitch"], batch["duration"])
+        return {"rolls": jnp.concatenate(polyphony.rolls(pitch, duration, jnp), -1), "shift": shift}
+
+    def judge(self, code: Batch, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
+        """Code, tokens [B, 32] -> logits [B]."""
+        tokens = melody.transpose(tokens, code["shift"][:, None])
+        sounds = (statistics.melody_states(tokens) != statistics.REST)[..., None]
+        lead = jax.nn.one_hot(_lead(tokens), polyphony.PITCHES) * sounds
+        heard = jnp.concatenate([jax.nn.one_hot(tokens, melody.VOCABULARY), lead, code["rolls"]], -1)
+        masks = None if example_keys is None else dropout_masks(folded(example_keys, 1), heard.shape[2:], self.dropout)
+        heard = heard if masks is None else heard * masks[:, None]
+        x, _ = self.memory(self.step(heard.reshape(-1, heard.shape[-1])).reshape(*heard.shape[:2], -1))
+        return self.logit(self.body(_mean_and_peak(x), example_keys))[:, 0]
 
 
 class LiteHarmony(nn.Module):
@@ -148,10 +191,7 @@ class LiteHarmony(nn.Module):
     def judge(self, code: Batch, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
         """Code, tokens [B, 32] -> logits [B]."""
         x = self.blocks(self.features(code, tokens))
-        # Not jnp.max: its gradient looks for the maximum again, among values that a compiler may have rounded anew.
-        peak = jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1)[:, 0]
-        x = jnp.concatenate([jnp.mean(x, 1), peak], -1)
-        return self.logit(self.body(x, example_keys))[:, 0]
+        return self.logit(self.body(_mean_and_peak(x), example_keys))[:, 0]
 
     def features(self, code: Batch, tokens: jax.Array) -> jax.Array:
         """What the blocks read: [B, 32, features].
@@ -178,6 +218,19 @@ class LiteHarmony(nn.Module):
             *(feature * code["there"] for feature in of_bass),
             *(_at(code[roll], lead) for roll in ("onsets", "sounding")),
         ], -1)
+
+
+def _in_one_key(pitch, duration, moved: bool = True) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Slots [B, 32, 14] in C major or A minor, where they are to be `moved`, and the semitones -5..6 to there [B]."""
+    shift = ((5 - keys.scale(statistics.pitch_classes(pitch, duration), jnp)) % OCTAVE - 5) * moved
+    return polyphony.transpose(pitch, duration, shift[:, None, None]), duration, shift
+
+
+def _mean_and_peak(x) -> jax.Array:
+    """Over the steps: [B, T, n] -> [B, 2n]."""
+    # Not jnp.max: its gradient looks for the maximum again, among values that a compiler may have rounded anew.
+    peak = jnp.take_along_axis(x, jnp.argmax(x, 1, keepdims=True), 1)[:, 0]
+    return jnp.concatenate([jnp.mean(x, 1), peak], -1)
 
 
 def _lead(tokens) -> jax.Array:
@@ -212,20 +265,23 @@ def _at(roll, pitch) -> jax.Array:
     return jnp.take_along_axis(roll, jnp.clip(index, 0, polyphony.PITCHES - 1), -1) * inside
 
 
+Network = Harmony | RecurrentHarmony | LiteHarmony
+
+
 @functools.partial(jax.jit, static_argnums=0)
-def score(model: Harmony | LiteHarmony, params: Any, batch: Batch) -> jax.Array:
+def score(model: Network, params: Any, batch: Batch) -> jax.Array:
     """Logits [B] of "melody" over "pitch" and "duration"; above 0 a pair passes."""
     logits: jax.Array = model.apply({"params": params}, batch)  # type: ignore[assignment]
     return logits
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def mean_score(model: Harmony | LiteHarmony, critics: Sequence[Any], batch: Batch) -> jax.Array:
+def mean_score(model: Network, critics: Sequence[Any], batch: Batch) -> jax.Array:
     """The mean of `score` over critics of one model, given their parameters: logits [B]."""
     return sum(score(model, params, batch) for params in critics) / len(critics)
 
 
-def scorer(model: Harmony | LiteHarmony, critics: Sequence[Any]) -> Callable[..., np.ndarray]:
+def scorer(model: Network, critics: Sequence[Any]) -> Callable[..., np.ndarray]:
     """(tokens [n, 32], pitch, duration [n, 32, 14]) -> logits [n], NumPy, for any n: the mean over critics.
 
     Who searches for what pleases a critic finds its errors. Several seldom have the same.
@@ -285,7 +341,7 @@ def examples(arrays: Mapping[str, Any], index: jax.Array, keys: jax.Array, train
     return real | named | {"negative": drawn["melody"], "negative_pitch": drawn["pitch"], "example_key": keys}
 
 
-def task(model: Harmony | LiteHarmony, *, optimizer: optax.GradientTransformation, steps: int) -> Task:
+def task(model: Network, *, optimizer: optax.GradientTransformation, steps: int) -> Task:
     """Binary cross-entropy, .5 (real pairs + negatives). state: {"params", "optimizer", "step"}.
 
     Validation tells how many pass of each kind of negatives, whichever of them the loss counts.

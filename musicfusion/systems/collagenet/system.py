@@ -58,7 +58,8 @@ FUSIONS: dict[str, tuple[Callable, Callable]] = {
     "lite": (lite_actor_critic.Actor, lite_actor_critic.Critic),
     "perceptron": (actor_critic.Actor, actor_critic.Critic),
 }
-HARMONIES: dict[str, Callable] = {"lite": judges.LiteHarmony, "harmony": judges.Harmony}
+HARMONIES: dict[str, Callable] = {"lite": judges.LiteHarmony, "recurrent": judges.RecurrentHarmony,
+                                  "harmony": judges.Harmony}
 JUDGES = DECLARATION.judges  # stage -> config's group
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 OWN, VANILLA = "", "vanilla"  # the config's groups of two VAEs: its own, and those of config.vanilla

@@ -19,6 +19,7 @@ EXAMPLES = 24
 SMALL = {"melody": 8, "embedding": 8, "notes": 8, "time": 8, "hidden": 32}
 MODELS = {
     "lite": judges.LiteHarmony(16, 1, 0.5),
+    "recurrent": judges.RecurrentHarmony(16, 8, 0.5),
     "harmony": judges.Harmony(**SMALL),
     "harmony in one key": judges.Harmony(**SMALL, one_key=True),
 }
@@ -257,8 +258,8 @@ def test_the_lite_evaluator_gives_the_same_logit_in_every_key(params, batch):
         assert np.abs(logits("lite", params, transposed(batch, 1, (part,))) - here).mean() > 0.05
 
 
-def test_the_papers_evaluator_gives_the_same_logit_in_every_key_where_it_moves_all_to_one(params, batch):
-    name = "harmony in one key"
+@pytest.mark.parametrize("name", ["harmony in one key", "recurrent"])
+def test_what_moves_everything_to_one_key_gives_the_same_logit_in_every_key(name, params, batch):
     notes = np.concatenate([batch["pitch"][batch["duration"] > 0], batch["melody"][batch["melody"] < melody.HOLD]])
     assert notes.min() > 20 and notes.max() < 108  # so nothing is folded
     here = logits(name, params, transposed(batch, 0))
@@ -274,6 +275,9 @@ def test_the_papers_evaluator_gives_the_same_logit_in_every_key_where_it_moves_a
         np.testing.assert_allclose(moved[longer == 0], here[longer == 0], atol=1e-4)
     for part in dataset.PARTS:
         assert np.abs(logits(name, params, transposed(batch, 1, (part,))) - here).mean() > 0.001
+
+
+def test_the_papers_evaluator_hears_the_key(params, batch):
     plain = [logits("harmony", params, transposed(batch, shift)) for shift in (0, 1)]
     assert np.mean(np.abs(plain[0] - plain[1]) < 1e-4) < 0.2
     code = MODELS["harmony"].apply({"params": params["harmony"]}, batch, method="accompaniment")

@@ -119,8 +119,8 @@ def test_a_model_without_aspects_is_refused_where_users_have_controls(part, need
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"evaluator__model": "ear"}, "evaluator.model = 'ear' is unknown: use lite or harmony"),
-    ({"second_judge__model": "ear"}, "second_judge.model = 'ear' is unknown: use lite or harmony"),
+    ({"evaluator__model": "ear"}, "evaluator.model = 'ear' is unknown: use lite or recurrent or harmony"),
+    ({"second_judge__model": "ear"}, "second_judge.model = 'ear' is unknown: use lite or recurrent or harmony"),
     ({"edit_critic__size__heads": 3}, "edit_critic.size = .* does not fit its model"),
     ({"fusion__networks": "mlp"}, "fusion.networks = 'mlp' is unknown: use lite or perceptron"),
     ({"fusion__model": "lite"}, "fusion.model = 'lite' is unknown: use edits or latent"),

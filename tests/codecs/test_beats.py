@@ -41,6 +41,18 @@ def test_played_unevenly_it_has_no_phase_of_its_own():
     assert beats.phase(played) == 0.0
 
 
+@pytest.mark.parametrize(("shift", "ratio"), [(0.0, 0.6), (0.0, 2 / 3), (0.0, 0.7), (0.2, 2 / 3), (-0.1, 2 / 3)])
+def test_swung_eighths_do_not_move_the_beat(shift, ratio):
+    swung = [(4 * k + late, 1 if late else 2.5) for k in range(32) for late in (0, 4 * ratio)]
+    assert beats.phase(score(swung, shift)) == pytest.approx(shift, abs=0.01)
+
+
+@pytest.mark.parametrize("shift", [-0.1, 0.0, 0.1])
+def test_triplets_throughout_have_their_phase(shift):
+    triplets = [(4 * k + third, 4 / 3 + (third == 0)) for k in range(32) for third in (0, 4 / 3, 8 / 3)]
+    assert beats.phase(score(triplets, shift, (1, 4))) == pytest.approx(shift, abs=1e-6)
+
+
 def test_most_pop909_songs_agree_with_their_annotated_beats(pop909_root):
     agree = []
     for path in sorted(pop909_root.rglob("??0.mid"))[:40]:

@@ -17,6 +17,7 @@ from musicfusion.codecs import audio_mpeg
 KINDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
 
 _ENDLESS = 0x7FFF0000  # bytes: programs that write to a pipe announce about 2 or 4 GiB
+_NAMES = (b"data", b"SSND", b"fmt ", b"COMM", b"LIST", b"fact", b"JUNK", b"id3 ", b"bext", b"cue ", b"smpl", b"PEAK")
 _CHUNKS = 1000  # are looked through for the one that holds the sound
 _PAGE = 27 + 255 + 255 * 255  # bytes of an Ogg page at most
 _OGG = (b"\x80theora", b"fishead\0", b"Speex   ", b"OVP80", b"BBCD\0")  # streams that libsndfile does not decode
@@ -182,6 +183,7 @@ def _chunked(file: BufferedIOBase | View, size: int) -> Opened:
     order: Literal["big", "little"] = "big" if kind in (b"RIFX", b"FORM") else "little"
     sought = b"SSND" if kind == b"FORM" else b"data"
     at, long = 12, None
+    unfilled: list[int] = []  # where a chunk of odd length lacks the byte that fills it up
     for _ in range(_CHUNKS):
         name, length = (head := _at(file, at, 8))[:4], int.from_bytes(head[4:8], order)
         if len(head) < 8:
@@ -190,10 +192,21 @@ def _chunked(file: BufferedIOBase | View, size: int) -> Opened:
             break
         if name == b"ds64":
             long = at + 16  # of the size of the sound, 8 bytes
-        at += 8 + length + length % 2
+        at += 8 + length
+        if length % 2 and _at(file, at, 4) in _NAMES:
+            unfilled.append(at)
+        else:
+            at += length % 2
     else:
         return Opened(_whole(file, size))
+    if unfilled:
+        cuts = zip([0, *unfilled], [*unfilled, size], strict=True)
+        parts = [part for cut in cuts for part in (cut, b"\0")][:-1]
+        file, size, at = View(file, parts), size + len(unfilled), at + len(unfilled)
     there = size - at - 8
+    end = at + 8 + length
+    if length and any(_at(file, end + more, 4) == kind for more in (0, length % 2)):
+        return Opened(View(file, [(0, end)]), said=("another sound follows it in the same file: the first is read",))
     if long is not None:
         length = int.from_bytes(_at(file, long, 8), order)
         if there > 0 and (not length or length >= 2**62):

@@ -19,16 +19,7 @@ def read(data: bytes) -> File:
         Refused: it is no MIDI file, of a kind that nobody can read, or beyond the limits.
     """
     data, before = _unwrapped(data)
-    file, announced, position = _header(data)
-    position, skipped = _next_track(data, position)
-    while position < len(data):
-        if len(file.tracks) == MAX_TRACKS:
-            raise Refused(f"more than {MAX_TRACKS:,} tracks", "a file of up to so many")
-        end = _read_track(file, data, position)
-        position, between = _next_track(data, end)
-        if between and len(file.tracks) >= announced:  # an older, longer version of the file may have left its end
-            position, between = len(data), len(data) - end
-        skipped += between
+    file, announced, skipped = _walked(data)
     count = len(file.tracks)
     if not count:
         raise Refused(f"no tracks in it, though its header announces {announced}" if announced else "no tracks in it")
@@ -42,6 +33,30 @@ def read(data: bytes) -> File:
     if before + skipped:
         file.said.append(f"bytes that belong to no track are passed over ({before + skipped:,})")
     return file
+
+
+def _walked(data: bytes) -> tuple[File, int, int]:
+    """The file with its tracks, how many its header announces, and how many bytes belong to none.
+
+    An older, longer version of a file may have left its end behind: it begins where bytes that are no chunk follow the
+    announced tracks, and tracks that are more than those and come before such bytes are part of it.
+    """
+    file, announced, position = _header(data)
+    position, skipped = _next_track(data, position)
+    ends: list[int] = []
+    while position < len(data):
+        if len(ends) == MAX_TRACKS:
+            raise Refused(f"more than {MAX_TRACKS:,} tracks", "a file of up to so many")
+        ends.append(_read_track(file, data, position))
+        position, between = _next_track(data, ends[-1])
+        if between and len(ends) >= announced:
+            if 0 < announced < len(ends) and data[ends[-1] :].strip(b"\0"):
+                end = ends[announced - 1]
+                file, announced, skipped = _walked(data[:end])
+                return file, announced, skipped + len(data) - end
+            position, between = len(data), len(data) - ends[-1]
+        skipped += between
+    return file, announced, skipped
 
 
 # Header and chunks ----------------------------------------------------------------------------------------------------

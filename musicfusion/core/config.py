@@ -75,17 +75,27 @@ def completed(stored: Mapping[str, Any]) -> ConfigDict:
 
     What it says stays. A key that came later has the default of the system and preset; one that is no more is dropped.
     A config of a system that is not in the package stays as it is.
+
+    Raises MusicFusionError where it cannot be a config, or has a value of another kind than today's.
     """
-    config = ConfigDict(stored)
     try:
-        today = load(f"configs/{config.system}.py:{config.preset}")
-    except (MusicFusionError, AttributeError):
-        return config
-    known = flat(config)
-    for group in {key.partition(".")[0] for key in FREE} & {*today}:
-        kept = {key: known[key] for key in flat(today[group], f"{group}.") if key in known}
-        config[group] = today[group]
-        config.update_from_flattened_dict(kept)
+        config = ConfigDict(stored)
+        if not isinstance(system := config.get("system", ""), str):
+            raise ValueError(f"its system is {system!r}")
+        source = f"configs/{system}.py"
+        if source not in names():
+            return config
+        try:
+            today = load(f"{source}:{config.preset}")
+        except (MusicFusionError, AttributeError):
+            return config
+        known = flat(config)
+        for group in {key.partition(".")[0] for key in FREE} & {*today}:
+            kept = {key: known[key] for key in flat(today[group], f"{group}.") if key in known}
+            config[group] = today[group]
+            config.update_from_flattened_dict(kept)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise MusicFusionError(f"a stored config makes no sense ({line(error)}): train or export again") from None
     return config
 
 

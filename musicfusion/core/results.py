@@ -109,7 +109,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
     MusicFusionError if `workdir` holds neither.
     """
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         config = json.loads((Path(workdir) / "config.json").read_text())
         if isinstance(config, dict):
             return config

@@ -194,6 +194,11 @@ def _verified(path: Path, sha256: str) -> bytes:
 
 
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
+    """Arrays by name; the names are paths of leaves in a tree, which has the stages at its root."""
     from safetensors.numpy import load
 
-    return load(content)
+    arrays = load(content)
+    inner = {name[:at.start()] for name in arrays for at in re.finditer("/", name)}
+    if wrong := [name for name in arrays if name in inner or not all(name.split("/")) or "/" not in name]:
+        raise ValueError(f"{WEIGHTS} has an array of the name {wrong[0]!r}, which is not STAGE/PATH of a leaf")
+    return arrays

@@ -11,16 +11,16 @@ twice or as often as `x3` says. Where nothing has bar lines, each chord lasts a 
 [chords] in lyrics are read likewise; other lines without chords are words, which are left out.
 """
 
-import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from musicfusion.codecs import chord_symbols, midi_text
-from musicfusion.codecs.score import DEFAULT_QPM, Score, Track
+from musicfusion.codecs import bars, chord_symbols, midi_text
+from musicfusion.codecs.score import DEFAULT_QPM, Score, Track, one_voice_share
 from musicfusion.core.errors import MusicFusionError
 
 SUFFIXES = (".txt", ".chart", ".cho", ".crd", ".chopro", ".chordpro", ".pro")
@@ -28,6 +28,8 @@ MAX_BYTES = 2**18
 MAX_BARS = 2000
 HOLDS, AGAIN = (".", "/", "-"), ("%", "𝄎")  # the chord before goes on; the bar before comes again
 BASS, LOW = 36, 52  # C2 and E3: where the octaves of bass and chord begin, so that common tones stay
+_ONE_VOICE, _BASSES = 0.8, 48  # share of notes; mean pitch below which a voice is a bass
+_SHORTEST = 1e-3  # quarters of a bar
 VELOCITY, SOFTER = 80, 66  # of the bass, and of the chord above it
 
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\ufffd]")
@@ -40,12 +42,13 @@ _BAR_LINES = re.compile(r"\|:|:\|:?|\|+|‖|\]")
 
 
 class Chord(NamedTuple):
-    """A chord that sounds: from and length in quarters, pitch class of the bass, pitch classes above."""
+    """A chord: from and length in quarters, root, bass and mask as in codecs.chords; mask 0: nothing sounds."""
 
     onset: float
     length: float
+    root: int
     bass: int
-    tones: tuple[int, ...]
+    mask: int
 
 
 Pattern = Callable[[Chord, float, float], list[tuple[float, float, int, int]]]  # (chord, beat, bar) -> notes
@@ -57,15 +60,6 @@ def is_chart(data: bytes) -> bool:
         return False
     text = _text(data)
     return not _BINARY.search(text) and any(_chords_of(line) for line in text.splitlines())
-
-
-def read(path: str | os.PathLike[str]) -> Score:
-    """The chart in a file: see `parse`. The Score is named after the file."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise MusicFusionError(f"{path}: cannot be opened ({error.strerror})") from None
-    return parse(data, os.fspath(path))
 
 
 def parse(data: bytes, name: str) -> Score:
@@ -88,17 +82,41 @@ def parse(data: bytes, name: str) -> Score:
     try:
         lines = _lines(_text(data), settings)
         metre, tempo, pattern = _metre(settings["time"]), _tempo(settings["tempo"]), _pattern(settings["pattern"])
-        bars = _bars(lines, notices)
-        if not 0 < len(bars) <= MAX_BARS:
-            raise MusicFusionError(f"it has {len(bars)} bars: accepted are 1 to {MAX_BARS}")
-        notes = _played(bars, metre, pattern, notices)
+        cells = _bars(lines, notices)
+        if not 0 < len(cells) <= MAX_BARS:
+            raise MusicFusionError(f"it has {len(cells)} bars: accepted are 1 to {MAX_BARS}")
+        chords = _chords(cells, metre, notices)
     except MusicFusionError as error:
         raise MusicFusionError(f"{name}: cannot be read as a chord chart: {error}") from None
+    notes = _played(chords, metre, pattern)
     if not notes:
         raise MusicFusionError(f"{name}: cannot be read as a chord chart: no chord sounds in it")
-    track = Track("Chords", 0, False, np.array(notes))
-    return Score((track,), np.array([[0.0, tempo]]), ((0.0, *metre),), settings["title"],
-                 notices=tuple(dict.fromkeys(notices)))
+    return Score((_track(notes),), np.array([[0.0, tempo]]), ((0.0, *metre),), settings["title"],
+                 notices=tuple(dict.fromkeys(notices)), chords=_rows(chords))
+
+
+def of_lead_sheet(score: Score) -> Score | None:
+    """The chords that a lead sheet names, as a chart would play them (block), in its own tempo and metre.
+
+    None where the score is no lead sheet: one voice, no bass, and chord symbols, with nothing else.
+    """
+    if len(score.tracks) != 1 or not any(mask for *_, mask in score.chords):
+        return None
+    (track,) = score.tracks
+    if track.is_drum or one_voice_share(track) < _ONE_VOICE or track.notes[:, 2].mean() < _BASSES:
+        return None
+    rows = bars.metres(score)
+    last = bars.line_after(rows, score.length)
+    ends = [*(min(at, last) for at, *_ in score.chords[1:]), last]
+    chords = []
+    for (at, *row), end in zip(score.chords, ends, strict=True):
+        while at < end:  # struck again in each bar
+            until = min(bars.line_after(rows, at + _SHORTEST), end)
+            chords.append(Chord(at, until - at, *row))
+            at = until
+    notes = [note for chord in chords if chord.mask for note in _block(chord, 1.0, 4.0)]
+    said = "a lead sheet: its chord symbols are played, its melody is left out"
+    return replace(score, tracks=(_track(notes),), lyrics=(), notices=(*score.notices, said)) if notes else None
 
 
 # Text ----------------------------------------------------------------------------------------------------------------
@@ -125,17 +143,9 @@ def _chords_of(line: str) -> list[str]:
     """The symbols of a line: of its bars, of its lyrics, or of a line of nothing but chords; [] if it has none."""
     cells = _BAR_LINES.sub(" ", line).split()
     found = [cell for cell in cells if cell not in (*HOLDS, *AGAIN) and not _TIMES.match(cell)]
-    if found and all(map(_is_chord, found)):
+    if found and all(map(chord_symbols.understood, found)):
         return found
-    return [text for text in _IN_LYRICS.findall(line) if _is_chord(text)]
-
-
-def _is_chord(text: str) -> bool:
-    try:
-        chord_symbols.parse(text)
-    except MusicFusionError:
-        return False
-    return True
+    return [text for text in _IN_LYRICS.findall(line) if chord_symbols.understood(text)]
 
 
 # Bars ----------------------------------------------------------------------------------------------------------------
@@ -145,21 +155,21 @@ def _bars(lines: Sequence[str], notices: list[str]) -> list[list[str]]:
     """Bars of symbols, as they are played."""
     if any("|" in line for line in lines):
         return _of_grid([line for line in lines if "|" in line], [line for line in lines if "|" not in line], notices)
-    bars, words = [], 0
+    whole, words = [], 0
     for line in lines:
         found = _chords_of(line)
-        bars += [[symbol] for symbol in found]
+        whole += [[symbol] for symbol in found]
         words += not found or bool(_IN_LYRICS.search(line))
     notices.append("no bar lines: each chord lasts a bar")
     if words:
         notices.append("words are left out")
-    return bars
+    return whole
 
 
 def _of_grid(lines: Sequence[str], others: Sequence[str], notices: list[str]) -> list[list[str]]:
     if others:
         notices.append("lines without bar lines are left out")
-    bars: list[list[str]] = []
+    whole: list[list[str]] = []
     repeated: list[list[str]] = []
     start = 0
     for line in lines:
@@ -168,50 +178,62 @@ def _of_grid(lines: Sequence[str], others: Sequence[str], notices: list[str]) ->
         for place in places:
             cells = line[begin : place.start() if place else len(line)].split()
             if cells and (match := _TIMES.match(cells[0])) and repeated:
-                bars += repeated * (int(match[1]) - 2)  # two times are there already
-                start, cells = len(bars), cells[1:]
-            if begin == 0 and place is not None and len(cells) == 1 and not _is_chord(cells[0]):
+                whole += repeated * (int(match[1]) - 2)  # two times are there already
+                start, cells = len(whole), cells[1:]
+            if begin == 0 and place is not None and len(cells) == 1 and not chord_symbols.understood(cells[0]):
                 cells = []  # a name before the first bar line: of a section
             if cells:
-                bars.append(list(bars[-1]) if cells[0] in AGAIN and len(cells) == 1 and bars else cells)
-            if len(bars) > MAX_BARS:
+                whole.append(list(whole[-1]) if cells[0] in AGAIN and len(cells) == 1 and whole else cells)
+            if len(whole) > MAX_BARS:
                 raise MusicFusionError(f"it has more than {MAX_BARS} bars")
             if place is None:
                 break
             if place.group().endswith(":") and place.group().startswith("|"):
-                start = len(bars)
+                start = len(whole)
             elif place.group().startswith(":"):
-                repeated = bars[start:]
-                bars += repeated
-                start = len(bars)
+                repeated = whole[start:]
+                whole += repeated
+                start = len(whole)
             begin = place.end()
-    return bars
+    return whole
 
 
 # Sound ---------------------------------------------------------------------------------------------------------------
 
 
-def _played(bars: Sequence[Sequence[str]], metre: tuple[int, int], pattern: Pattern,
-            notices: list[str]) -> list[tuple[float, float, int, int]]:
-    """The notes of all bars: (onset, duration, pitch, velocity), in quarters."""
+def _chords(whole: Sequence[Sequence[str]], metre: tuple[int, int], notices: list[str]) -> list[Chord]:
+    """The chords of all bars, one after the other; none goes on beyond its bar."""
     beat = 4 / metre[1]
-    bar = metre[0] * beat
     chords: list[Chord] = []
     row = (0, 0, 0)
-    for number, cells in enumerate(bars):
-        onset = number * bar
+    for number, cells in enumerate(whole):
+        onset = number * metre[0] * beat
         for position, (cell, beats) in enumerate(zip(cells, _shares(len(cells), metre[0], notices), strict=True)):
             length = beats * beat
             goes_on = cell in (*HOLDS, *AGAIN)
             row = row if goes_on else chord_symbols.parse(cell)
-            _, bass, mask = row
-            tones = tuple(tone for tone in range(12) if mask >> tone & 1)
-            if goes_on and position and chords and tones:
+            if goes_on and position:
                 chords[-1] = chords[-1]._replace(length=chords[-1].length + length)
-            elif tones:
-                chords.append(Chord(onset, length, bass, tones))
+            else:
+                chords.append(Chord(onset, length, *row))
             onset += length
-    return [note for chord in chords for note in pattern(chord, beat, bar)]
+    return chords
+
+
+def _played(chords: Sequence[Chord], metre: tuple[int, int], pattern: Pattern) -> list[tuple[float, float, int, int]]:
+    """The notes of chords: (onset, duration, pitch, velocity), in quarters."""
+    beat = 4 / metre[1]
+    return [note for chord in chords if chord.mask for note in pattern(chord, beat, metre[0] * beat)]
+
+
+def _track(notes: Sequence[tuple[float, float, int, int]]) -> Track:
+    return Track("Chords", 0, False, np.array(notes))
+
+
+def _rows(chords: Sequence[Chord]) -> tuple[tuple[float, int, int, int], ...]:
+    """The chords as a Score has them."""
+    return tuple((chord.onset, chord.root, chord.bass, chord.mask) for k, chord in enumerate(chords)
+                 if k == 0 or chord[2:] != chords[k - 1][2:])
 
 
 def _shares(count: int, beats: int, notices: list[str]) -> list[float]:
@@ -228,7 +250,7 @@ def _low(chord: Chord) -> int:
 
 def _above(chord: Chord) -> list[int]:
     """The chord's tones in the octave from E3 on, ascending."""
-    return sorted(LOW + (tone - LOW) % 12 for tone in chord.tones)
+    return sorted(LOW + (tone - LOW) % 12 for tone in range(12) if chord.mask >> tone & 1)
 
 
 def _block(chord: Chord, beat: float, bar: float) -> list[tuple[float, float, int, int]]:

@@ -1,6 +1,10 @@
-"""Chord symbols as musicians write them (Cmaj7, F#m7b5, Bb/D, N.C.), and Harte's labels (C:min7/b3) -> chord rows."""
+"""Chord symbols as musicians write them (Cmaj7, F#m7b5, Bb/D, N.C.), and Harte's labels (C:min7/b3) -> chord rows.
+
+POP909's labels are Harte's.
+"""
 
 import re
+from collections.abc import Iterable
 
 from musicfusion.codecs.musicxml import CLASSES
 from musicfusion.core.errors import MusicFusionError
@@ -8,27 +12,37 @@ from musicfusion.core.errors import MusicFusionError
 OCTAVE = 12
 NONE = ("N", "NC", "N.C.", "X")  # no chord
 _NOTE = r"[A-G](?:[#♯b♭]{0,2})"
-_SYMBOL = re.compile(rf"(?P<root>{_NOTE})(?P<quality>.*?)(?:/(?P<bass>{_NOTE}))?$")
-_HARTE = re.compile(rf"(?P<root>{_NOTE})(?::(?P<short>[a-z]*\d*))?(?:\((?P<degrees>[^()]*)\))?"
-                    r"(?:/(?P<bass>[#b]*\d+))?$")
+_SYMBOL = re.compile(rf"(?P<root>{_NOTE})(?P<quality>.{{0,30}}?)(?:/(?P<bass>{_NOTE}))?$")
+_HARTE = re.compile(rf"(?P<root>{_NOTE}):(?P<short>[a-z]*\d*)(?:\((?P<degrees>[^()]*)\))?"
+                    r"(?:/(?P<bass>[#b]*\d{1,2}))?$")
 _SHORT = {
-    "": (0, 4, 7), "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "maj7": (0, 4, 7, 11),
+    "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "maj7": (0, 4, 7, 11),
     "min7": (0, 3, 7, 10), "7": (0, 4, 7, 10), "dim7": (0, 3, 6, 9), "hdim7": (0, 3, 6, 10),
     "minmaj7": (0, 3, 7, 11), "maj6": (0, 4, 7, 9), "min6": (0, 3, 7, 9), "9": (0, 4, 7, 10, 2),
     "maj9": (0, 4, 7, 11, 2), "min9": (0, 3, 7, 10, 2), "11": (0, 4, 7, 10, 2, 5), "min11": (0, 3, 7, 10, 2, 5),
     "13": (0, 4, 7, 10, 2, 9), "maj13": (0, 4, 7, 11, 2, 9), "min13": (0, 3, 7, 10, 2, 9), "sus2": (0, 2, 7),
     "sus4": (0, 5, 7), "sus": (0, 5, 7), "5": (0, 7), "1": (0,)}  # Harte's shorthands
-_DEGREES = (0, 2, 4, 5, 7, 9, 11)  # semitones of the degrees of a major scale
+KINDS = {
+    "major": "", "minor": "m", "augmented": "aug", "diminished": "dim", "dominant": "7", "major-seventh": "maj7",
+    "minor-seventh": "m7", "diminished-seventh": "dim7", "augmented-seventh": "aug7", "half-diminished": "m7b5",
+    "major-minor": "m(maj7)", "major-sixth": "6", "minor-sixth": "m6", "dominant-ninth": "9", "major-ninth": "maj9",
+    "minor-ninth": "m9", "dominant-11th": "11", "major-11th": "maj11", "minor-11th": "m11", "dominant-13th": "13",
+    "major-13th": "maj13", "minor-13th": "m13", "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "5",
+}  # MusicXML's kinds -> what stands behind the root
+_SHOWN = 40  # characters of a symbol in an error
+DEGREES = (0, 2, 4, 5, 7, 9, 11)  # semitones of the degrees of a major scale
 # What a quality is made of: longest first, so that "maj7" is no "m" and "m7b5" ends in an altered fifth.
 _PIECES = re.compile(
     r"(?P<half>ø7?|Ø7?|m7b5|min7b5|-7b5)|(?P<major>maj|Maj|MAJ|ma(?!dd)|M|Δ|\^|j)|(?P<minor>min|mi|m|-(?![59]|1[13]))"
     r"|(?P<dim>dim|°|o)|(?P<aug>aug|\+(?![59]|1[13]))|(?P<sus>sus(?P<on>[24])?)|(?P<alt>alt)"
-    r"|(?P<add>add)(?P<degree>[#b♯♭]?\d+)|(?P<no>no|omit)(?P<without>[357])|(?P<six9>6/9|69)"
+    r"|(?P<add>add)(?P<degree>[#b♯♭]?\d{1,2})|(?P<no>no|omit)(?P<without>[357])|(?P<six9>6/9|69)"
     r"|(?P<altered>[#b♯♭+-])(?P<which>5|9|11|13)|(?P<number>13|11|9|7|6|5|4|2)")
 
 
 def parse(symbol: str) -> tuple[int, int, int]:
-    """A chord symbol -> (root, bass, mask) as in codecs.chords; a bass foreign to the chord joins its mask.
+    """A chord symbol or label -> (root, bass, mask) as in codecs.chords; (0, 0, 0) for none.
+
+    A bass foreign to the chord joins its mask.
 
     Raises:
         MusicFusionError: the symbol is not understood.
@@ -39,11 +53,29 @@ def parse(symbol: str) -> tuple[int, int, int]:
     if match := _HARTE.fullmatch(text) if ":" in text else None:
         return _of_harte(match, symbol)
     if match := _SYMBOL.fullmatch(text):
-        intervals = _quality(re.sub(r"[\s(),]", "", match["quality"]))
-        if intervals is not None:
+        above = _quality(re.sub(r"[\s(),]", "", match["quality"]))
+        if above is not None:
             root = pitch_class(match["root"])
-            return _row(root, intervals, pitch_class(match["bass"]) if match["bass"] else root)
+            return _row(root, above, pitch_class(match["bass"]) if match["bass"] else root)
     raise _not_understood(symbol)
+
+
+def understood(symbol: str) -> tuple[int, int, int] | None:
+    """The same where the symbol is understood, else None."""
+    try:
+        return parse(symbol)
+    except MusicFusionError:
+        return None
+
+
+def intervals(quality: str) -> tuple[int, ...]:
+    """The tones of one of Harte's qualities, such as min7, in semitones above the root, ascending.
+
+    Raises:
+        MusicFusionError: the quality is not understood.
+    """
+    mask = parse(f"C:{quality}")[2]
+    return tuple(interval for interval in range(OCTAVE) if mask >> interval & 1)
 
 
 def pitch_class(note: str) -> int:
@@ -52,31 +84,31 @@ def pitch_class(note: str) -> int:
 
 
 def _of_harte(match: re.Match, symbol: str) -> tuple[int, int, int]:
-    short = match["short"] or ("" if match["degrees"] is None else "1")
+    short = match["short"] or ("1" if match["degrees"] else "")
     if short not in _SHORT:
         raise _not_understood(symbol)
-    intervals = set(_SHORT[short])
+    above = set(_SHORT[short])
     for degree in filter(None, (match["degrees"] or "").replace(" ", "").split(",")):
         away = degree.startswith("*")
-        found = re.fullmatch(r"\*?([#b]*)(\d+)", degree)
+        found = re.fullmatch(r"\*?([#b]*)(\d{1,2})", degree)
         if not found:
             raise _not_understood(symbol)
-        (intervals.discard if away else intervals.add)(_above(*found.groups()))
+        (above.discard if away else above.add)(_above(*found.groups()))
     root = pitch_class(match["root"])
     if not match["bass"]:
-        return _row(root, intervals, root)
+        return _row(root, above, root)
     signs, number = re.fullmatch(r"([#b]*)(\d+)", match["bass"]).groups()  # type: ignore[union-attr]
-    return _row(root, intervals, (root + _above(signs, number)) % OCTAVE)
+    return _row(root, above, (root + _above(signs, number)) % OCTAVE)
 
 
 def _above(signs: str, number: str) -> int:
     """A degree such as b7 -> semitones above the root, 0..11."""
     flats = sum(1 if sign in "#♯+" else -1 for sign in signs)
-    return (_DEGREES[(int(number) - 1) % 7] + flats) % OCTAVE
+    return (DEGREES[(int(number) - 1) % 7] + flats) % OCTAVE
 
 
-def _row(root: int, intervals, bass: int) -> tuple[int, int, int]:
-    classes = {(root + interval) % OCTAVE for interval in intervals} | {bass}
+def _row(root: int, above: Iterable[int], bass: int) -> tuple[int, int, int]:
+    classes = {(root + interval) % OCTAVE for interval in above} | {bass}
     return root, bass, sum(1 << tone for tone in classes)
 
 
@@ -138,5 +170,5 @@ def _quality(text: str) -> set[int] | None:
 
 
 def _not_understood(symbol: str) -> MusicFusionError:
-    return MusicFusionError(f"chord {symbol!r} is not understood: accepted are symbols such as C, Am, F#m7b5, Bbmaj7,"
-                            " G7sus4, D/F#, Harte's such as C:min7/b3, and N.C. for none")
+    return MusicFusionError(f"chord {symbol[:_SHOWN]!r} is not understood: accepted are symbols such as C, Am, F#m7b5,"
+                            " Bbmaj7, G7sus4, D/F#, Harte's such as C:min7/b3, and N.C. for none")

@@ -1,75 +1,27 @@
 """Chords: a row (root, bass, mask) for each beat, its name, its vector, and an estimate from notes.
 
 Root and bass are pitch classes 0..11; bit p of the mask says that pitch class p belongs to the chord. Mask 0 is "no
-chord": root and bass then repeat those of the chord before. Functions of rows take `xp` (numpy or jax.numpy) and any
-leading axes, so that they may run inside a compiled step.
+chord": root and bass then repeat those of the chord before. Symbols and labels become rows in chord_symbols.py.
+Functions of rows take `xp` (numpy or jax.numpy) and any leading axes, so that they may run inside a compiled step.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Float, Integer, Num
 
+from musicfusion.codecs import chord_symbols
 from musicfusion.core.arrays import AnyArray, ArrayModule
-from musicfusion.core.errors import MusicFusionError
 
 NO_CHORD = "N"
 SIZE = 36  # a chord vector: root 12 | bass 12 | chroma 12, in the order of CollageNet's data
 ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
-# POP909's quality -> (readable symbol, intervals above the root); the frequent ones first, since ties go to the first
-QUALITIES = {
-    "maj": ("", (0, 4, 7)),
-    "min": ("m", (0, 3, 7)),
-    "7": ("7", (0, 4, 7, 10)),
-    "min7": ("m7", (0, 3, 7, 10)),
-    "maj7": ("maj7", (0, 4, 7, 11)),
-    "sus2": ("sus2", (0, 2, 7)),
-    "sus4": ("sus4", (0, 5, 7)),
-    "sus4(b7)": ("7sus4", (0, 5, 7, 10)),
-    "maj6": ("6", (0, 4, 7, 9)),
-    "min6": ("m6", (0, 3, 7, 9)),
-    "dim": ("dim", (0, 3, 6)),
-    "hdim7": ("m7b5", (0, 3, 6, 10)),
-    "dim7": ("dim7", (0, 3, 6, 9)),
-    "aug": ("aug", (0, 4, 8)),
-    "minmaj7": ("m(maj7)", (0, 3, 7, 11)),
-}
-_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_BASSES = {"3": 4, "b3": 3, "5": 7, "b5": 6, "7": 11, "b7": 10}
-_ADDED = {"7": 11, "b7": 10}
-_LABEL = re.compile(
-    r"(?P<letter>[A-G])(?P<accidental>[#b]?):(?P<quality>[a-z]*[0-9]?)"
-    r"(?:\((?P<added>b?7)\))?(?:/(?P<bass>b?[357]))?"
-)
-
-
-def parse(label: str, previous: Sequence[int] | Integer[np.ndarray, " 3"] | None = None) -> tuple[int, int, int]:
-    """A label of POP909's chord_midi.txt, such as `Eb:min7/b7` -> (root, bass, mask).
-
-    `N` gives mask 0 with root and bass of the row `previous` (0 where there is none). A bass foreign to the chord joins
-    its mask.
-
-    Raises:
-        MusicFusionError: the label is not understood.
-    """
-    if label == NO_CHORD:
-        return (int(previous[0]), int(previous[1]), 0) if previous is not None else (0, 0, 0)
-    match = _LABEL.fullmatch(label)
-    if match is None or match["quality"] not in QUALITIES:
-        qualities = ", ".join(name for name in QUALITIES if "(" not in name)
-        raise MusicFusionError(
-            f"chord label {label!r} is not understood: accepted are N and ROOT:QUALITY, then (7) "
-            f"or (b7), then a bass /3 /b3 /5 /b5 /7 /b7; qualities: {qualities}"
-        )
-    root = (_LETTERS[match["letter"]] + {"": 0, "#": 1, "b": -1}[match["accidental"]]) % 12
-    intervals = set(QUALITIES[match["quality"]][1])
-    if match["added"]:
-        intervals.add(_ADDED[match["added"]])
-    above = _BASSES[match["bass"]] if match["bass"] else 0
-    mask = sum(1 << (root + interval) % 12 for interval in intervals | {above})
-    return root, (root + above) % 12, mask
+# Harte's quality -> (readable symbol, intervals above the root); the frequent ones first, since ties go to the first
+QUALITIES = {quality: (symbol, chord_symbols.intervals(quality)) for quality, symbol in {
+    "maj": "", "min": "m", "7": "7", "min7": "m7", "maj7": "maj7", "sus2": "sus2", "sus4": "sus4", "sus4(b7)": "7sus4",
+    "maj6": "6", "min6": "m6", "dim": "dim", "hdim7": "m7b5", "dim7": "dim7", "aug": "aug", "minmaj7": "m(maj7)",
+}.items()}
 
 
 def name(row: Sequence[int] | Integer[np.ndarray, " 3"]) -> str:
@@ -111,6 +63,9 @@ def transpose(
     return xp.stack([(root + turn) % 12, (bass + turn) % 12, turned], axis=-1).astype(rows.dtype)
 
 
+_LATE = 1e-6  # quarters: times of triplets are not exact
+
+
 def fill(rows: Integer[np.ndarray, "beats 3"]) -> Integer[np.ndarray, "beats 3"]:
     """Rows [beats, 3] in which a beat without a chord has root and bass of the chord before it, or else of the next."""
     filled = np.array(rows)
@@ -119,6 +74,22 @@ def fill(rows: Integer[np.ndarray, "beats 3"]) -> Integer[np.ndarray, "beats 3"]
         last = np.searchsorted(known, np.arange(len(filled)), side="right") - 1
         filled[:, :2] = filled[known[np.maximum(last, 0)], :2]
     return filled
+
+
+def by_beat(given: Iterable[tuple[float, int, int, int]], beats: int) -> Integer[np.ndarray, "beats 3"]:
+    """The chords that a source names, such as Score.chords, beat by beat: those that sound in the middle of each.
+
+    Args:
+        given: rows (quarter, root, bass, mask), ascending, each in force until the next.
+        beats: length of the music.
+
+    Returns:
+        Rows int16 [beats, 3].
+    """
+    rows = [(-np.inf, 0, 0, 0), *given]
+    middle = np.arange(beats) + 0.5
+    at = np.searchsorted([row[0] for row in rows], middle + _LATE, side="right") - 1
+    return fill(np.array([row[1:] for row in rows], np.int16)[at])
 
 
 # How well a beat fits a chord, for each part of its sounding time. Tuned by random search on 40 songs of POP909; on 59

@@ -38,6 +38,7 @@ _PRIOR_BEATS = 8.0  # how many beats the prior counts for
 _STRAY = (0.03, 20.0)  # the share of onsets that lie anywhere (grace notes, slips); how many onsets that counts for
 _ROUNDS = 8  # of estimating
 
+
 @dataclass(frozen=True, eq=False)
 class Feel:
     """A monotone, piecewise linear map of time whose fixed points are beats.
@@ -114,6 +115,9 @@ class Feel:
         return np.asarray(quarters + moved)
 
 
+EVEN = Feel(np.zeros(0), ())  # where every beat is straight
+
+
 def straight(score: Score, feel: Feel) -> Score:
     """A score with the notes, pedals and lyrics of its swung beats and triplets on the grid; itself if it has none.
 
@@ -160,6 +164,15 @@ def _moved_notes(notes: np.ndarray, to: Callable) -> np.ndarray:
     notes[:, 0] = np.maximum(onset + later, 0.0)
     notes[:, 1] = np.where(duration > 0, duration, notes[:, 1])  # rounding may leave nothing of a very short one
     return notes
+
+
+def words(feel: Feel, length: float) -> tuple[str, ...]:
+    """What is said of beats that are not straight, in a piece of so many quarters: a line, or none."""
+    counts = {kind: feel.kinds.count(kind) for kind in (SWING, SIXTEENTHS, TRIPLET)}
+    said = {SWING: f"swing (their first half takes {feel.ratio:.0%})", SIXTEENTHS: "swing in 16ths",
+            TRIPLET: "hold triplets"}
+    lines = [f"{count:,} {said[kind]}" for kind, count in counts.items() if count]
+    return (f"of {np.ceil(length):,.0f} beats " + ", ".join(lines),) if lines else ()
 
 
 # Recognition ---------------------------------------------------------------------------------------------------------
@@ -247,7 +260,10 @@ def _kinds(names: Sequence[str], number: np.ndarray, within: np.ndarray, spread:
         doubtful = [kind for kind in (SIXTEENTHS, TRIPLET) if kind in names and best.spread > _THIRDS_SPREAD]
         doubtful += [kind for kind in (SWING, SIXTEENTHS) if kind in names and np.sum(best.kinds == kind) < often]
         if SWING in names and not doubtful:
-            without = _most_probable([kind for kind in names if kind != SWING], number, within, spread)
+            others = [kind for kind in names if kind != SWING]
+            without = _most_probable(others, number, within, spread)
+            if not _complete(without.kinds == TRIPLET, number, within).any():  # a long and a short are no triplet
+                without = _most_probable([kind for kind in others if kind != TRIPLET], number, within, spread)
             if not _RATIOS[0] <= best.ratio <= _RATIOS[1] or best.fit - without.fit < _GAIN:
                 doubtful.append(SWING)
         if not doubtful:

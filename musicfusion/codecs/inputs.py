@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from musicfusion.codecs import audio, chord_chart, midi, notation, note_sequence
+from musicfusion.codecs import audio, bars, beat_tracking, chord_chart, midi, notation, note_sequence
 from musicfusion.codecs.score import Score, pitched_tracks, sustained
 from musicfusion.core.errors import MusicFusionError
 
@@ -42,6 +43,8 @@ def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool
                charts: bool = False) -> Score:
     """Notes as a Score; `noticing` collects its notices.
 
+    What was played freely is written in beats that are found in it (codecs.beat_tracking).
+
     Args:
         source: the path or bytes of a MIDI file or of a score (MusicXML, also zipped; ABC; **kern), whatever its suffix
             is; a note_seq.NoteSequence, a pretty_midi.PrettyMIDI, or a Score.
@@ -49,17 +52,29 @@ def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool
         pitched: refuse a score that has drums only.
         sustain: lengthen a piano's notes by the sustain pedal (score.sustained). Off, for the models learned from notes
             that last as long as their keys are held.
-        charts: whether it may be a chord chart, too (codecs.chord_chart), as a path or bytes.
+        charts: whether it may be chords alone (codecs.chord_chart): a chart, as a path or bytes, or a lead sheet, which
+            is then played from its chord symbols.
 
     Raises:
         MusicFusionError: it is none of these, is damaged, or holds no notes.
     """
-    score = _chart(source, name, charts) or _score(source, name)
+    score = _score(source, name, charts)
+    if not isinstance(source, Score):
+        score = beat_tracking.with_beats(score)
+    if charts:
+        score = chord_chart.of_lead_sheet(score) or score
     if pitched:
         pitched_tracks(score, described(source, name))
     score = sustained(score) if sustain else score
     _notice(described(source, name), score.notices)
     return score
+
+
+def read_aligned(source: Notes, name: str, **how: bool) -> bars.Aligned:
+    """The same on its beats, its swing and triplets straight (codecs.bars.aligned); see `read_score`."""
+    found = bars.aligned(read_score(source, name, **how))
+    _notice(described(source, name), found.notices)
+    return found
 
 
 def _notice(source: str, notices: Iterable[str]) -> None:
@@ -113,36 +128,16 @@ def title(source: Any, name: str) -> str:
     return Path(source).stem if isinstance(source, (str, os.PathLike)) else name
 
 
-def _chart(source: Any, name: str, wanted: bool) -> Score | None:
-    """The Score of a chord chart; None where the source is none."""
-    if isinstance(source, (str, os.PathLike)):
-        path = _existing(source)
-        named = path.suffix.lower() in chord_chart.SUFFIXES
-        if path.stat().st_size > chord_chart.MAX_BYTES:
-            return None
-        data, called = path.read_bytes(), os.fspath(source)
-    elif isinstance(source, bytes):
-        data, called, named = source, name, False
-    else:
-        return None
-    if notation.kind(data) or not ((named and wanted) or chord_chart.is_chart(data)):
-        return None
-    if not wanted:
-        raise MusicFusionError(f"{called}: a chord chart has no melody: it can be an accompaniment alone")
-    return chord_chart.parse(data, called)
-
-
-def _score(source: Any, name: str) -> Score:
+def _score(source: Any, name: str, charts: bool) -> Score:
     if isinstance(source, Score):
         return source
     if isinstance(source, (str, os.PathLike)):
         path = _existing(source)
-        return notation.read(path) if _is_notation(path) else midi.read(path)
+        return _parsed(_content(path), str(path), path.stem, path.suffix.lower(), charts)
     if isinstance(source, bytes):
-        return notation.parse(source, name) if notation.kind(source) else midi.parse(source, name)
+        return _parsed(source, name, name, "", charts)
     if type(source).__name__ == "NoteSequence":
-        score = note_sequence.from_note_sequence(source)
-        return Score(score.tracks, score.tempos, score.metres, name)
+        return replace(note_sequence.from_note_sequence(source), name=name)
     if type(source).__name__ == "PrettyMIDI":
         buffer = io.BytesIO()
         source.write(buffer)
@@ -151,14 +146,36 @@ def _score(source: Any, name: str) -> Score:
                            " score (MusicXML, ABC, **kern), its bytes, a NoteSequence, a PrettyMIDI, or a Score")
 
 
-def _is_notation(path: Path) -> bool:
-    """Whether a file holds a score; by its suffix where its content says neither that nor MIDI."""
+def _parsed(data: bytes, called: str, title: str, suffix: str, charts: bool) -> Score:
+    """The Score in a file's bytes. called: by errors;  title: of the Score;  suffix: of the file, "" without one."""
+    kind = _kind(data, suffix, charts)
+    if kind == "score":
+        return notation.parse(data, called, title)
+    if kind == "MIDI":
+        return midi.parse(data, called, title)
+    if not charts:
+        raise MusicFusionError(f"{called}: a chord chart has no melody: it can be an accompaniment alone")
+    return chord_chart.parse(data, called)
+
+
+def _kind(data: bytes, suffix: str, charts: bool) -> Literal["score", "MIDI", "chart"]:
+    """What a file is: by its content, and by its suffix where that says nothing. What is nothing is called MIDI."""
+    if data[:4] in (b"MThd", b"RIFF"):
+        return "MIDI"
+    if notation.kind(data):
+        return "score"
+    if chord_chart.is_chart(data) or (charts and suffix in chord_chart.SUFFIXES):
+        return "chart"
+    return "score" if suffix in notation.SUFFIXES else "MIDI"
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file, of one that is too large for every reader one more than the largest may have."""
     try:
         with open(path, "rb") as file:
-            start = file.read(notation.HEAD)
-    except OSError:
-        return False  # the reader of MIDI says why
-    return bool(notation.kind(start)) or (path.suffix.lower() in notation.SUFFIXES and start[:4] != b"MThd")
+            return file.read(notation.MAX_BYTES + 1)
+    except OSError as error:
+        raise MusicFusionError(f"{path}: cannot be opened ({error.strerror})") from None
 
 
 def _existing(path) -> Path:

@@ -33,9 +33,9 @@ def read(path: str | os.PathLike[str]) -> Score:
     """The music in a MIDI file, also one that is damaged, or wrapped in RIFF (.rmi).
 
     Each track is split by channel and program. A note-on of velocity 0 is a note-off; of several notes of one pitch the
-    first to start is the first to end; a note that is never ended sounds to the end of its track. Notes that begin and
-    end while their channel's volume or expression is 0 are left out. Drums are those of channel 10, and of channels
-    that GM2, GS or XG give to them.
+    first to start is the first to end; a note that is never ended sounds to the end of its track, or until its track
+    ends all notes of its channel. Notes that begin and end while their channel's volume or expression is 0 are left
+    out. Drums are those of channel 10, and of channels that GM2, GS or XG give to them.
 
     Tempo map, metres, lyrics and the sustain pedal are kept, other controllers and pitch bends are not. The pedal
     lengthens no note: see `score.sustained`. The patterns of a file of type 2 are put one after the other. In a file
@@ -53,14 +53,14 @@ def read(path: str | os.PathLike[str]) -> Score:
     return _read(lambda: _load(path), _printable(path), _printable(Path(path).stem))
 
 
-def parse(data: bytes, name: str) -> Score:
-    """The same from a file's bytes; `name` is what the score and errors call it."""
+def parse(data: bytes, name: str, title: str = "") -> Score:
+    """The same from a file's bytes; `name` is what errors call it, and the Score too, unless there is a `title`."""
     def content() -> bytes:
         if len(data) > MAX_BYTES:
             raise Refused(f"larger than {MAX_BYTES >> 20} MiB", "a smaller file")
         return data
 
-    return _read(content, _printable(name), _printable(name))
+    return _read(content, _printable(name), _printable(title or name))
 
 
 def _read(content: Callable[[], bytes], name: str, title: str) -> Score:

@@ -5,6 +5,7 @@ makes sense, and the flaws are named.
 """
 
 import copy
+import re
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +23,8 @@ NAME, INSTRUMENT = 0x03, 0x04
 _TEXT, _LYRIC, _END, _TEMPO, _METRE = 0x01, 0x05, 0x2F, 0x51, 0x58
 _TEXTS = range(0x01, 0x10)
 _BANK, _VOLUME, _EXPRESSION, _PEDAL, _RESET = 0, 7, 11, 64, 121  # controllers
+_OFF = (120, 123)  # all sound off, all notes off
+_ABOVE_127 = re.compile(rb"[\x80-\xff]")
 _COMMON = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of events that belong in no file; all others have none
 _STRAY = "bytes that are no event are passed over"
 
@@ -112,7 +115,8 @@ class TrackChunk:
     """One track of a file.
 
     A note-on of velocity 0 is a note-off; of several notes of one pitch the first to start is the first to end; a note
-    that is never ended sounds to the end of the track, and one without length lasts a tick. Programs that the first
+    that is never ended sounds to the end of the track, or until all notes of its channel are told to end, and one
+    without length lasts a tick. Programs that the first
     track sets hold for all (in type 2: those of the one before); a later track's are its own.
 
     Attributes:
@@ -138,6 +142,7 @@ class TrackChunk:
         self.setup: Setup = follows.setup.copy() if follows else Setup()
         self.end: int = follows.end if follows and file.kind == 2 else 0
         self._file = file
+        self._chunk = b""
         self._stream: Any = iter(b"")
         self._sounding: list[dict[int, deque]] = [defaultdict(deque) for _ in range(CHANNELS)]  # by pitch
         self._levels = {number: [127] * CHANNELS for number in (_VOLUME, _EXPRESSION)}
@@ -149,7 +154,7 @@ class TrackChunk:
 
     def walk(self, chunk: bytes) -> bool:
         """Reads the events in the bytes of a chunk; returns whether the end of the track was among them."""
-        self._stream, self.size, has_end = iter(chunk), len(chunk), False
+        self._chunk, self._stream, self.size, has_end = chunk, iter(chunk), len(chunk), False
         try:
             has_end = self._events()
         except (StopIteration, EOFError):
@@ -162,7 +167,7 @@ class TrackChunk:
 
     def _finish(self) -> None:
         """Ends the notes that still sound, and frees what is needed no more: there may be a thousand tracks."""
-        self._stream = iter(b"")
+        self._chunk, self._stream = b"", iter(b"")
         for sounding in self._sounding:
             for pitch, queue in sounding.items():
                 for onset, velocity, rows in queue:
@@ -273,6 +278,14 @@ class TrackChunk:
             self._levels[_EXPRESSION][channel] = 127
             self._enter(channel)
             self._pedal(channel, False)
+        elif number in _OFF:
+            self._end_notes(channel)
+
+    def _end_notes(self, channel: int) -> None:
+        for pitch, queue in self._sounding[channel].items():
+            for onset, velocity, rows in queue:
+                rows.extend((onset, self.end - onset or 1, pitch, velocity))
+        self._sounding[channel].clear()
 
     def _pedal(self, channel: int, down: bool) -> None:
         moves = self.pedals.setdefault(channel, [])
@@ -304,13 +317,38 @@ class TrackChunk:
         """An event of no channel; returns whether it is the end of the track. running: status, 0 before the first."""
         if status == 0xFF:
             return self._meta(running)
-        if status in (0xF0, 0xF7):
+        if status == 0xF0:
+            self._exclusive(self._message())
+        elif status == 0xF7:
             self._exclusive(self._body())
         elif status in (0xF4, 0xF5):
             self.flaws.add(_STRAY)
         for _ in range(_COMMON.get(status, 0)):
             next(self._stream)
         return False
+
+    def _message(self) -> bytes:
+        """A system exclusive message; old sequencers write it as it is sent, without its length.
+
+        It is read so if its length makes no sense and data bytes up to the message's end are there. No byte is looked
+        at for a message that does not belong to it, so many of them take no longer.
+        """
+        begin = self.size - length_hint(self._stream)
+        body = None
+        try:
+            size = self._number(next(self._stream))
+            start = self.size - length_hint(self._stream)
+            end = start + size
+            if end <= self.size and (self._chunk[end - 1] == 0xF7 or not _ABOVE_127.search(self._chunk, start, end)):
+                body = start, end
+        except (StopIteration, _Lost):
+            pass
+        above = None if body else _ABOVE_127.search(self._chunk, begin)
+        if above and above[0] == b"\xf7":
+            body = begin, above.end()
+            self.flaws.add("exclusive messages without a length are read up to their end")
+        self._stream.__setstate__(body[1] if body else begin)
+        return self._chunk[slice(*body)] if body else self._body()
 
     def _body(self) -> bytes:
         size = self._number(next(self._stream))

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from musicfusion.codecs import chords, keys
+from musicfusion.codecs import chord_symbols, chords, keys
 from musicfusion.codecs.engraving import DIVISIONS, Bar, Note, Staff, Value, bars, beams, staves
 from musicfusion.codecs.general_midi import DRUM_STAFF, PROGRAMS
 from musicfusion.codecs.score import Score, Track
@@ -20,10 +20,7 @@ from musicfusion.core.files import atomic_write
 _TYPES = {192: "whole", 96: "half", 48: "quarter", 24: "eighth", 12: "16th", 6: "32nd", 3: "64th"}
 _SIGNS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
 _FIFTHS = "FCGDAEB"
-_KINDS = {"": "major", "m": "minor", "7": "dominant", "m7": "minor-seventh", "maj7": "major-seventh",
-          "sus2": "suspended-second", "sus4": "suspended-fourth", "7sus4": "suspended-fourth", "6": "major-sixth",
-          "m6": "minor-sixth", "dim": "diminished", "m7b5": "half-diminished", "dim7": "diminished-seventh",
-          "aug": "augmented", "m(maj7)": "major-minor"}
+_KINDS = {symbol: kind for kind, symbol in chord_symbols.KINDS.items()} | {"7sus4": "suspended-fourth"}
 _SHOWN = 0.1  # a tempo mark is shown where the tempo differs by so much from the one shown before
 _MIDDLE = 57  # mean pitch from which a staff has a treble clef
 _HEAD = ('<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0'

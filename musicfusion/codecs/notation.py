@@ -12,9 +12,9 @@ import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from musicfusion.codecs import midi_text, notation_score, notation_xml
+from musicfusion.codecs import midi_text, notation_chords, notation_score, notation_xml
 from musicfusion.codecs.notation_score import Voice
 from musicfusion.codecs.score import Score
 from musicfusion.core.errors import MusicFusionError
@@ -31,7 +31,11 @@ _ABC = re.compile(r"^X:\s*\d+.*?^K:", re.M | re.S)
 _TUNE = re.compile(r"^(?=X:\s*\d)", re.M)
 _VOICE = re.compile(r"\[?V:\s*([^\s\]]+)([^\]]*)\]?(.*)$")
 _CALLED = re.compile(r"""\b(?:name|nm)\s*=\s*(?:"([^"]*)"|(\S+))""")
-_PROGRAM = re.compile(r"(?:%%|I:)\s*MIDI\s+program\s+(?:\d+\s+)?(\d+)")
+_PROGRAM = re.compile(r"(?:%%|I:)\s*MIDI\s+program\s+(?:\d+\s+)?(\d{1,9})")
+
+_IS_METRE = r"\s*(?:none|C\|?|[\d+() ]{1,30}/\s*\d{1,2})\s*"
+_ODD_METRE = re.compile(rf"^M:(?!{_IS_METRE}(?:%.*)?$).*$|\[M:(?!{_IS_METRE}\])[^\]\n]*\]", re.M | re.I)
+_LENGTH = re.compile(r"L:|M:\s*[\dC]")  # what says how long a note is that has no number
 
 _LARGE = re.compile(r"\d{5}|0{4}")  # a duration of four zeros would be 64 wholes
 _KERN_WORDS = re.compile(r"!|\*\*")
@@ -73,17 +77,18 @@ def read(path: str | os.PathLike[str]) -> Score:
     return _parse(data, _printable(path), _printable(Path(path).stem))
 
 
-def parse(data: bytes, name: str) -> Score:
+def parse(data: bytes, name: str, title: str = "") -> Score:
     """The music in a file's bytes.
 
     A track is a staff of an instrument, with the part's name, its General MIDI program, and its words; percussion is
     drums. Notes sound at the pitch of their instrument, tied ones are one, repeats, endings and jumps are played, and
-    each pass has its verse. Dynamics are velocities. A pickup ends where the first bar line would be. Grace and cue
-    notes, chord symbols, ornaments and articulation are left out.
+    each pass has its verse. Dynamics are velocities. A pickup ends where the first bar line would be. Chord symbols are
+    the Score's chords; they do not sound. Grace and cue notes, ornaments and articulation are left out.
 
     Args:
         data: MusicXML in any encoding, also zipped or timewise; ABC, of which the first tune is read; or **kern.
-        name: what the Score and errors call it.
+        name: what errors call it.
+        title: what the Score is called, if not by that name.
 
     Returns:
         A Score in quarters; its notices say what was left out or guessed, each once.
@@ -91,7 +96,7 @@ def parse(data: bytes, name: str) -> Score:
     Raises:
         MusicFusionError: one line: none of these, damaged, without notes, too large.
     """
-    return _parse(data, _printable(name), _printable(name))
+    return _parse(data, _printable(name), _printable(title or name))
 
 
 def _parse(data: bytes, called: str, title: str) -> Score:
@@ -129,11 +134,12 @@ def _score(data: bytes, title: str) -> Score:
 def _from_xml(data: bytes, title: str) -> Score:
     notices: list[str] = []
     root = notation_xml.document(data, notices)
+    chords = notation_chords.of_xml(root, notices)
     from music21.musicxml import xmlToM21
 
     importer = xmlToM21.MusicXMLImporter()
     importer.xmlRootToScore(root, importer.stream)
-    return notation_score.from_music21(importer.stream, title, notices)
+    return notation_score.from_music21(importer.stream, title, notices, chords=chords)
 
 
 def _from_kern(text: str, title: str, notices: list[str]) -> Score:
@@ -142,14 +148,13 @@ def _from_kern(text: str, title: str, notices: list[str]) -> Score:
 
     if re.search(r"^\*>|\t\*>", text, re.M):
         notices.append("the order of its sections is not followed: it is played as written")
-    if "**text" in text or "**silbe" in text:
-        notices.append("left out: its words")
     collection = spineParser.HumdrumDataCollection(text)
     collection.parse()
     parts = list(collection.stream.getElementsByClass("Part"))
     voices = [Voice(name=next((one.tandem[1:] for one in part.recurse().getElementsByClass("MiscTandem")
                                if one.tandem.startswith('"')), "")) for part in parts]
-    return notation_score.from_music21(collection.stream, title, notices, voices=voices)
+    chords = notation_chords.of_kern(text, collection.stream)
+    return notation_score.from_music21(collection.stream, title, notices, voices=voices, chords=chords)
 
 
 def _from_abc(text: str, title: str, notices: list[str]) -> Score:
@@ -161,13 +166,16 @@ def _from_abc(text: str, title: str, notices: list[str]) -> Score:
     if len(tunes) > 1:
         notices.append(f"it holds {len(tunes)} tunes: the first is read")
     tune = head + tunes[0]
-    if re.search(r"^w:", tune, re.M):
-        notices.append("left out: its words")
+    tune, odd = _ODD_METRE.subn("", tune)  # music21 may take for ever
+    if odd:
+        notices.append("a metre that cannot be understood is passed over")
     tune, voices = _by_voice(tune)
     handler = abcFormat.ABCFile().readstr(tune)
-    with _without_rebarring():
+    beside = notation_chords.of_abc(handler.tokens)
+    with _barred_as_written():
         score = translate.abcToStreamScore(handler)
-    return notation_score.from_music21(score, title, notices, voices=voices)
+    chords = notation_chords.put_beside(score, beside, notices)
+    return notation_score.from_music21(score, title, notices, voices=voices, chords=chords)
 
 
 def _by_voice(tune: str) -> tuple[str, list[Voice]]:
@@ -196,25 +204,52 @@ def _by_voice(tune: str) -> tuple[str, list[Voice]]:
             now = "" if begun else now
         elif line:
             lines.setdefault(now, []).append(line)
+    if not any(_LENGTH.match(line) for line in heading):
+        heading.insert(-1, "L:1/8")  # the standard's default, where no metre gives another
     whole = {name: own for name, own in lines.items() if any(not _ABC_WORDS.match(line) for line in own)}
     several = len(whole) > 1
-    parts = [line for name, own in whole.items() for line in ([f"V:{name or 0}"] if several else []) + own]
+    parts = [line for name, own in whole.items()
+             for line in ([f"V:{name or 0}"] if several else []) + _with_words(own)]
     voices = [Voice(name=names.get(name, ""), program=programs.get(name, programs.get(""))) for name in whole]
     return "\n".join([*heading, *parts, ""]), voices
 
 
+def _with_words(lines: list[str]) -> list[str]:
+    """The lines of a voice in which, if any has words below it, every line of music has: empty ones, if need be."""
+    if not any(line.startswith("w:") for line in lines):
+        return lines
+    found: list[str] = []
+    waits = False
+    for line in lines:
+        music = not _ABC_WORDS.match(line)
+        if music and waits:
+            found.append("w:")
+        found.append(line)
+        waits = (waits or music) and not line.startswith("w:") and not line.rstrip().endswith("\\")
+    return found
+
+
 @contextlib.contextmanager
-def _without_rebarring() -> Iterator[None]:
-    """Keeps music21 from cutting bars that are too long, and from making up a metre for each: it may take for ever."""
+def _barred_as_written() -> Iterator[None]:
+    """Keeps music21 from cutting bars that are too long, and from making up a metre for each: it may take for ever.
+
+    And has it see the bars of a tune that has but one plain bar line beside its repeats.
+    """
+    from music21 import abcFormat
     from music21.abcFormat import translate
 
+    def has_bars(handler: Any) -> bool:
+        return any(isinstance(token, abcFormat.ABCBar) for token in handler.tokens)
+
     with _LOCK:
-        original = translate.reBar
+        cut, defines = translate.reBar, abcFormat.ABCHandler.definesMeasures
         translate.reBar = lambda part, *, inPlace=False: part
+        abcFormat.ABCHandler.definesMeasures = has_bars  # type: ignore[method-assign]
         try:
             yield
         finally:
-            translate.reBar = original
+            translate.reBar = cut
+            abcFormat.ABCHandler.definesMeasures = defines  # type: ignore[method-assign]
 
 
 def _check_numbers(text: str, words: re.Pattern[str]) -> None:
@@ -224,7 +259,7 @@ def _check_numbers(text: str, words: re.Pattern[str]) -> None:
             continue
         numbers = _LARGE.findall(line)
         numbers += [number for metre in _METRES.finditer(line) for number in re.findall(r"\d+", metre[0])
-                    if int(number) > _METRE]
+                    if len(number) > 9 or int(number) > _METRE]
         if numbers:
             raise MusicFusionError(f"it has a number that is too large: {numbers[0]}")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from musicfusion.codecs import repeats
+from musicfusion.codecs.notation_chords import Symbols
 from musicfusion.codecs.score import DEFAULT_QPM, Score, Track
 from musicfusion.core.errors import MusicFusionError
 
@@ -46,7 +47,7 @@ class _Part:
 
 
 def from_music21(stream: "Stream", name: str, notices: Sequence[str],
-                 voices: Sequence[Voice] = ()) -> Score:
+                 voices: Sequence[Voice] = (), chords: Symbols | None = None) -> Score:
     """The Score of a music21 stream; a pickup ends where the first bar line would be.
 
     Args:
@@ -54,6 +55,7 @@ def from_music21(stream: "Stream", name: str, notices: Sequence[str],
         name: of the Score.
         notices: what its reader says of it; what is dropped or guessed here comes after that.
         voices: what is known of the parts beside it, in order.
+        chords: the chord symbols of its bars.
 
     Raises:
         MusicFusionError: there are no notes, or too many; without the file's name.
@@ -98,7 +100,8 @@ def from_music21(stream: "Stream", name: str, notices: Sequence[str],
     changes = [row for n, row in enumerate(rows) if n == 0 or row[1:] != rows[n - 1][1:]]
     changes = [(0.0, *changes[0][1:]), *changes[1:]]
     known = any(_signatures(own) for own in bars)
-    return Score(tracks, np.array(tempos), tuple(changes) if known else (), name, (), tuple(dict.fromkeys(notices)))
+    return Score(tracks, np.array(tempos), tuple(changes) if known else (), name, (), tuple(dict.fromkeys(notices)),
+                 _chords(chords or {}, played, starts))
 
 
 # Bars -----------------------------------------------------------------------------------------------------------------
@@ -221,6 +224,27 @@ def _tempos(bars: "Sequence[Sequence[Measure]]", played: Sequence[tuple[int, int
         rows[0.0] = rows[first]
     ordered = sorted(rows.items())
     return [row for n, row in enumerate(ordered) if n == 0 or row[1] != ordered[n - 1][1]], list(dict.fromkeys(notices))
+
+
+def _chords(symbols: Symbols, played: Sequence[tuple[int, int]],
+            starts: Sequence[float]) -> tuple[tuple[float, int, int, int], ...]:
+    """Chord symbols as they are played: behind a jump that chord sounds which sounded there as it is written."""
+    if not symbols:
+        return ()
+    symbols = {k: sorted(own, key=lambda row: row[0]) for k, own in symbols.items()}
+    held, now = {}, (0, 0, 0)
+    for k in range(max(max(k for k, _ in played), *symbols) + 1):
+        held[k] = now
+        now = symbols[k][-1][1] if symbols.get(k) else now
+    rows: dict[float, tuple[int, int, int]] = {0.0: (0, 0, 0)}
+    before = -1
+    for start, (k, _) in zip(starts, played, strict=True):
+        if k != before + 1:
+            rows[start] = held[k]
+        rows |= {round(start + offset, 6): row for offset, row in symbols.get(k, ())}
+        before = k
+    found = sorted(rows.items())
+    return tuple((at, *row) for n, (at, row) in enumerate(found) if n == 0 or row != found[n - 1][1])
 
 
 # Notes ----------------------------------------------------------------------------------------------------------------

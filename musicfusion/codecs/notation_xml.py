@@ -9,6 +9,8 @@ import itertools
 import re
 import zipfile
 from collections import Counter
+from contextlib import suppress
+from html import entities
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -28,6 +30,8 @@ _SNARE = 38
 _DEEPEST = 64  # elements within each other
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _PLAIN = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d{1,3})?")
+_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);)([A-Za-z]\w*;)?")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
           (codecs.BOM_UTF16_BE, "utf-16"), (codecs.BOM_UTF8, "utf-8-sig"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
@@ -37,6 +41,7 @@ _LOOKS = {"print", "credit", "defaults", "beam", "stem", "notations", "notehead"
           "level", "staff-details", "measure-style", "part-symbol", "dot", "accidental", "instruments", "type",
           "time-modification", "key"}
 _LONGEST = 4096  # quarters of one note
+_FAR = 1000  # semitones, octaves, keys: what is beyond is damage
 _LARGEST = {"beats": 64, "beat-type": 64, "staves": 16, "staff": 16, "divisions": 10**6, "per-minute": 10**5,
             "octave": 20, "alter": 10, "chromatic": 200, "octave-change": 20}  # music21 counts up to some of these
 _JUMPS = {"dacapo": ("words", "D.C."), "dalsegno": ("words", "D.S."), "tocoda": ("words", "to Coda"),
@@ -46,6 +51,8 @@ _DIRECTIONS = {"words", "segno", "coda", "dynamics", "metronome"}  # kinds that 
 
 def document(data: bytes, notices: list[str]) -> Element:
     """The score in a plain or zipped file as <score-partwise>, without grace notes, cues and looks.
+
+    The <harmony> elements stay, with the semitones by which their part sounds higher as "shift".
 
     Args:
         data: the file's bytes.
@@ -92,12 +99,7 @@ def _unzipped(data: bytes, notices: list[str]) -> bytes:
         names = archive.namelist()
         if len(names) > MAX_FILES:
             raise MusicFusionError(f"{len(names):,} files in one container; at most {MAX_FILES:,} are accepted")
-        named = []
-        if CONTAINER in names:
-            files = [one for one in _tree(_member(archive, CONTAINER), []).iter()
-                     if one.tag.rpartition(":")[2] == "rootfile" and one.get("full-path")]
-            files.sort(key=lambda one: "musicxml" not in one.get("media-type", "musicxml"))
-            named = [one.get("full-path", "").replace("\\", "/") for one in files]
+        named = _named(_member(archive, CONTAINER)) if CONTAINER in names else []
         found = next((name for name in named if name in names), None)
         if found:
             return _member(archive, found)
@@ -109,6 +111,17 @@ def _unzipped(data: bytes, notices: list[str]) -> bytes:
                         notices.append(f"its container names no file that is there: {name[:80]!r} is read")
                     return content
     raise MusicFusionError("no score in the container")
+
+
+def _named(container: bytes) -> list[str]:
+    """The files that a container says are scores; [] where it is damaged, say by a quote in a file's name."""
+    try:
+        files = [one for one in _tree(container, []).iter()
+                 if one.tag.rpartition(":")[2] == "rootfile" and one.get("full-path")]
+    except MusicFusionError:
+        return []
+    files.sort(key=lambda one: "musicxml" not in one.get("media-type", "musicxml"))
+    return [one.get("full-path", "").replace("\\", "/") for one in files]
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -124,6 +137,28 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 def _tree(data: bytes, notices: list[str]) -> Element:
     """The elements of a document, which may declare no entities: they can stand for gigabytes."""
+    text = text_of(data, notices).strip().rstrip("\0")
+    try:
+        return _parsed(text)
+    except expat.ExpatError as error:
+        with suppress(expat.ExpatError):
+            if (mended := _mended(text)) != text:
+                root = _parsed(mended)
+                notices.append("its text has signs that XML forbids: they are mended, or left out")
+                return root
+        raise MusicFusionError(f"damaged ({error})") from None
+
+
+def _mended(text: str) -> str:
+    """A text without control characters, in which each & stands for what it means on a web page."""
+    def meant(found: re.Match[str]) -> str:
+        sign = entities.html5.get(found[1] or "", "")
+        return sign if sign and sign not in "<&" else f"&amp;{found[1] or ''}"
+
+    return _AMPERSAND.sub(meant, _FORBIDDEN.sub("", text))
+
+
+def _parsed(text: str) -> Element:
     builder = TreeBuilder()
     depth = 0
     parser = expat.ParserCreate("utf-8")
@@ -147,10 +182,7 @@ def _tree(data: bytes, notices: list[str]) -> Element:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
     parser.EntityDeclHandler = entity
-    try:
-        parser.Parse(text_of(data, notices).strip().rstrip("\0").encode("utf-8", "replace"), True)
-    except expat.ExpatError as error:
-        raise MusicFusionError(f"damaged ({error})") from None
+    parser.Parse(text.encode("utf-8", "replace"), True)
     return builder.close()
 
 
@@ -184,9 +216,6 @@ def _simplify(root: Element, notices: list[str]) -> None:
         for child in list(parent):
             if child.tag in _LOOKS:
                 parent.remove(child)
-            elif child.tag == "harmony":
-                counted["chord symbol"] += 1
-                parent.remove(child)
             elif child.tag == "note" and child.find("grace") is not None:
                 counted["grace note"] += 1
                 parent.remove(child)
@@ -208,8 +237,8 @@ def _check_numbers(root: Element) -> None:
     divisions = 1.0
     for one in root.iter():
         if one.tag == "ending":
-            passes = [int(number) for number in re.findall(r"\d+", one.get("number", ""))]
-            one.set("number", ", ".join(str(number) for number in passes if 1 <= number < 100) or "1")
+            passes = re.findall(r"(?<!\d)0*([1-9]\d?)(?!\d)", one.get("number", ""))
+            one.set("number", ", ".join(passes) or "1")
         limit = _LONGEST * divisions if one.tag == "duration" else _LARGEST.get(one.tag)
         if limit is None:
             continue
@@ -262,8 +291,13 @@ def _transpose(part: Element) -> None:
             child.remove(change)
         pitch = child.find("pitch") if shifts and child.tag == "note" else None
         shift = shifts.get(child.findtext("staff"), shifts.get(None, 0))
+        if child.tag == "harmony":
+            child.set("shift", str(shift))
         if pitch is not None and shift:
-            natural = CLASSES[(pitch.findtext("step") or "").strip()] + 12 * _number(pitch, "octave")
+            step = (pitch.findtext("step") or "").strip()
+            if step not in CLASSES:
+                raise MusicFusionError(f"its <step> is {step[:40]!r}: accepted are C to B")
+            natural = CLASSES[step] + 12 * _number(pitch, "octave")
             pitch[:] = _spelled(round(natural + _number(pitch, "alter")) + shift)
 
 
@@ -302,7 +336,11 @@ def _name_drums(part: Element, entry: Element, notices: list[str]) -> None:
 
 
 def _number(parent: Element, name: str) -> float:
-    return float(parent.findtext(name) or 0)
+    text = (parent.findtext(name) or "0").strip()
+    with suppress(ValueError):
+        if abs(number := float(text)) < _FAR:
+            return number
+    raise MusicFusionError(f"its <{name}> is {text[:40]!r}, which is no number that makes sense")
 
 
 def _element(tag: str, text: str) -> Element:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Integer
 
+from musicfusion.codecs import chord_symbols, chords
 from musicfusion.codecs.score import DEFAULT_QPM, Score, Track, from_notes, grid
 from musicfusion.core.errors import MusicFusionError
 
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
 
 MELODY_PROGRAM = 40  # violin
 ACCOMPANIMENT_PROGRAM = 0  # piano
+_CHORD = 1  # what note_seq calls CHORD_SYMBOL
 _MELODY = 0  # the melody's instrument number in a segment's sequence
 
 
 def to_note_sequence(score: Score) -> "NoteSequence":
     """The score as a NoteSequence: times in seconds, one instrument for each track.
 
-    Tempo map, metres, names, programs and drums are kept. Velocities are rounded, 1 at least.
+    Tempo map, metres, names, programs and drums are kept, and given chords, by the nearest symbols. Velocities are
+    rounded, 1 at least. A NoteSequence has no words.
     """
     sequence = _music_pb2().NoteSequence()
     sequence.ticks_per_quarter = 480
@@ -30,6 +33,8 @@ def to_note_sequence(score: Score) -> "NoteSequence":
     for quarter, numerator, denominator in score.metres:
         time = float(score.seconds(quarter))
         sequence.time_signatures.add(time=time, numerator=numerator, denominator=denominator)
+    for quarter, *row in score.chords:
+        sequence.text_annotations.add(time=float(score.seconds(quarter)), text=chords.name(row), annotation_type=_CHORD)
     for instrument, track in enumerate(score.tracks):
         sequence.instrument_infos.add(instrument=instrument, name=track.name)
         starts = score.seconds(track.notes[:, 0])
@@ -53,7 +58,8 @@ def from_note_sequence(sequence: "NoteSequence") -> Score:
     """The NoteSequence as a Score, the inverse of `to_note_sequence` to within rounding.
 
     One track for each instrument, program and drum flag that has notes, in this order; times in quarters by the
-    sequence's tempo map (120 quarters a minute where it has none).
+    sequence's tempo map (120 quarters a minute where it has none). Its chord symbols are the Score's chords, as far as
+    they are understood.
 
     Raises:
         MusicFusionError: a tempo is not positive, or a note is out of range or has no length.
@@ -62,7 +68,7 @@ def from_note_sequence(sequence: "NoteSequence") -> Score:
     metres = sorted((s.time, s.numerator, s.denominator) for s in sequence.time_signatures)
     in_quarters = tuple((float(clock.quarters(time)), *metre) for time, *metre in metres)
     tracks = tuple(track for _, track in parts)
-    return Score(tracks, clock.tempos, in_quarters, clock.name)
+    return Score(tracks, clock.tempos, in_quarters, clock.name, chords=_chords(sequence, clock))
 
 
 def segment_to_note_sequence(
@@ -122,6 +128,13 @@ def _parts(sequence: "NoteSequence") -> tuple[Score, list[tuple[int, Track]]]:
     except ValueError as error:
         raise MusicFusionError(f"{name}: a NoteSequence that cannot be used: {error}") from None
     return clock, parts
+
+
+def _chords(sequence: "NoteSequence", clock: Score) -> tuple[tuple[float, int, int, int], ...]:
+    """The chords that its annotations name, in quarters."""
+    named = {note.time: row for note in sequence.text_annotations
+             if note.annotation_type == _CHORD and note.time >= 0 and (row := chord_symbols.understood(note.text))}
+    return tuple((float(clock.quarters(time)), *row) for time, row in sorted(named.items()))
 
 
 def _tempos(sequence: "NoteSequence") -> np.ndarray:

@@ -81,10 +81,12 @@ class Score:
         name: what to call the piece in messages.
         lyrics: rows (quarter, syllable) that belong to no single track, sorted here by time.
         notices: what its reader passed over, changed or guessed: short sentences.
+        chords: the chords that its source names, rows (quarter, root, bass, mask) as in codecs.chords, each in force
+            until the next; () where it names none.
 
     Raises:
         ValueError: for a tempo map that does not start at 0, does not ascend, or has a tempo
-            that is not positive.
+            that is not positive; for chords that do not ascend, or are out of range.
     """
 
     tracks: tuple[Track, ...]
@@ -93,6 +95,7 @@ class Score:
     name: str
     lyrics: tuple[tuple[float, str], ...] = ()
     notices: tuple[str, ...] = ()
+    chords: tuple[tuple[float, int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         tempos = np.asarray(self.tempos, np.float64)
@@ -102,6 +105,8 @@ class Score:
             raise ValueError("the tempo map must start at quarter 0 and ascend")
         if not (np.isfinite(tempos).all() and (tempos[:, 1] > 0).all()):
             raise ValueError("every tempo must be positive")
+        if self.chords and not _are_chords(np.array(self.chords, np.float64)):
+            raise ValueError("chords must ascend from 0 on, with classes in 0..11 and masks of 12 bits")
         object.__setattr__(self, "tempos", tempos)
         object.__setattr__(self, "lyrics", _in_time(self.lyrics))
 
@@ -129,6 +134,11 @@ class Score:
         """Seconds at which each row of the tempo map begins [m]."""
         spans = np.diff(self.tempos[:, 0]) * 60.0 / self.tempos[:-1, 1]
         return np.concatenate([[0.0], np.cumsum(spans)])
+
+
+def _are_chords(rows: np.ndarray) -> bool:
+    return bool((rows[:, 0] >= 0).all() and (np.diff(rows[:, 0]) > 0).all() and np.isfinite(rows).all()
+                and (rows[:, 1:] >= 0).all() and (rows[:, 1:] <= (11, 11, 0xFFF)).all())
 
 
 def _in_time(lyrics: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:

@@ -4,6 +4,7 @@ A file is used if it is in 4/4 throughout. Of its tracks those are used that hav
 lie within LOWEST..HIGHEST, and keep to the grid of 16ths.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from musicfusion.data import licences, near_duplicates, reading
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
 from musicfusion.data.reading import Item
 
-KINDS = (".mid", ".midi")
+KINDS = (".mid", ".midi", ".kar", ".rmi")  # in small or capital letters; files with words, and within RIFF
 BASSES = range(32, 40)  # General MIDI programs
 BAR = 4  # quarters
 LONGEST = 1000  # bars
@@ -32,9 +33,15 @@ def files(root: Path) -> list[Path]:
 
 
 def items(root: Path, limit: int = 0) -> list[Item]:
-    """The MIDI files to read, called by their path under the folder; `limit` > 0: only the first."""
-    return [Item(path.relative_to(root).with_suffix("").as_posix(), path, folder=root)
-            for path in files(root)[: limit or None]]
+    """The MIDI files to read, called by their path under the folder; `limit` > 0: only the first.
+
+    Their suffix is part of the name only where another file has the same name without it.
+    """
+    found = [path.relative_to(root) for path in files(root)]
+    count = Counter(path.with_suffix("") for path in found)
+    names = [path if count[path.with_suffix("")] > 1 else path.with_suffix("") for path in found]
+    return [Item(name.as_posix(), root / path, folder=root) for name, path in zip(names, found, strict=True)][
+        : limit or None]
 
 
 def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from musicfusion.codecs import chords, melody, midi, polyphony
+from musicfusion.codecs import chord_symbols, chords, melody, midi, polyphony
 from musicfusion.codecs.score import Score, monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import reading
@@ -176,7 +176,7 @@ def _chords(path: Path, times: np.ndarray) -> np.ndarray:
     starts, ends = numbers.T
     if not np.all(np.diff(starts) >= 0):
         raise MusicFusionError(f"{path}: every chord must start after the one before")
-    known = np.array([chords.parse(label) for label in labels], np.int16)
+    known = np.array([chord_symbols.parse(label) for label in labels], np.int16)
     index = np.searchsorted(starts, times, side="right") - 1
     covered = (index >= 0) & (times < ends[index])
     return chords.fill(known[index] * covered[:, None])

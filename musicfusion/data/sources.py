@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from musicfusion.codecs import (
     beats,
+    chord_symbols,
     chords,
     kern,
     melody,
@@ -41,7 +42,7 @@ from musicfusion.data.corpus import Corpus
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
 # What every reader uses.
-_EVERY = (corpus, reading, near_duplicates, licences, chords, melody, polyphony, score, tracks)
+_EVERY = (corpus, reading, near_duplicates, licences, chord_symbols, chords, melody, polyphony, score, tracks)
 _MIDI = (midi, midi_chunks, midi_events, midi_text)
 
 

@@ -4,10 +4,13 @@ import random
 
 import numpy as np
 import pytest
+from micro import ROOT
+from musicxml_text import attributes, line, score
 
-from musicfusion.codecs import chord_chart, chord_symbols, inputs, polyphony
-from musicfusion.codecs.score import grid
+from musicfusion.codecs import chord_chart, chord_symbols, chords, inputs, notation, polyphony
+from musicfusion.codecs.score import Score, grid
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.systems.collagenet.sampling import read_pair
 
 
 def chart(text, name="chart"):
@@ -113,6 +116,127 @@ def test_other_files_are_no_charts(data):
 def test_a_chart_may_be_in_any_encoding(encoding):
     data = "title: Café\nC | Am".encode(encoding)
     assert chord_chart.is_chart(data) and chord_chart.parse(data, "x").name == "Café"
+
+
+# Chords that are given ------------------------------------------------------------------------------------------------
+
+TUNE = """X:1
+T:A tune
+M:3/4
+L:1/4
+Q:1/4=90
+K:G
+D|"G"GBd|"C"e3|"D7/F#"d2c|"G"B3-|B3|"N.C."z3|"Am"A3|A2|]
+"""
+
+
+def names(pair):
+    return [chords.name(row) for row in pair.chords]
+
+
+def tune(beats=16):
+    return f"X:1\nM:4/4\nL:1/4\nK:C\n{'cdef|' * (beats // 4)}\n".encode()
+
+
+def test_a_chart_says_its_own_chords():
+    found = chart("time: 3/4\nC G/B . | % | N.C. | Dm7b5 . Em/G")
+    assert [(at, chords.name(row)) for at, *row in found.chords] == [
+        (0, "C"), (1, "G/B"), (3, "C"), (4, "G/B"), (6, "N"), (9, "Dm7b5"), (11, "Em/G")]
+    assert chart("C | C | F").chords == ((0, *chord_symbols.parse("C")), (8, *chord_symbols.parse("F")))
+
+
+@pytest.mark.parametrize("pattern", chord_chart.PATTERNS)
+def test_a_fusion_has_the_chords_of_the_chart_whatever_the_pattern_plays(pattern):
+    text = f"pattern: {pattern}\nC Em7b5/Bb | F#m11 | N.C. | Gsus2 ."
+    pair = read_pair(tune(), text.encode(), length="loop", tempo="melody")
+    rows = [chord_symbols.parse(one) for one in ("C", "Em7b5/Bb", "F#m11", "N.C.", "Gsus2")]
+    expected = np.repeat(rows, (2, 2, 4, 4, 4), axis=0)
+    expected[8:12, :2] = expected[7, :2]  # without a chord root and bass are those before
+    np.testing.assert_array_equal(np.resize(pair.chords, (16, 3)), expected)
+
+
+def test_chords_are_repeated_with_their_notes_and_cut_with_them():
+    pair = read_pair(tune(64), b"C | Am | F | G", length="loop", tempo="melody")
+    assert names(pair) == 4 * (4 * ["C"] + 4 * ["Am"] + 4 * ["F"] + 4 * ["G"])
+    assert names(read_pair(tune(32), b"C | Am | " * 20, length="cut", tempo="melody")) == 4 * (4 * ["C"] + 4 * ["Am"])
+
+
+def test_chords_begin_where_the_first_note_sounds():
+    pair = read_pair(tune(32), b"N.C. | N.C. | C | Am " + b"| F | G " * 3, length="cut", tempo="melody")
+    assert names(pair)[:12] == 4 * ["C"] + 4 * ["Am"] + 4 * ["F"]
+
+
+def test_chords_are_estimated_where_none_is_given():
+    plain = Score(chart("C | Am | F | G").tracks, np.array([[0, 120.0]]), ((0.0, 4, 4),), "plain")
+    assert names(read_pair(tune(16), plain, length="cut", tempo="melody"))[:16:4] == ["C", "Am", "F", "G"]
+
+
+def test_a_lead_sheet_is_played_from_its_chord_symbols():
+    found = inputs.read_score(TUNE.encode(), "accompaniment", charts=True)
+    G7 = {0, 2, 6, 9}
+    assert heard(found) == [(3, G), (6, {0, 4, 7}), (9, G7), (12, G), (15, G), (21, {9, 0, 4}), (24, {9, 0, 4})]
+    assert found.tracks[0].notes[:, [0, 1]].sum(axis=1).max() == 27 and found.metres == ((0, 3, 4),)
+    assert found.tempos.tolist() == [[0, 90]]
+    assert any("lead sheet" in notice for notice in found.notices)
+
+
+def test_a_lead_sheet_s_melody_is_the_melody_where_one_is_wanted():
+    found = inputs.read_score(TUNE.encode(), "melody")
+    assert found.tracks[0].notes[0, 2] == 62 and not any("lead sheet" in notice for notice in found.notices)
+
+
+def test_a_lead_sheet_may_be_both_parts_of_a_fusion():
+    pair = read_pair(TUNE.encode(), TUNE.encode(), length="cut", tempo="melody")
+    assert [track.name for track in pair.tracks["accompaniment"]] == ["Chords"]
+    assert names(pair)[:6] == 3 * ["G"] + 3 * ["C"], "from the bar of its first chord on"
+
+
+KERN = """**kern\t**harte
+*M4/4\t*
+=1\t=1
+4c\tC:maj
+4d\t.
+2e\tG:7/3
+=2\t=2
+1c\tC:maj
+==\t==
+*-\t*-
+"""
+HARMONY = "<harmony><root><root-step>{}</root-step></root><kind>{}</kind></harmony>"
+
+
+@pytest.mark.parametrize("source", [
+    b'X:1\nM:4/4\nL:1/4\nK:C\n"C"cd "G7/B"e2|"C"c4|]\n', KERN.encode(),
+    score([attributes("4/4") + HARMONY.format("C", "major") + line("C5:12", "D5:12")
+           + HARMONY.format("G", "dominant").replace("</kind>", "</kind><bass><bass-step>B</bass-step></bass>")
+           + line("E5:24"), HARMONY.format("C", "major") + line("C5:48")]).encode(),
+], ids=["ABC", "kern", "MusicXML"])
+def test_lead_sheets_of_every_format_are_played(source):
+    found = inputs.read_score(source, "accompaniment", charts=True)
+    assert heard(found) == [(0, C), (2, {7, 11, 2, 5}), (4, C)]
+
+
+def test_a_score_with_an_accompaniment_of_its_own_is_no_lead_sheet():
+    bar = attributes("4/4") + HARMONY.format("C", "major") + line("C5:48")
+    both = score([bar], [attributes("4/4") + line("E3:48")]).encode()
+    found = inputs.read_score(both, "accompaniment", charts=True)
+    assert len(found.tracks) == 2 and len(found.chords) == 1
+    low = score([attributes("4/4") + HARMONY.format("C", "major") + line("C2:48")]).encode()
+    assert inputs.read_score(low, "accompaniment", charts=True).tracks[0].notes[0, 2] == 36, "a bass"
+    hands = score([bar + line("E5:48").replace("<note>", "<note><chord/>") + line("G5:48").replace(
+        "<note>", "<note><chord/>")]).encode()
+    assert len(inputs.read_score(hands, "accompaniment", charts=True).tracks[0].notes) == 3, "chords are written out"
+
+
+def test_lead_sheets_of_openewld_accompany():
+    root = ROOT.parent / "shared" / "data" / "openewld-leadsheets"
+    if not root.is_dir():
+        pytest.skip("OpenEWLD's lead sheets are not at ../shared/data/openewld-leadsheets")
+    for path in sorted((root / "files").glob("*.mxl"))[5::25]:
+        found, sung = inputs.read_score(path, "back", charts=True), notation.read(path)
+        assert found.tracks[0].name == "Chords" and found.length >= sung.length - 4, path.name
+        starts = sung.tracks[0].notes[:, 0]
+        assert len(found.chords) == len(sung.chords) and starts[-1] < found.length
 
 
 def test_mutants_are_charts_or_refused():

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from musicfusion.codecs import chords, melody, polyphony
+from musicfusion.codecs import chord_symbols, chords, melody, polyphony
 from musicfusion.core.errors import MusicFusionError
 
 
@@ -15,7 +15,7 @@ def mask(*tones):
 
 EVERY_ROW = np.array(
     [
-        chords.parse(f"{root}:{quality}{bass}")
+        chord_symbols.parse(f"{root}:{quality}{bass}")
         for root, quality, bass in itertools.product(chords.ROOTS, chords.QUALITIES, ("", "/5"))
     ],
     np.int16,
@@ -36,27 +36,16 @@ EVERY_ROW = np.array(
     ],
 )
 def test_a_label_becomes_root_bass_and_tones_and_has_a_readable_name(label, row, symbol):
-    assert chords.parse(label) == row
+    assert chord_symbols.parse(label) == row
     assert chords.name(row) == symbol
 
 
 def test_a_bass_foreign_to_the_chord_joins_its_tones():
-    assert chords.parse("D:maj/b7") == (2, 0, mask(2, 6, 9, 0))
+    assert chord_symbols.parse("D:maj/b7") == (2, 0, mask(2, 6, 9, 0))
 
 
-def test_no_chord_keeps_root_and_bass_of_the_chord_before():
-    assert chords.parse("N", chords.parse("F:maj/3")) == (5, 9, 0)
-    assert chords.parse("N") == (0, 0, 0)
+def test_no_chord_is_called_n():
     assert chords.name((5, 9, 0)) == "N"
-
-
-@pytest.mark.parametrize(
-    "label", ["H:maj", "C:maj9", "C", "", "C:", "C:maj/9", "C:7(9)", "c:maj", "C:maj\n"]
-)
-def test_a_label_outside_the_grammar_is_named(label):
-    with pytest.raises(MusicFusionError, match="not understood") as error:
-        chords.parse(label)
-    assert repr(label) in str(error.value)
 
 
 def test_every_label_of_pop909_is_understood(pop909_root):
@@ -67,7 +56,7 @@ def test_every_label_of_pop909_is_understood(pop909_root):
     }
     assert len(labels) > 300
     for label in labels:
-        root, bass, tones = chords.parse(label)
+        root, bass, tones = chord_symbols.parse(label)
         assert label == "N" or (tones >> root & 1 and tones >> bass & 1)
 
 
@@ -76,7 +65,7 @@ def test_a_name_is_the_nearest_when_the_tones_are_no_chord():
 
 
 def test_vectors_are_root_then_bass_then_chroma():
-    vector = chords.vectors(np.array(chords.parse("C:maj/3")))
+    vector = chords.vectors(np.array(chord_symbols.parse("C:maj/3")))
     assert vector.shape == (chords.SIZE,) and vector.dtype == np.float32
     assert np.flatnonzero(vector).tolist() == [0, 12 + 4, 24 + 0, 24 + 4, 24 + 7]
 
@@ -87,8 +76,8 @@ def test_rows_come_back_from_their_vectors():
 
 
 def test_transposing_moves_root_bass_and_every_tone():
-    moved = chords.transpose(np.array(chords.parse("B:min7/5")), 3)
-    assert tuple(moved) == chords.parse("D:min7/5")
+    moved = chords.transpose(np.array(chord_symbols.parse("B:min7/5")), 3)
+    assert tuple(moved) == chord_symbols.parse("D:min7/5")
     for shift in range(-6, 6):
         by_vectors = np.roll(chords.vectors(EVERY_ROW).reshape(-1, 3, 12), shift, axis=-1)
         moved = chords.transpose(EVERY_ROW, shift)
@@ -120,6 +109,14 @@ def test_the_compiled_functions_give_what_numpy_gives():
     np.testing.assert_array_equal(rows, expected)
     np.testing.assert_array_equal(vectors, chords.vectors(expected))
     assert vectors.dtype == np.float32
+
+
+def test_given_chords_are_those_in_the_middle_of_each_beat():
+    c, g = chord_symbols.parse("C"), chord_symbols.parse("G/B")
+    given = ((1.0, *c), (2.5, *g), (3.75, *c), (5 - 1 / 3, 0, 0, 0))
+    rows = chords.by_beat(given, 7)
+    assert [chords.name(row) for row in rows] == ["N", "C", "G/B", "G/B", "C", "N", "N"] and rows.dtype == np.int16
+    assert rows[0, :2].tolist() == [0, 0] and not chords.by_beat((), 3).any()
 
 
 def block(start, beats, *pitches):

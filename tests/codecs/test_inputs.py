@@ -1,11 +1,14 @@
 """What a user gives is read whatever its form, and what is none of the accepted forms is refused in one line."""
 
+import builtins
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from musicxml_text import attributes, line
+from musicxml_text import score as score_text
 
 from musicfusion.codecs import inputs, midi, note_sequence
 from musicfusion.codecs.audio import RATE, Audio
@@ -36,6 +39,57 @@ def test_notes_are_the_same_in_every_form(song, tmp_path):
         read = inputs.read_score(source, "melody")
         np.testing.assert_allclose(read.tracks[0].notes, NOTES, atol=0.01, err_msg=form)
         assert read.tracks[0].program == 40 and read.tempos[0, 1] == pytest.approx(120), form
+
+
+TEXTS = {"tune.abc": "X:1\nK:C\ncdef|\n", "tune.krn": "**kern\n4c\n*-\n", "chords.txt": "C | G",
+         "score.musicxml": score_text([attributes("4/4") + line("C4:48")])}
+
+
+@pytest.mark.parametrize("name", [*TEXTS, "song.mid"])
+def test_a_file_is_opened_once_and_what_it_is_decided_once(name, song, tmp_path, monkeypatch):
+    path, opened, kinds = tmp_path / name, [], []
+    midi.write(path, song) if name == "song.mid" else path.write_text(TEXTS[name])
+    real, decide = io.open, inputs._kind
+    for module in (builtins, io):
+        monkeypatch.setattr(module, "open", lambda file, *rest, **more: (opened.append(str(file)),
+                                                                         real(file, *rest, **more))[1])
+    monkeypatch.setattr(inputs, "_kind", lambda *given: (kinds.append(given), decide(*given))[1])
+    assert inputs.read_score(path, "accompaniment", charts=True).tracks
+    assert opened.count(str(path)) == 1 and len(kinds) == 1
+
+
+@pytest.mark.parametrize(("data", "suffix", "kind"), [
+    (b"MThd\0", ".xml", "MIDI"), (b"RIFF", ".abc", "MIDI"), (b"<score-partwise/>", ".mid", "score"),
+    (b"PK\3\4", ".mid", "score"), (b"X:1\nK:C\n", ".txt", "score"), (b"**kern\n", "", "score"), (b"C | G", "", "chart"),
+    (b"C | G", ".mid", "chart"), (b"C | Hm7", ".txt", "chart"), (b"C | Hm7", "", "MIDI"),
+    (b"no music", ".abc", "score"), (b"no music", ".mid", "MIDI"), (b"", ".musicxml", "score"),
+])
+def test_content_says_what_a_file_is_and_its_suffix_where_that_says_nothing(data, suffix, kind):
+    assert inputs._kind(data, suffix, True) == kind
+
+
+def test_a_file_that_cannot_be_opened_or_is_too_large_is_named(tmp_path, monkeypatch):
+    large = tmp_path / "large.mid"
+    large.write_bytes(b"MThd" + bytes(9 * 2**20))
+    with pytest.raises(MusicFusionError, match=r"large.mid: larger than 8 MiB"):
+        inputs.read_score(large, "melody")
+    large.with_suffix(".xml").write_bytes(b"<score-partwise>" + bytes(17 * 2**20))
+    with pytest.raises(MusicFusionError, match=r"large.xml: .*larger than 16 MiB"):
+        inputs.read_score(large.with_suffix(".xml"), "melody")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    with pytest.raises(MusicFusionError, match=r"large.mid: cannot be opened \(Permission denied\)"):
+        inputs.read_score(large, "melody")
+
+
+def test_a_score_is_named_after_its_file_and_a_note_sequence_after_its_part(song, tmp_path):
+    midi.write(tmp_path / "song.mid", song)
+    assert inputs.read_score(tmp_path / "song.mid", "melody").name == "song"
+    assert inputs.read_score((tmp_path / "song.mid").read_bytes(), "melody").name == "melody"
+    assert inputs.read_score(note_sequence.to_note_sequence(song), "melody").name == "melody"
 
 
 @pytest.mark.parametrize(("source", "words"), [

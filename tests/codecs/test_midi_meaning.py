@@ -72,6 +72,39 @@ def test_a_channel_may_go_over_to_the_drums_and_back():
     assert [(one.is_drum, len(one.notes)) for one in score.tracks] == [(False, 2), (True, 1)]
 
 
+# Notes that are told to end.
+
+
+def struck(*pitches: int, channel: int = 0) -> bytes:
+    return b"".join(bytes((0, 0x90 | channel, pitch, 80)) for pitch in pitches)
+
+
+@pytest.mark.parametrize("number", [120, 123])
+def test_all_notes_of_a_channel_end_when_they_are_told_to(number):
+    score = parse(struck(60, 64) + struck(67, channel=1) + control(number, 0, ticks=480) + note(72, 1, ticks=960))
+    assert rows(score) == [(0, 1, 60), (0, 1, 64), (0, 3, 67), (1, 2, 72)]
+
+
+def test_notes_that_begin_behind_that_and_end_as_usual_are_whole():
+    off = bytes((0x83, 0x60, 0x80, 60, 0))
+    assert rows(parse(struck(60, 60) + control(123, 0, ticks=240) + off + struck(60) + off)) == [
+        (0, 0.5, 60), (0, 0.5, 60), (1.5, 1, 60)]
+
+
+def test_a_note_that_ends_at_once_lasts_a_tick():
+    assert rows(parse(struck(60) + control(123, 0) + note(62))) == [(0, 1 / 480, 60), (0, 1, 62)]
+
+
+def test_running_status_goes_on_behind_the_end_of_all_notes():
+    both = struck(60) + control(123, 0, ticks=480) + bytes((0, 121, 0)) + note(62)
+    assert rows(parse(both)) == [(0, 1, 60), (1, 1, 62)]
+
+
+def test_a_message_without_a_length_means_the_same():
+    raw = b"\0\xf0\x41\x10\x42\x12\x40\x11\x15\x01\0\xf7"
+    assert parse(raw + note()).tracks[0].is_drum
+
+
 # Names.
 
 NAMES = {
@@ -188,6 +221,24 @@ def test_a_pedal_that_stays_down_is_up_at_the_end_and_a_reset_lifts_it():
 def test_hands_in_two_tracks_share_the_pedal_of_their_channel():
     score = parse(note(), note(40), DOWN + control(64, 0, ticks=1920), control(64, 127, 1) + note(70, 1))
     assert [one.pedal for one in score.tracks] == [((0, 4),), ((0, 4),), ((0, 1),)]
+
+
+def test_words_are_repeated_and_cut_with_the_melody():
+    sung = meta(5, b"one") + note(60) + meta(5, b"two") + b"".join(note(62 + k % 5) for k in range(7))
+    long = b"".join(note(60 + k % 7) for k in range(32))
+    pair = read_pair(parse(sung), parse(long), length="loop", tempo="melody")
+    assert pair.tracks["melody"][0].lyrics == tuple((8 * k + at, text) for k in range(4)
+                                                    for at, text in ((0, "one"), (1, "two")))
+    late = meta(5, b"late", ticks=480 * 30) + note(60)
+    cut = read_pair(parse(note(72) + meta(5, b"here") + note(60) + late), parse(long[:12 * 12]), length="cut",
+                    tempo="melody")
+    assert cut.tracks["melody"][0].lyrics == ((1, "here"),)
+
+
+def test_words_of_no_track_are_the_melodys_and_those_of_the_accompaniment_are_not():
+    words = meta(5, b"la")
+    pair = read_pair(parse(words, note() * 8), parse(words + note(48) * 8), length="cut", tempo="melody")
+    assert pair.tracks["melody"][0].lyrics == ((0, "la"),) and pair.tracks["accompaniment"][0].lyrics == ()
 
 
 def test_a_song_that_is_repeated_keeps_neither_pedal_nor_lyrics_of_the_first_time():

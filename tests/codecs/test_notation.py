@@ -11,7 +11,7 @@ import pytest
 from micro import ROOT
 from musicxml_text import attributes, line, note, score
 
-from musicfusion.codecs import inputs, musicxml, notation
+from musicfusion.codecs import chord_symbols, chords, inputs, musicxml, notation
 from musicfusion.codecs.score import Score, grid
 from musicfusion.core.errors import MusicFusionError
 
@@ -82,6 +82,83 @@ DECOY = SONG.replace("<step>C", "<step>A")
 ], ids=["decoy first", "decoy last", "no container", "container names nothing"])
 def test_the_score_is_found_beside_decoys(files):
     assert pitches(zipped(files)) == [60, 64, 67]
+
+
+def test_a_container_that_is_no_xml_is_passed_over():
+    quoted = zipped({"META-INF/container.xml": "<container><rootfile full-path='don't.xml'/></container>",
+                     "don't.xml": SONG})
+    assert pitches(quoted) == [60, 64, 67]
+
+
+# Chord symbols -------------------------------------------------------------------------------------------------------
+
+
+def harmony(root: str, kind: str, *, text: str = "", bass: str = "", offset: int = 0, degrees: str = "") -> str:
+    def named(what: str, name: str) -> str:
+        alter = {"#": 1, "b": -1}.get(name[1:], 0)
+        return f"<{what}><{what}-step>{name[0]}</{what}-step><{what}-alter>{alter}</{what}-alter></{what}>"
+
+    added = "".join(f"<degree><degree-value>{value}</degree-value><degree-alter>{alter}</degree-alter>"
+                    f"<degree-type>{what}</degree-type></degree>"
+                    for value, alter, what in (one.split() for one in degrees.split(",") if one))
+    low = named("bass", bass) if bass else ""
+    return (f'<harmony>{named("root", root)}<kind text="{text}">{kind}</kind>{low}{added}'
+            f"<offset>{offset}</offset></harmony>")
+
+
+def symbols(text: str) -> list[tuple[float, str]]:
+    return [(at, chords.name(row)) for at, *row in read(text).chords]
+
+
+@pytest.mark.parametrize(("element", "symbol"), [
+    (harmony("C", "major"), "C"), (harmony("Bb", "minor-seventh"), "Bbm7"),
+    (harmony("F#", "half-diminished"), "F#m7b5"),
+    (harmony("C", "major", bass="E"), "C/E"), (harmony("G", "suspended-fourth", degrees="7 -1 add"), "G7sus4"),
+    (harmony("G", "suspended-fourth", degrees="7 0 add"), "G7sus4"), (harmony("C", "other", text="m7"), "Cm7"),
+    (harmony("C", "min7"), "Cm7"), (harmony("C", "dominant", degrees="5 1 alter"), "C7#5"), (harmony("C", "none"), "N"),
+    (harmony("C", "major-minor"), "Cm(maj7)"), (harmony("C", "", text=""), "C"),
+    (harmony("C", "dominant", degrees="3 0 subtract,4 0 add"), "C7sus4"),
+])
+def test_chord_symbols_of_every_kind_are_the_scores_chords(element, symbol):
+    found = read(score([attributes("4/4") + element + line("C4:48")])).chords
+    assert [row[1:] for row in found] == [chord_symbols.parse(symbol)]
+
+
+def test_chord_symbols_stand_where_they_sound_and_are_repeated():
+    bars = [attributes("4/4") + harmony("C", "major") + line("C4:24") + harmony("G", "dominant", offset=12)
+            + line("D4:24"),
+            barline('<repeat direction="forward"/>', "left") + line("E4:48"),
+            harmony("F", "major") + line("F4:48") + barline('<repeat direction="backward"/>')]
+    assert symbols(score(bars)) == [(0, "C"), (3, "G7"), (8, "F"), (12, "G7"), (16, "F")]
+
+
+def test_chord_symbols_behind_a_backup_and_before_the_first_are_in_their_places():
+    bar = attributes("4/4") + line("C4:48") + "<backup><duration>24</duration></backup>" + harmony("A", "minor")
+    assert symbols(score([bar])) == [(0, "N"), (2, "Am")]
+
+
+def test_chord_symbols_sound_as_the_instrument_does_that_reads_them():
+    down = "<transpose><chromatic>-2</chromatic></transpose>"
+    text = score([attributes("4/4", down) + harmony("D", "minor", bass="A") + line("D4:48")])
+    assert pitches(text) == [60] and symbols(text) == [(0, "Cm/G")]
+
+
+def test_of_parts_with_the_same_symbols_one_is_read_and_what_is_none_is_named():
+    bar = attributes("4/4") + harmony("C", "major") + line("C4:48")
+    odd = bar + harmony("C", "Tristan") + "<harmony><kind>major</kind></harmony>"
+    found = read(score([bar], [odd]))
+    assert len(found.chords) == 1
+    assert "left out: 2 chord symbols that cannot be understood" in found.notices
+
+
+def test_every_lead_sheet_of_openewld_is_read_with_its_chords():
+    root = ROOT.parent / "shared" / "data" / "openewld-leadsheets"
+    if not root.is_dir():
+        pytest.skip("OpenEWLD's lead sheets are not at ../shared/data/openewld-leadsheets")
+    paths = sorted((root / "files").glob("*.mxl"))
+    assert len(paths) == 151
+    for path in paths[::10] + [root / "files" / "00099.mxl"]:
+        assert any(mask for *_, mask in notation.read(path).chords), path.name
 
 
 @pytest.mark.parametrize("suffix", [".musicxml", ".XML", ".mxl", ".mid", ""])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musicfusion.codecs import midi
+from musicfusion.codecs import chord_symbols, midi
 from musicfusion.codecs.note_sequence import (
     from_note_sequence,
     segment_from_note_sequence,
@@ -102,6 +102,18 @@ def test_a_segments_drums_belong_to_neither_part():
     sequence.notes.add(start_time=0, end_time=1, pitch=36, velocity=80, instrument=9, is_drum=True)
     melody, accompaniment = segment_from_note_sequence(sequence)
     assert (len(melody), len(accompaniment)) == (1, 1)
+
+
+def test_chord_symbols_are_given_chords():
+    notes = np.array([(0.0, 8.0, 60, 80)])
+    given = tuple((at, *chord_symbols.parse(symbol)) for at, symbol in ((0.0, "N"), (1.0, "C"), (4.5, "F#m7b5/C")))
+    score = Score((Track("voice", 52, False, notes),), np.array([[0, 60], [4, 90]]), (), "piece", chords=given)
+    sequence = to_note_sequence(score)
+    assert [note.text for note in sequence.text_annotations] == ["N", "C", "F#m7b5/C"]
+    sequence.text_annotations.add(time=2, text="no chord at all", annotation_type=1)
+    sequence.text_annotations.add(time=2.5, text="G", annotation_type=2)  # a beat
+    back = from_note_sequence(sequence).chords
+    np.testing.assert_allclose(back, given, atol=1e-8)
 
 
 @pytest.mark.parametrize("damage", ["no length", "pitch", "tempo", "early tempo", "early note"])

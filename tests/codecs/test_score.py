@@ -226,3 +226,11 @@ def test_pop909_songs_give_melody_against_bridge_and_piano(pop909_root):
         assert len(pick_accompaniment(song)) == len(by_name["BRIDGE"]) + len(by_name["PIANO"])
         melody = grid(pick_melody(song))
         assert len(monophonic(melody)) > 0.95 * len(melody)
+
+
+def test_given_chords_ascend_and_are_chords():
+    fine = ((0.0, 0, 0, 145), (1.5, 7, 11, 2180), (4.0, 7, 11, 0))
+    assert Score((), np.array([[0, 120.0]]), (), "song", chords=fine).chords == fine
+    for wrong in ((1.0, 12, 0, 1), (1.0, 0, -1, 1), (1.0, 0, 0, 4096), (0.0, 0, 0, 1), (float("inf"), 0, 0, 1)):
+        with pytest.raises(ValueError, match="chords"):
+            Score((), np.array([[0, 120.0]]), (), "song", chords=(fine[0], wrong))

@@ -1,5 +1,7 @@
 """Melodies out of any folder of MIDI files."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,23 @@ def test_a_folder_is_read_whatever_lies_in_it(tmp_path):
     for name in (tmp_path / "nothing", tmp_path / "x" / "one.mid"):
         with pytest.raises(MusicFusionError, match="MIDI"):
             midi_folder.read(name)
+
+
+def test_karaoke_files_and_files_within_riff_are_read_whatever_the_case_of_their_suffix(tmp_path):
+    for k, suffix in enumerate((".mid", ".KAR", ".rmi", ".MIDI", ".Mid")):
+        path = write(tmp_path / f"song-{k}{suffix}", line(k))
+        if suffix == ".rmi":
+            data = path.read_bytes()
+            path.write_bytes(b"RIFF" + struct.pack("<I", len(data) + 12) + b"RMIDdata" + struct.pack("<I", len(data))
+                             + data)
+    assert midi_folder.read(tmp_path).songs == tuple(f"song-{k}#0" for k in range(5))
+
+
+def test_files_that_differ_in_their_suffix_alone_are_two_songs(tmp_path):
+    write(tmp_path / "song.mid", line(0))
+    write(tmp_path / "song.kar", line(2))
+    write(tmp_path / "other.kar", line(3))
+    assert midi_folder.read(tmp_path).songs == ("other#0", "song.kar#0", "song.mid#0")
 
 
 def test_melodies_of_one_file_are_never_in_two_splits():

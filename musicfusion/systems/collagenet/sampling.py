@@ -5,14 +5,15 @@ sampling_edits.py and sampling_latent.py.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from musicfusion.codecs import bars, chords, inputs, melody, midi, polyphony
-from musicfusion.codecs.score import Track, accompaniment_tracks, melody_tracks, monophonic
+from musicfusion.codecs import bars, chords, feel, inputs, melody, midi, polyphony
+from musicfusion.codecs.feel import Feel
+from musicfusion.codecs.score import Score, Track, accompaniment_tracks, melody_tracks, monophonic
 from musicfusion.core.contracts import Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import Corpus
@@ -28,9 +29,12 @@ class Pair:
 
     Attributes:
         melody, accompaniment: notes on the grid, int32 [n, 3].
-        chords: estimated, int [beats, 3].
+        chords: those that the accompaniment's source names, else estimated, int [beats, 3].
         tempos, metres: as in a Score.
-        tracks: of each part, as they are played, in quarters; drums are with the accompaniment's.
+        tracks: of each part, as they are played, in quarters, but for swing and triplets, which are straight; drums are
+            with the accompaniment's.
+        feels: how each part swings.
+        notices: what is to be said of how both fit together.
     """
 
     melody: np.ndarray
@@ -39,10 +43,12 @@ class Pair:
     tempos: list
     metres: list
     tracks: Mapping[str, tuple[Track, ...]]
+    feels: Mapping[str, Feel]
+    notices: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
-        """Length in 16ths."""
+        """Length in 16ths, up to a whole beat."""
         return len(self.chords) * PER_BEAT
 
     @property
@@ -104,39 +110,77 @@ def read_pair(lead: inputs.Notes, back: inputs.Notes, *, length: str, tempo: str
         MusicFusionError: one of them cannot be read, or has drums only.
     """
     sources = {"melody": lead, "accompaniment": back}
-    scores = {part: inputs.read_score(source, part, pitched=True, charts=part == "accompaniment")
-              for part, source in sources.items()}
-    pitched = {"melody": melody_tracks(scores["melody"]),
-               "accompaniment": accompaniment_tracks(scores["accompaniment"])}
-    parts = {part: bars.in_bars(np.concatenate([track.notes for track in tracks]), scores[part])
+    read = {part: inputs.read_aligned(source, part, pitched=True, charts=part == "accompaniment")
+            for part, source in sources.items()}
+    pitched = {"melody": melody_tracks(read["melody"].score),
+               "accompaniment": accompaniment_tracks(read["accompaniment"].score)}
+    parts = {part: bars.in_bars(np.concatenate([track.notes for track in tracks]), read[part])
              for part, tracks in pitched.items()}
     steps = (max if length == "loop" else min)(part.steps for part in parts.values())
-    beats = max(-(-steps // PER_BEAT), BEATS)
-    voice, others = (_fit(part.notes, part.steps, beats * PER_BEAT) for part in parts.values())
-    drums = [track for track in scores["accompaniment"].tracks if track.is_drum]
-    played = {part: _played([*pitched[part], *(drums if part == "accompaniment" else [])], parts[part], beats)
+    steps *= -(-BEATS * PER_BEAT // steps)  # of what is shorter than a window, whole repetitions
+    beats = -(-steps // PER_BEAT)
+    voice, others = (_fit(part.notes, part.steps, steps) for part in parts.values())
+    drums = [track for track in read["accompaniment"].score.tracks if track.is_drum]
+    played = {part: _played([*pitched[part], *(drums if part == "accompaniment" else [])], parts[part], steps)
               for part in PARTS}
-    kept = parts[tempo]
-    quarters = kept.steps / PER_BEAT
-    tempos = bars.cut_out(kept.score.tempos.tolist(), kept.begin + kept.phase, quarters, beats)
-    metres = bars.cut_out(kept.score.metres, kept.begin, quarters, beats)
-    return Pair(melody=monophonic(voice), accompaniment=others, chords=chords.estimate(others, beats), tempos=tempos,
-                metres=metres, tracks=played)
+    played["melody"] = _sung(played["melody"], pitched["melody"], parts["melody"], steps)
+    metres = {part: own.own_metres(beats) for part, own in parts.items()}
+    rows = chords.by_beat(parts["accompaniment"].chords(beats), beats)
+    heard = _on_beats(others, bars.lines(metres["accompaniment"], steps)[:-1])
+    return Pair(melody=monophonic(voice), accompaniment=others, tempos=parts[tempo].tempos(beats),
+                metres=metres[tempo], tracks=played, chords=rows if rows[:, 2].any() else chords.estimate(heard, beats),
+                feels={part: own.feel(beats) for part, own in parts.items()}, notices=_apart(metres, tempo, steps))
 
 
-def _played(tracks, part: bars.Part, beats: int) -> tuple[Track, ...]:
-    """Tracks as they are played in a part, repeated until so many quarters are full, and cut there."""
-    length, found = part.steps / PER_BEAT, []
+def _on_beats(notes: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Notes as chords are estimated from them: a bar that begins within a beat has all of it, and so its own chord.
+
+    lines: the steps at which bars begin.
+    """
+    ends = notes[:, 0] + notes[:, 1]
+    for line in lines[lines % PER_BEAT != 0].tolist():
+        beat = line // PER_BEAT * PER_BEAT
+        notes, ends = notes.copy(), np.where((beat < ends) & (ends <= line), beat, ends)
+        notes[:, 0] = np.where((beat < notes[:, 0]) & (notes[:, 0] <= line), beat, notes[:, 0])
+    heard = np.stack([notes[:, 0], ends - notes[:, 0], notes[:, 2]], 1)
+    return heard[heard[:, 1] > 0]
+
+
+def _apart(metres: Mapping[str, list], kept: str, steps: int) -> tuple[str, ...]:
+    """What is said where a bar line of the song, which are those of one part, is none of the other; metres: by part."""
+    (other,) = set(PARTS) - {kept}
+    if set(bars.lines(metres[kept], steps).tolist()) <= set(bars.lines(metres[other], steps).tolist()):
+        return ()
+    both = ", ".join(f"the {part} {'is ' * (part == PARTS[0])}in {bars.named(metres[part])}" for part in PARTS)
+    return (f"{both}: their bar lines do not all fall together, and the song has the {kept}'s",)
+
+
+def _played(tracks, part: bars.Part, steps: int) -> tuple[Track, ...]:
+    """Tracks as they are played in a part, repeated until so many 16ths are full, and cut there."""
+    length, end, found = part.quarters, steps / PER_BEAT, []
     for track in tracks:
-        notes = track.notes - np.array([part.begin + part.phase, 0, 0, 0])
+        notes = track.notes - np.array([part.offset, 0, 0, 0])
         own = on_step(notes)
         notes = notes[(own >= 0) & (own < part.steps)]
-        copies = -(-beats // length)
-        looped = np.tile(notes, (int(copies), 1))
+        copies = -(-steps // part.steps)
+        looped = np.tile(notes, (copies, 1))
         looped[:, 0] = np.maximum(looped[:, 0] + np.repeat(np.arange(copies) * length, len(notes)), 0)
-        looped = looped[on_step(looped) < beats * PER_BEAT]
-        looped[:, 1] = np.minimum(looped[:, 1], beats - looped[:, 0])
+        looped = looped[on_step(looped) < steps]
+        looped[:, 1] = np.minimum(looped[:, 1], end - looped[:, 0])
         found.append(dataclasses.replace(track, notes=looped[looped[:, 1] > 0], pedal=(), lyrics=()))
+    return tuple(found)
+
+
+def _sung(tracks: tuple[Track, ...], sources: list[Track], part: bars.Part, steps: int) -> tuple[Track, ...]:
+    """Played tracks with their words, repeated and cut as their notes are; words of no track go to the first."""
+    length, found = part.quarters, []
+    for k, (track, source) in enumerate(zip(tracks, sources, strict=True)):
+        words = source.lyrics or (part.source.score.lyrics if k == 0 else ())
+        begins = np.array([at for at, _ in words]).reshape(-1, 1) - part.offset
+        rows = [(max(at + turn * length, 0.0), text) for turn in range(-(-steps // part.steps))
+                for at, step, (_, text) in zip(begins[:, 0].tolist(), on_step(begins).tolist(), words, strict=True)
+                if 0 <= step < part.steps and step + turn * part.steps < steps]
+        found.append(dataclasses.replace(track, lyrics=tuple(rows)))
     return tuple(found)
 
 
@@ -154,6 +198,13 @@ def _fit(notes: np.ndarray, length: int, steps: int) -> np.ndarray:
     looped = looped[looped[:, 0] < steps]
     looped[:, 1] = np.minimum(looped[:, 1], steps - looped[:, 0])
     return looped
+
+
+def song(pair: Pair, tracks: Mapping[str, Sequence[Track]], name: str) -> Score:
+    """Tracks of both parts as a score, in the tempo and metre that the pair keeps; each part swings as it did."""
+    parts = [feel.played(Score(tuple(tracks[part]), np.array(pair.tempos), tuple(pair.metres), name), pair.feels[part])
+             for part in PARTS]
+    return dataclasses.replace(parts[0], tracks=parts[0].tracks + parts[1].tracks)
 
 
 # A first try ---------------------------------------------------------------------------------------------------------

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from musicfusion.codecs import chords, melody, polyphony
-from musicfusion.codecs.score import Score, Track, by_onset
+from musicfusion.codecs import bars, chords, melody, polyphony
+from musicfusion.codecs.score import Track, by_onset
 from musicfusion.metrics import retained
 from musicfusion.render import page, pianoroll
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.collagenet import DECLARATION, edits, search
-from musicfusion.systems.collagenet.dataset import PARTS, PER_BEAT
+from musicfusion.systems.collagenet.dataset import PER_BEAT
 from musicfusion.systems.collagenet.edits import Edits, Source
 from musicfusion.systems.collagenet.reharmony import OWN, ChordModel
-from musicfusion.systems.collagenet.sampling import Pair, on_step
+from musicfusion.systems.collagenet.sampling import Pair, on_step, song
 
 LEAST = 1 / 16  # quarters that a note lasts at least after it or its neighbour has moved
 LEGATO = 0.25  # quarters between notes that count as one line
@@ -57,19 +57,7 @@ def source(pair: Pair) -> Source:
     pitch, duration = polyphony.slots_from_notes(pair.accompaniment, pair.steps)
     arrays = {"tokens": melody.tokens_from_notes(pair.melody, pair.steps), "pitch": pitch, "duration": duration,
               "chords": pair.chords}
-    return Source(bars=_bars(pair.metres, pair.steps), **{name: x.astype(np.int32) for name, x in arrays.items()})
-
-
-def _bars(metres: Sequence[tuple[float, int, int]], steps: int) -> np.ndarray:
-    """The steps at which bars begin, then `steps`; without metres they last four quarters."""
-    changes = [(round(quarter * PER_BEAT), round(4 * PER_BEAT * numerator / denominator))
-               for quarter, numerator, denominator in metres] or [(0, 4 * PER_BEAT)]
-    if changes[0][0] > 0:
-        changes = [(0, 4 * PER_BEAT), *changes]
-    found: list[int] = []
-    for (begin, bar), (end, _) in pairwise([*changes, (steps, 0)]):
-        found += range(begin, min(end, steps), max(bar, 1))
-    return np.array([*dict.fromkeys(found), steps], np.int32)
+    return Source(bars=bars.lines(pair.metres, pair.steps), **{name: x.astype(np.int32) for name, x in arrays.items()})
 
 
 # The notes as they were played ---------------------------------------------------------------------------------------
@@ -104,7 +92,9 @@ def _melody(track: Track, source: Source, found: Edits) -> Track:
             new[before] = notes[after, 0]
     moved = (by != 0) | (new != ends)
     notes[:, 1] = np.where(moved, np.maximum(new - notes[:, 0], LEAST), notes[:, 1])
-    return dataclasses.replace(track, notes=notes)
+    begins = dict(zip(track.notes[:, 0].tolist(), notes[:, 0].tolist(), strict=True))
+    words = tuple((begins.get(at, at), text) for at, text in track.lyrics)
+    return dataclasses.replace(track, notes=notes, lyrics=words)
 
 
 def _accompaniment(track: Track, source: Source, found: Edits) -> Track:
@@ -128,13 +118,13 @@ def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
     names = [[chords.name(row) for row in rows] for rows in (source.chords, new["chords"])]
     picture = Picture(title="Edits are marked", draw=functools.partial(
         pianoroll.compare, before=pair.parts, after=after, title=f"Before and after the fusion: {words(found)}",
-        chords_before=names[0], chords_after=names[1], shifts=shifts))
+        beats_per_bar=bars.quarters(pair.metres), chords_before=names[0], chords_after=names[1], shifts=shifts))
     counts = {"shift": shifts, "chords_changed": int(np.sum(found.options != OWN)), "places_for_chords":
               len(found.options), "notes_nudged": int(np.sum(found.nudges != 0)), "notes_slid":
               int(np.sum(edits.made_slides(source.tokens, found) != 0))}
     table = page.Table("What was kept of both pieces", ["of", "%"],
                        [[label, 100 * share] for name, label in KEPT.items() if (share := kept[name]) is not None])
-    scores = {name: _score(pair, tracks, name)
+    scores = {name: song(pair, tracks, name)
               for name, tracks in (("fused", played(pair, source, found)), ("before", pair.tracks))}
     return SampleResult(
         title=DECLARATION.title,
@@ -145,7 +135,7 @@ def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
         pictures={"fused": picture},
         tables=(table,),
         metadata={"edits": counts, "kept": kept, "beats": pair.steps // PER_BEAT},
-        notices=(words(found) + ".",),
+        notices=(words(found) + ".", *pair.notices),
     )
 
 
@@ -164,8 +154,3 @@ def words(found: Edits) -> str:
             steps = f"{abs(shift)} semitone" + "s" * (abs(shift) != 1)
             return f"the {part} is {steps} {'higher' if shift > 0 else 'lower'} than it was"
     return "both parts are in the key they were in"
-
-
-def _score(pair: Pair, tracks: Mapping[str, tuple[Track, ...]], name: str) -> Score:
-    return Score(tuple(track for part in PARTS for track in tracks[part]), np.array(pair.tempos), tuple(pair.metres),
-                 name)

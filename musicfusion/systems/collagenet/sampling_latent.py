@@ -12,12 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.codecs import chords, melody, polyphony, windows
+from musicfusion.codecs import bars, chords, melody, polyphony, windows
 from musicfusion.codecs.score import Score
 from musicfusion.latent import space as latent
 from musicfusion.render import page, pianoroll
 from musicfusion.render.result import Picture, SampleResult
-from musicfusion.systems.collagenet import DECLARATION, dataset
+from musicfusion.systems.collagenet import DECLARATION, dataset, sampling
 from musicfusion.systems.collagenet.dataset import BEATS, PARTS, PER_BEAT, STEPS
 from musicfusion.systems.collagenet.latent_space import Fusion
 from musicfusion.systems.collagenet.objective import ASPECTS
@@ -170,8 +170,8 @@ def result(pair: Pair, song: Song, notices: tuple[str, ...] = ()) -> SampleResul
     names = [[chords.name(row) for row in rows] for rows in (pair.chords, song.chords)]
     before, after = pair.parts, song.parts
     picture = Picture(title="Notes that changed are marked", draw=functools.partial(
-        pianoroll.compare, before=before, after=after, title="Before and after the fusion", chords_before=names[0],
-        chords_after=names[1]))
+        pianoroll.compare, before=before, after=after, title="Before and after the fusion",
+        beats_per_bar=bars.quarters(pair.metres), chords_before=names[0], chords_after=names[1]))
     kept = {f"{part}_notes_kept": float(np.mean(pianoroll.changed(before[part], after[part])[0]))
             for part in PARTS if len(before[part])}
     table = page.Table("How far each aspect moved in latent space (rho)", ["aspect", "distance"],
@@ -186,10 +186,17 @@ def result(pair: Pair, song: Song, notices: tuple[str, ...] = ()) -> SampleResul
         tables=(table,),
         metadata={"rho": dict(song.rho), "windows": song.windows, "left_alone": song.left_alone, **kept,
                   "beats": pair.steps // PER_BEAT},
-        notices=(NOTICE, *notices),
+        notices=(NOTICE, *_across_bars(pair), *pair.notices, *notices),
     )
+
+
+def _across_bars(pair: Pair) -> tuple[str, ...]:
+    """What is said of a song whose bars are not those of the windows."""
+    if bars.is_common(pair.metres):
+        return ()
+    return (f"the song is in {bars.named(pair.metres)}: {BEATS} quarters are fused at a time, wherever bars begin",)
 
 
 def _score(pair: Pair, parts: Mapping[str, np.ndarray], name: str) -> Score:
     """Two named tracks in the tempo and metre of the piece that the pair keeps."""
-    return dataset.score(parts, name, tempos=pair.tempos, metres=pair.metres)
+    return sampling.song(pair, {part: dataset.score({part: parts[part]}, name).tracks for part in PARTS}, name)

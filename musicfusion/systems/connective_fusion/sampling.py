@@ -2,12 +2,14 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicfusion.codecs import bars, inputs, melody, midi
+from musicfusion.codecs import bars, feel, inputs, melody, midi
+from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
 from musicfusion.core.contracts import Sampler
 from musicfusion.core.errors import MusicFusionError
@@ -30,7 +32,9 @@ class Side(NamedTuple):
     octaves: by how many they were moved up to be in range
     rest: the melody beyond, notes int32 [n, 3]: the left one's comes before the joined bars, the right one's after
     steps: how long the rest lasts
-    tempos, metres: rows (quarter, ...) from the side's own beginning
+    tempos, metres: rows (quarter, ...) from the side's own beginning, that of a short left one with rests before it
+    feel: how it swings, likewise
+    notices: what is to be said of it
     """
 
     symbols: np.ndarray | None
@@ -39,6 +43,8 @@ class Side(NamedTuple):
     steps: int
     tempos: list
     metres: list
+    feel: Feel = EVEN
+    notices: tuple[str, ...] = ()
 
 
 class Piece(NamedTuple):
@@ -70,15 +76,17 @@ def read(given: Mapping[str, Any], controls: Mapping[str, Any], *, style: int) -
 
 def read_side(source: inputs.Notes, side: str) -> Side:
     """The melody of a song: the four bars at the joint, moved into the models' range by octaves, and the rest."""
-    score = inputs.read_score(source, side, pitched=True)
-    part = bars.in_bars(pick_melody(score).notes, score)
-    voice, steps, quarters = monophonic(part.notes), part.steps, part.steps / STEPS_PER_BEAT
-    tempos = bars.cut_out(part.score.tempos.tolist(), part.begin + part.phase, quarters, quarters)
-    metres = bars.cut_out(part.score.metres, part.begin, quarters, quarters) or [METRE]
+    song = inputs.read_aligned(source, side, pitched=True)
+    part = bars.in_bars(pick_melody(song.score).notes, song)
+    voice, steps, end = monophonic(part.notes), part.steps, part.quarters
+    tempos, metres, swing = part.tempos(end), part.own_metres(end) or [METRE], part.feel(end)
+    notices = () if bars.is_common(metres) else (
+        f"the {side} melody is in {bars.named(metres)}: the networks know 4/4, and change its"
+        f" {'last' if side == SIDES[0] else 'first'} {STEPS // STEPS_PER_BEAT} quarters",)
     begin = steps - STEPS if side == "left" else 0
     if begin < 0:  # rests fill what a short left side lacks
-        tempos, metres = ([(at - begin / STEPS_PER_BEAT if at else 0.0, *what) for at, *what in rows]
-                          for rows in (tempos, metres))
+        tempos = [(at - begin / STEPS_PER_BEAT if at else 0.0, *what) for at, *what in tempos]
+        metres, swing = _after_rests(metres, -begin), swing.shifted(-begin / STEPS_PER_BEAT)
     tokens = melody.tokens_from_notes(voice - np.array([begin, 0, 0], np.int32), STEPS)
     octaves = _octaves(tokens)
     if side == "left":
@@ -87,7 +95,17 @@ def read_side(source: inputs.Notes, side: str) -> Side:
     else:
         rest = voice[voice[:, 0] >= STEPS] - np.array([STEPS, 0, 0], np.int32)
     symbols = melody.symbols(melody.transpose(tokens, 12 * octaves))
-    return Side(symbols, octaves, rest, max(steps - STEPS, 0), tempos, metres)
+    return Side(symbols, octaves, rest, max(steps - STEPS, 0), tempos, metres, swing, notices)
+
+
+def _after_rests(metres: list, steps: int) -> list:
+    """The metres of a melody with so many 16ths of rest before it: whole bars, before them what is left of one."""
+    (_, over, under), *others = metres
+    left = steps % Fraction(16 * over, under)
+    count = left * under / 16
+    short = (int(count), under) if count.denominator == 1 else (left / 16).as_integer_ratio()
+    first = [(0.0, *short), (float(left) / STEPS_PER_BEAT, over, under)] if left else [(0.0, over, under)]
+    return first + [(at + steps / STEPS_PER_BEAT, *what) for at, *what in others]
 
 
 def no_side() -> Side:
@@ -207,7 +225,7 @@ def result(piece: Piece, versions: Sequence[np.ndarray], trajectory: Sequence[Ma
     return SampleResult(
         title=DECLARATION.title, main="fused", scores=scores, pictures=pictures, tables=(table,),
         players={"fused": "The joined melody", "before": "The two melodies, one after the other"},
-        metadata={"joint": (piece.left.steps + STEPS) // STEPS_PER_BEAT, "trajectory": list(trajectory),
+        metadata={"joint": (piece.left.steps + STEPS) / STEPS_PER_BEAT, "trajectory": list(trajectory),
                   "z_distance": trajectory[-1]["z_distance"], "reality": trajectory[-1]["reality"]},
         notices=_notices(piece))
 
@@ -220,6 +238,7 @@ def _notices(piece: Piece) -> tuple[str, ...]:
     found = []
     if any(side.symbols is not None for side in piece.sides):
         found.append("the melodies were made one voice by their highest notes and quantised to 16ths")
+    found += [notice for side in piece.sides for notice in side.notices]
     found += [f"no {name} melody was given: its four bars are drawn from the prior"
               for name, side in zip(SIDES, piece.sides, strict=True) if side.symbols is None]
     return tuple(found)
@@ -241,15 +260,16 @@ def song(piece: Piece, symbols: np.ndarray) -> tuple[np.ndarray, dict[str, np.nd
 
 
 def _score(piece: Piece, notes: np.ndarray) -> Score:
-    """One track; the left song's tempo and metre up to the joint, then the right one's."""
+    """One track; the left song's tempo, metre and swing up to the joint, then the right one's."""
     left, right = piece.sides
     joint = (left.steps + STEPS) / STEPS_PER_BEAT
 
     def rows(of_left, of_right):
         return [row for row in of_left if row[0] < joint] + [(at + joint, *what) for at, *what in of_right]
 
-    return melody_score(notes, "fused", tempos=rows(left.tempos, right.tempos), metres=rows(left.metres, right.metres),
-                        velocity=100)
+    score = melody_score(notes, "fused", tempos=rows(left.tempos, right.tempos),
+                         metres=rows(left.metres, right.metres), velocity=100)
+    return feel.played(feel.played(score, left.feel), right.feel.shifted(joint))
 
 
 def melody_score(notes: np.ndarray, name: str, *, tempos: Sequence[tuple] = (TEMPO,),

@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from musicfusion.codecs import bars, inputs, melody, midi
+from musicfusion.codecs import bars, feel, inputs, melody, midi
+from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
 from musicfusion.core.contracts import Tree
 from musicfusion.data.corpus import Corpus
@@ -35,12 +36,21 @@ class Piece:
         symbols: the same in C, int32 [T].
         tonic: its tonic, a pitch class.
         tempo: (quarter, quarters a minute) of its beginning.
+        metres: rows (quarter, numerator, denominator) from its beginning.
+        feel: how it swings.
     """
 
     tokens: np.ndarray
     symbols: np.ndarray
     tonic: int = 0
     tempo: tuple[float, float] = TEMPO
+    metres: Sequence[tuple] = (METRE,)
+    feel: Feel = EVEN
+
+    @property
+    def is_common(self) -> bool:
+        """Whether it is in 4/4, as all that the generators know."""
+        return bars.is_common(self.metres)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +79,15 @@ def read(given: Mapping[str, Any], controls: Mapping[str, Any], *, grid: int) ->
     del controls
     if "prompt" not in given:
         return Piece(tokens=np.zeros(0, np.uint8), symbols=np.zeros(0, np.int32))
-    song = inputs.read_score(given["prompt"], "prompt", pitched=True)
-    part = bars.in_bars(pick_melody(song).notes, song)
+    song = inputs.read_aligned(given["prompt"], "prompt", pitched=True)
+    part = bars.in_bars(pick_melody(song.score).notes, song)
     tokens = melody.tokens_from_notes(monophonic(part.notes), part.steps)
     tokens = melody.finer(tokens) if grid == 32 else tokens
     tonic = dataset.key_of(tokens) % 12
-    quarter, tempo = song.tempos[0].tolist()
+    quarter, tempo = song.score.tempos[0].tolist()
     return Piece(tokens=tokens, symbols=dataset.symbols(dataset.in_c(tokens, tonic)), tonic=tonic,
-                 tempo=(quarter, tempo))
+                 tempo=(quarter, tempo), metres=part.own_metres(part.quarters) or (METRE,),
+                 feel=part.feel(part.quarters))
 
 
 def compiled(generator: Generator, *, length: int) -> Callable[..., jax.Array]:
@@ -126,7 +137,8 @@ def _played(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequenc
 
 def _result(continued: Sequence[np.ndarray], piece: Piece, genre: str, model: Model) -> SampleResult:
     grid, begun = model.data.grid, len(piece.tokens)
-    scores = {str(k): score(tokens, str(k), grid=grid, tempo=piece.tempo)
+    metres = (METRE,) if piece.is_common else (*piece.metres, (4 * begun / grid, *METRE[1:]))
+    scores = {str(k): feel.played(score(tokens, str(k), grid=grid, tempo=piece.tempo, metres=metres), piece.feel)
               for k, tokens in enumerate(continued, start=1)}
     notices = [f"Melodies of one voice, {grid} steps a bar."]
     if model.data.mode != "both":
@@ -134,7 +146,10 @@ def _result(continued: Sequence[np.ndarray], piece: Piece, genre: str, model: Mo
     if begun:
         notices.append(f"Each begins with the {begun} steps of the prompt's melody.")
     if begun > CONTEXT * grid:
-        notices.append(f"The generator reads the last {CONTEXT} bars of the prompt.")
+        last = f"{CONTEXT} bars" if piece.is_common else f"{4 * CONTEXT} quarters"
+        notices.append(f"The generator reads the last {last} of the prompt.")
+    if not piece.is_common:
+        notices.append(f"The prompt is in {bars.named(piece.metres)}, what follows in 4/4, which the generators know.")
     return SampleResult(
         title=f"Melodies {TITLES[genre].lower()}", main="1", scores=scores,
         players={name: f"Melody {name}" for name in scores},
@@ -153,10 +168,11 @@ def _draw(path: Path, *, melodies: Sequence[np.ndarray], steps: int, grid: int, 
     return pianoroll.gallery(path, [cells[i : i + columns] for i in range(0, len(cells), columns)], steps, title, grid)
 
 
-def score(tokens: np.ndarray, name: str, *, grid: int, tempo: tuple[float, float] = TEMPO) -> Score:
-    """A melody's tokens [T] as a score for the violin; grid: steps of a bar."""
+def score(tokens: np.ndarray, name: str, *, grid: int, tempo: tuple[float, float] = TEMPO,
+          metres: Sequence[tuple] = (METRE,)) -> Score:
+    """A melody's tokens [T] as a score for the violin; grid: steps of a bar of 4/4."""
     track = from_notes("melody", VIOLIN, melody.notes_from_tokens(tokens), grid // 4)
-    return Score((track,), np.array([tempo]), (METRE,), name)
+    return Score((track,), np.array([tempo]), tuple(metres), name)
 
 
 def demo_inputs(corpus: Corpus, folder: Path, *, data: Dataset, count: int) -> list[dict[str, str]]:

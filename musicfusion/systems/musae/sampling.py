@@ -10,9 +10,10 @@ import jax
 import numpy as np
 
 from musicfusion import priors
+from musicfusion.codecs import bars as bar_lines
+from musicfusion.codecs import feel, midi, tracks
 from musicfusion.codecs import inputs as sources
-from musicfusion.codecs import midi, tracks
-from musicfusion.codecs.beats import phase
+from musicfusion.codecs.feel import Feel
 from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
 from musicfusion.core.contracts import Sampler
@@ -28,6 +29,7 @@ from musicfusion.systems.musae.latent_space import LatentSpace, batched, kept
 
 TEMPO = 100.0  # quarters a minute, of new music
 LONGEST = 1000  # bars of a user's song
+TAIL = 1.0  # quarters by which a last note may reach into a bar without making it one of the song's
 DEMO_BARS = 8
 BLOCK = 128  # windows whose component is looked up at a time
 QUANTISED = "each track was reduced to one voice, its lowest notes, and quantised to 16ths"
@@ -35,10 +37,15 @@ QUANTISED = "each track was reduced to one voice, its lowest notes, and quantise
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Song:
-    """A user's music on the grid: tokens uint8 [T, 4], tempo in quarters a minute, and what it is called."""
+    """A user's music on the grid: tokens uint8 [T, 4], tempo in quarters a minute, and what it is called.
+
+    metres: rows (quarter, numerator, denominator) from its beginning;  feel: how it swings.
+    """
 
     tokens: np.ndarray
     tempo: float
+    metres: tuple[tuple, ...]
+    feel: Feel
     title: str
 
 
@@ -100,19 +107,23 @@ def read_song(source: sources.Notes, name: str, instrumentation: str) -> Song:
     Raises:
         MusicFusionError: it cannot be read, has none of the tracks, or is too long.
     """
-    score, called = sources.read_score(source, name), sources.described(source, name)
+    read, called = sources.read_aligned(source, name), sources.described(source, name)
+    score, early = read.score, read.phase
     parts = _voices(score, called) if instrumentation == "voices" else [*tracks.roles(score).values()]
     everything = [track for part in parts for track in part]
     if not everything:
         raise MusicFusionError(f"{called}: no track for {', '.join(part.name for part in tracks.BAND)}")
-    early = phase(score) if any(not track.is_drum for track in score.tracks) else 0.0
-    first = min(track.notes[0, 0] for track in everything) - early
-    offset = early + np.floor((first + 0.125) / 4) * 4
-    bars = max(int(np.ceil((score.length - offset) / 4 - 0.25)), 1)
-    if bars > LONGEST:
+    rows = bar_lines.told(bar_lines.metres(score))
+    first = min(track.notes[0, 0] for track in everything) - early + bar_lines.EARLY
+    begin = bar_lines.line_before(rows, first)
+    last = max(score.length - early - TAIL, first)
+    quarters = bar_lines.line_after(rows, last) - begin
+    if quarters > 4 * LONGEST:
         raise MusicFusionError(f"{called}: longer than {LONGEST} bars; a shorter piece is accepted")
-    return Song(tokens=tracks.from_tracks(parts, offset, bars * BAR), tempo=float(score.tempos[0, 1]),
-                title=sources.title(source, name))
+    return Song(tokens=tracks.from_tracks(parts, begin + early, round(quarters * STEPS_PER_BEAT)),
+                tempo=60 * score.length / float(score.seconds(score.length)), title=sources.title(source, name),
+                feel=read.feel.cut_out(begin + early, quarters, quarters),
+                metres=tuple(bar_lines.cut_out(rows, begin, quarters, quarters)) or (bar_lines.COMMON,))
 
 
 def _voices(score: Score, called: str) -> list[list[Track]]:
@@ -200,13 +211,22 @@ def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.nda
                              title=title)
     return SampleResult(
         title=title, main="song",
-        scores={"song": _score(space, after, song.tempo, "song"),
-                "before": _score(space, song.tokens, song.tempo, "before")},
+        scores={name: dataclasses.replace(feel.played(_score(space, tokens, song.tempo, name), song.feel),
+                                          metres=song.metres)
+                for name, tokens in (("song", after), ("before", song.tokens))},
         players={"song": "After", "before": "Before"},
         pictures={"song": Picture(title="Notes that changed are marked", draw=draw)},
         metadata={"genre": space.genres[_own_component(space, z)] if space.genres else "",
                   "rhythm_kept": shares["rhythm"], "notes_kept": shares["notes"], "genres": space.genres},
-        notices=(QUANTISED,))
+        notices=(QUANTISED, *_unknown(space, "song", song)))
+
+
+def _unknown(space: LatentSpace, name: str, song: Song) -> tuple[str, ...]:
+    """What is said of metres that the networks do not know."""
+    if bar_lines.is_common(song.metres):
+        return ()
+    return (f"the {name} is in {bar_lines.named(song.metres)}: the networks know 4/4, and take"
+            f" {4 * space.bars} quarters at a time",)
 
 
 def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
@@ -217,7 +237,8 @@ def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.
     changed = [float(np.mean(window != windows[0])) for window in windows]
     return _windows(space, windows, captions, title=f"From {start.title} to {end.title}",
                     player="The way from start to end", tempo=start.tempo, metadata={"changed_steps": changed},
-                    notices=(QUANTISED, f"of either song, the first {space.bars} bars were taken"))
+                    notices=(QUANTISED, f"of either song, the first {space.bars} bars were taken",
+                             *_unknown(space, "start", start), *_unknown(space, "end", end)))
 
 
 def _new_music(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from musicfusion.codecs import chords
+from musicfusion.codecs import chord_symbols, chords
 from musicfusion.systems.collagenet import reharmony
 from musicfusion.systems.collagenet.reharmony import CHORDS, NEW, OPTIONS, OWN
 
@@ -18,7 +18,7 @@ def option(root: str, quality: str, near: bool = False) -> int:
 
 def maps_of(label: str, scale: int = C_SCALE):
     """The maps [options, 128] and chords [options, 3] in the place of one chord."""
-    maps, after = reharmony.pitch_maps(np.array([chords.parse(label)]), scale)
+    maps, after = reharmony.pitch_maps(np.array([chord_symbols.parse(label)]), scale)
     return maps[0].astype(int), after[0]
 
 
@@ -45,7 +45,7 @@ def test_the_near_way_keeps_what_both_chords_share_and_moves_the_rest_least():
 def test_a_chord_that_stays_and_a_beat_without_a_chord_change_nothing():
     maps, rows = maps_of("D:min7")
     np.testing.assert_array_equal(maps[OWN], np.arange(128))
-    np.testing.assert_array_equal(rows[OWN], chords.parse("D:min7"))
+    np.testing.assert_array_equal(rows[OWN], chord_symbols.parse("D:min7"))
     maps, rows = maps_of("N")
     np.testing.assert_array_equal(maps, np.tile(np.arange(128), (OPTIONS, 1)))
     assert (rows[:, 2] == 0).all()
@@ -73,7 +73,7 @@ def test_every_option_has_its_root_quality_and_way():
 @pytest.mark.parametrize("label, quality", [
     ("Eb:maj", "maj"), ("F#:min/5", "min"), ("A:sus4(b7)", "sus4"), ("B:hdim7", "min7")])
 def test_the_nearest_quality_is_found_in_every_key(label, quality):
-    row = np.array(chords.parse(label))
+    row = np.array(chord_symbols.parse(label))
     for shift in range(12):
         found = int(reharmony.qualities(chords.transpose(row[None], shift))[0])
         assert NEW[found] == quality
@@ -81,7 +81,7 @@ def test_the_nearest_quality_is_found_in_every_key(label, quality):
 
 def test_statistics_count_every_change_and_every_note_once():
     labels = ("D:min7", "D:min7", "G:7", "G:7", "C:maj7", "C:maj7", "N", "N")
-    two_five_one = np.array([[chords.parse(x) for x in labels]], np.int32)
+    two_five_one = np.array([[chord_symbols.parse(x) for x in labels]], np.int32)
     tokens = np.full((1, 32), 129, np.int32)
     tokens[0, :4] = [65, 128, 128, 64]  # F and E over D minor: a third, held for three steps, and a second
     task = reharmony.statistics()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from consonance import BASE, FLAT, HALF, consonant
 
-from musicfusion.codecs import melody, midi
+from musicfusion.codecs import melody, midi, notation
 from musicfusion.codecs.score import Score, Track
 from musicfusion.systems.collagenet import edits, sampling, sampling_edits
 from musicfusion.systems.collagenet.reharmony import NEW
@@ -113,6 +113,21 @@ def test_a_note_that_slides_ends_where_it_ended_and_cuts_the_one_before(pair):
     np.testing.assert_array_equal(np.delete(old, [k - 1, k], 0), np.delete(new, [k - 1, k], 0))
 
 
+def test_words_go_with_the_notes_that_slide_and_are_written(pair, generate, tmp_path):
+    track = pair.tracks["melody"][0]
+    words = tuple((float(at), f"la{k}-") for k, at in enumerate(track.notes[:8, 0]))
+    sung = replace(pair, tracks={**pair.tracks, "melody": (replace(track, lyrics=words),)})
+    source = sampling_edits.source(sung)
+    slides = np.zeros(source.steps, int)
+    slides[int(np.flatnonzero(source.tokens < melody.HOLD)[2])] = -1
+    played = sampling_edits.played(sung, source, replace(edits.none(source), slides=slides))["melody"][0]
+    moved = [new - old for (old, _), (new, _) in zip(words, played.lyrics, strict=True)]
+    assert sorted(moved) == [-0.25] + 7 * [0] and set(played.notes[:8, 0]) == {at for at, _ in played.lyrics}
+    made(generate, sung).save(tmp_path / "out", sound=False)
+    for again in (midi.read(tmp_path / "out" / "fused.mid"), notation.read(tmp_path / "out" / "fused.musicxml")):
+        assert [text for _, text in again.tracks[0].lyrics] == [text for _, text in words]
+
+
 def test_only_real_edits_are_counted_as_new_and_the_picture_is_drawn(generate, pair, tmp_path):
     result = made(generate, pair)
     kept = result.metadata["kept"]
@@ -128,13 +143,3 @@ def test_the_song_is_written_and_read_again_with_its_tracks(generate, pair, tmp_
         (t.name, t.program, t.is_drum) for t in result.scores["fused"].tracks]
     for one, other in zip(again.tracks, result.scores["fused"].tracks, strict=True):
         np.testing.assert_allclose(one.notes, other.notes, atol=1 / 400)
-
-
-@pytest.mark.parametrize("metres, steps, expected", [
-    ([(0.0, 4, 4)], 40, [0, 16, 32, 40]),
-    ([], 32, [0, 16, 32]),
-    ([(0.0, 3, 4)], 36, [0, 12, 24, 36]),
-    ([(0.0, 6, 8), (3.0, 4, 4)], 44, [0, 12, 28, 44]),
-])
-def test_bars_are_those_of_the_metres(metres, steps, expected):
-    np.testing.assert_array_equal(sampling_edits._bars(metres, steps), expected)

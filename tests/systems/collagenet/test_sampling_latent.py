@@ -153,7 +153,7 @@ def pieces(sampler, corpus, tmp_path_factory):
     shift = other.steps * np.arange(times)[:, None, None] * np.array([1, 0, 0])
     parts = {part: (notes + shift).reshape(-1, 3).astype(np.int32) for part, notes in other.parts.items()}
     long = sampling.Pair(**parts, chords=np.tile(other.chords, (times, 1)), tempos=other.tempos, metres=other.metres,
-                         tracks=other.tracks)
+                         tracks=other.tracks, feels=other.feels)
     return short, long
 
 

@@ -159,6 +159,31 @@ def test_a_short_left_side_is_filled_with_rests_before_it(write):
     np.testing.assert_allclose(result.scores["fused"].tempos[:2], [(0, 90), (12, 60)], rtol=1e-4)
 
 
+@pytest.mark.parametrize("metre, bars, expected", [
+    ((3, 4), 4, [(0.0, 1, 4), (1.0, 3, 4)]), ((6, 8), 4, [(0.0, 2, 8), (1.0, 6, 8)]), ((2, 4), 4, [(0.0, 2, 4)]),
+    ((7, 8), 3, [(0.0, 4, 8), (2.0, 7, 8)]), ((5, 4), 1, [(0.0, 1, 4), (1.0, 5, 4)]),
+    ((3, 16), 3, [(0.0, 1, 16), (0.25, 3, 16)]),
+])
+def test_the_rests_before_a_short_left_side_leave_its_bar_lines_where_its_bars_begin(write, metre, bars, expected):
+    length = 16 * metre[0] // metre[1]
+    given = write("a", [(k * length, length, 60 + k) for k in range(bars)], metres=((0.0, *metre),))
+    result, song = join({"left": given, "right": write("b", REPLY)})
+    assert song[0][0] == STEPS - bars * length
+    metres = [row for row in result.scores["fused"].metres if row[0] < 16]
+    assert metres == expected
+    assert f"the left melody is in {metre[0]}/{metre[1]}: the networks" in result.notices[1]
+    assert (song[0][0] / 4 - metres[-1][0]) % (4 * metre[0] / metre[1]) == 0
+
+
+def test_sixteen_quarters_are_changed_in_other_metres_which_is_said_and_bars_stay_whole(write):
+    left = write("a", [(2 * k, 2, 60 + k % 7) for k in range(7 * 9)], metres=((0.0, 7, 8),))
+    result, song = join({"left": left, "right": write("b", REPLY, metres=((0.0, 3, 4),))}, style=1.0)
+    assert result.metadata["joint"] == 31.5 and 126 in [note[0] for note in song]
+    assert result.scores["fused"].metres == ((0.0, 7, 8), (31.5, 3, 4))
+    assert result.notices[1:] == ("the left melody is in 7/8: the networks know 4/4, and change its last 16 quarters",
+                                  "the right melody is in 3/4: the networks know 4/4, and change its first 16 quarters")
+
+
 def test_a_note_that_reaches_into_the_joined_bars_ends_where_they_begin(write):
     tune = [*TUNE[:12], (48, 32, 62), *TUNE[20:]]  # held over the bar line at 64
     _, song = join({"left": write("a", tune), "right": write("b", REPLY)})

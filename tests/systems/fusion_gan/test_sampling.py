@@ -108,6 +108,22 @@ def test_a_long_prompt_is_kept_and_its_end_is_read(model):
         np.testing.assert_array_equal(one[:, :2], two[:, :2])
 
 
+@pytest.mark.parametrize("metre, bar", [((3, 4), 12), ((6, 8), 12), ((5, 4), 20), ((7, 8), 14)])
+def test_a_prompt_keeps_its_metre_and_what_follows_is_in_common_time(model, metre, bar):
+    notes = np.array([(bar * k, bar, 62 + k % 5) for k in range(11)])
+    given = Score((from_notes("melody", 40, notes),), np.array([[0.0, 80.0]]), ((0.0, *metre),), "tune")
+    (result,) = generate(model, [read({"prompt": given})], [0])
+    assert result.scores["1"].metres == ((0.0, *metre), (11 * bar / 4, 4, 4))
+    assert f"The prompt is in {metre[0]}/{metre[1]}, what follows in 4/4, which the generators know." in result.notices
+    assert ("The generator reads the last 32 quarters of the prompt." in result.notices) == (11 * bar > 128)
+
+
+def test_a_prompt_whose_bars_are_single_quarters_is_taken_to_be_in_common_time(model):
+    given = Score(song().tracks, np.array([[0.0, 80.0]]), ((0.0, 1, 4),), "tune")
+    (result,) = generate(model, [read({"prompt": given})], [0])
+    assert result.scores["1"].metres == ((0.0, 4, 4),) and not any("in 1/4" in notice for notice in result.notices)
+
+
 def test_the_picture_shows_every_melody(model, tmp_path):
     (result,) = generate(model, [read({})], [0])
     assert result.pictures["melodies"].draw(tmp_path / "melodies.png").read_bytes()[:4] == b"\x89PNG"

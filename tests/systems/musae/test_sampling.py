@@ -144,6 +144,38 @@ def test_a_change_of_genre_needs_the_means(tmp_path):
         sample(identity(means=None), inputs={"song": path}, to="swing")
 
 
+@pytest.mark.parametrize("metre, bar", [((3, 4), 3), ((6, 8), 3), ((5, 4), 5), ((7, 8), 3.5)])
+def test_a_song_in_another_metre_keeps_its_bars_and_is_said_to_be_new_to_the_networks(metre, bar):
+    bass = Track("", 33, False, np.array([(bar * k, bar - 0.5, 40 + k % 5, 80) for k in range(2, 9)]))
+    result = sample(identity(), inputs={"song": Score((bass,), np.array([[0.0, 90.0]]), ((0.0, *metre),), "a")})
+    for score in (result.scores["song"], result.scores["before"]):
+        assert score.metres == ((0.0, *metre),)
+        np.testing.assert_array_equal(score.tracks[0].notes[:, 0], bar * np.arange(7))
+    said = f"the song is in {metre[0]}/{metre[1]}: the networks know 4/4, and take 8 quarters at a time"
+    assert said in result.notices
+
+
+def test_a_metre_that_changes_stays_where_it_was():
+    bass = Track("", 33, False, np.array([(k, 0.5, 40, 80) for k in range(4, 22)], float))
+    given = Score((bass,), np.array([[0.0, 90.0]]), ((0.0, 4, 4), (16.0, 3, 4)), "a")
+    result = sample(identity(), inputs={"song": given})
+    assert result.scores["song"].metres == ((0.0, 4, 4), (12.0, 3, 4))
+    assert len(sampling.read_song(given, "song", "band").tokens) == 72
+
+
+def test_bars_of_single_quarters_tell_nothing_and_are_taken_to_be_in_common_time():
+    given = Score((part(33, 40, 2, start=5.0),), np.array([[0.0, 90.0]]), ((0.0, 1, 4),), "a")
+    song = sampling.read_song(given, "song", "band")
+    assert song.metres == ((0.0, 4, 4),) and np.argmax(song.tokens[:, 1] != REST) == 4
+
+
+def test_an_interpolation_says_which_of_its_ends_is_not_in_common_time():
+    waltz, march = (Score((part(33, 40, 2),), np.array([[0.0, 90.0]]), ((0.0, n, 4),), "a") for n in (3, 4))
+    result = sample(identity(), inputs={"start": march, "end": waltz}, steps=1)
+    assert [notice for notice in result.notices if "know 4/4" in notice] == [
+        "the end is in 3/4: the networks know 4/4, and take 8 quarters at a time"]
+
+
 # Interpolations and new music ----------------------------------------------------------------------------------------
 
 

@@ -54,7 +54,8 @@ def judges(passes: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(name="judges", title="What each judge takes for real", measures=measures, first="judge",
                  rows=tuple(row(name, shares) for name, shares in passes.items()),
                  note="The harmony evaluator learned from random negatives as the paper's did. The two judges learned"
-                      " from six kinds of wrong melodies and two of wrong accompaniments, in equal parts. None met a"
+                      " from six kinds of wrong melodies and two of wrong accompaniments, in equal parts (the second"
+                      " judge twice as often from accompaniments on a melody's notes). None met a"
                       " melody on one note, nor an accompaniment on three. All learned from songs of their own.")
 
 

@@ -329,10 +329,10 @@ def test_six_stages_that_need_nothing_follow_the_fusion(corpus):
     names = [stage.name for stage in stages]
     judging = ["edit_critic_1", "edit_critic_2", "harmony_evaluator", "judge", "second_judge"]
     assert names[names.index("fusion") + 1 :] == ["chord_model", *judging]
-    kinds = dict(zip(judging, (KINDS, KINDS, ("random",), KINDS, KINDS), strict=True))
+    kinds = dict(zip(judging, (KINDS, KINDS, ("random",), KINDS, (*KINDS, "fitted")), strict=True))
     for name in judging:
         stage = stages[names.index(name)]
-        assert stage.needs == () and stage.best == "loss"
+        assert stage.needs == () and stage.best == ("loss" if name.startswith("edit") else "")
         assert stage.examples.keywords == {"kinds": kinds[name]}
         split = "train" if name.startswith("edit") else "judges"
         arrays = stage.data(corpus, None).arrays

@@ -166,7 +166,7 @@ def lines(rows: Metres, steps: int) -> Int32[np.ndarray, " bars"]:
     return np.array([*dict.fromkeys(found), steps], np.int32)
 
 
-def told(rows: Metres) -> Metres:
+def informative(rows: Metres) -> Metres:
     """The same rows; [] where bars of single quarters throughout tell nothing of where the music's bars begin."""
     return [] if all(_bar(row) == 1 for row in rows) else rows
 
@@ -180,7 +180,7 @@ def named(rows: Metres) -> str:
 
 def is_common(rows: Metres) -> bool:
     """Whether no metre but 4/4 is told."""
-    return all(row[1:] == COMMON[1:] for row in told(rows))
+    return all(row[1:] == COMMON[1:] for row in informative(rows))
 
 
 def quarters(rows: Metres) -> int:

@@ -26,7 +26,7 @@ _FOUND = 0.8  # beats are found where notes lie nearer than this part of it
 
 _FRAME = 0.01  # seconds: how exactly a beat is placed first
 _BLUR = 0.02  # seconds: standard deviation of onsets around where they belong
-_PLACES = ((0.0, 0.38), (0.5, 0.2), (0.25, 0.06), (0.75, 0.06), (1 / 3, 0.05), (2 / 3, 0.05))  # in a beat; how often
+_POSITIONS = ((0.0, 0.38), (0.5, 0.2), (0.25, 0.06), (0.75, 0.06), (1 / 3, 0.05), (2 / 3, 0.05))  # in a beat; how often
 _DRIFT = 150.0  # what it costs that a beat is longer than the one before, times the square of the ratio's logarithm
 _TEMPO = 0.4, 0.6  # of tempos around the usual one: standard deviation of the logarithm, and cost a second
 _STIFF = 0.3  # how much even beats count beside onsets, where beats are placed exactly
@@ -176,10 +176,10 @@ def _best_path(frames: np.ndarray) -> np.ndarray:
 def _expected(period: int) -> np.ndarray:
     """How much more probable than anywhere onsets are at each frame of a beat of so many, as a logarithm [period]."""
     frames = np.arange(period)
-    places = [(place * period, share) for place, share in _PLACES] + [(period, _PLACES[0][1])]
+    places = [(place * period, share) for place, share in _POSITIONS] + [(period, _POSITIONS[0][1])]
     blur = _BLUR / _FRAME
     density = sum(share * np.exp(-(((frames - place) / blur) ** 2) / 2) for place, share in places)
-    density = density / (blur * np.sqrt(2 * np.pi)) + (1 - sum(share for _, share in _PLACES)) / period
+    density = density / (blur * np.sqrt(2 * np.pi)) + (1 - sum(share for _, share in _POSITIONS)) / period
     return np.log(density / density.mean())
 
 

@@ -96,15 +96,15 @@ class Harmony(nn.Module):
 
 
 class RecurrentHarmony(nn.Module):
-    """Ours: a recurrent network hears both parts at once, step by step, in one key. Same contract.
+    """Ours: a recurrent network reads both parts at once, step by step, in one key. Same contract.
 
     `Harmony` sums up each part before it compares them, which takes far more steps to learn. This one has nothing in
     common with `LiteHarmony` but the contract: no intervals are counted for it, and nothing is convolved.
 
     Attributes:
-        width: of the layer that hears a step.
+        width: of the layer that reads a step.
         hidden: of the BiGRU, a direction.
-        dropout: of what the layer hears, and in the perceptron at the end.
+        dropout: of what that layer reads, and in the perceptron at the end.
         dtype: of the factors of matrix products.
     """
 
@@ -134,10 +134,10 @@ class RecurrentHarmony(nn.Module):
         tokens = melody.transpose(tokens, code["shift"][:, None])
         sounds = (statistics.melody_states(tokens) != statistics.REST)[..., None]
         lead = jax.nn.one_hot(_lead(tokens), polyphony.PITCHES) * sounds
-        heard = jnp.concatenate([jax.nn.one_hot(tokens, melody.VOCABULARY), lead, code["rolls"]], -1)
-        masks = None if example_keys is None else dropout_masks(folded(example_keys, 1), heard.shape[2:], self.dropout)
-        heard = heard if masks is None else heard * masks[:, None]
-        x, _ = self.memory(self.step(heard.reshape(-1, heard.shape[-1])).reshape(*heard.shape[:2], -1))
+        x = jnp.concatenate([jax.nn.one_hot(tokens, melody.VOCABULARY), lead, code["rolls"]], -1)
+        masks = None if example_keys is None else dropout_masks(folded(example_keys, 1), x.shape[2:], self.dropout)
+        x = x if masks is None else x * masks[:, None]
+        x, _ = self.memory(self.step(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:2], -1))
         return self.logit(self.body(_mean_and_peak(x), example_keys))[:, 0]
 
 

@@ -126,9 +126,10 @@ def read_pair(lead: inputs.Notes, back: inputs.Notes, *, length: str, tempo: str
     played["melody"] = _sung(played["melody"], pitched["melody"], parts["melody"], steps)
     metres = {part: own.own_metres(beats) for part, own in parts.items()}
     rows = chords.by_beat(parts["accompaniment"].chords(beats), beats)
-    heard = _on_beats(others, bars.lines(metres["accompaniment"], steps)[:-1])
+    if not rows[:, 2].any():
+        rows = chords.estimate(_on_beats(others, bars.lines(metres["accompaniment"], steps)[:-1]), beats)
     return Pair(melody=monophonic(voice), accompaniment=others, tempos=parts[tempo].tempos(beats),
-                metres=metres[tempo], tracks=played, chords=rows if rows[:, 2].any() else chords.estimate(heard, beats),
+                metres=metres[tempo], tracks=played, chords=rows,
                 feels={part: own.feel(beats) for part, own in parts.items()}, notices=_apart(metres, tempo, steps))
 
 
@@ -142,8 +143,8 @@ def _on_beats(notes: np.ndarray, lines: np.ndarray) -> np.ndarray:
         beat = line // PER_BEAT * PER_BEAT
         notes, ends = notes.copy(), np.where((beat < ends) & (ends <= line), beat, ends)
         notes[:, 0] = np.where((beat < notes[:, 0]) & (notes[:, 0] <= line), beat, notes[:, 0])
-    heard = np.stack([notes[:, 0], ends - notes[:, 0], notes[:, 2]], 1)
-    return heard[heard[:, 1] > 0]
+    rows = np.stack([notes[:, 0], ends - notes[:, 0], notes[:, 2]], 1)
+    return rows[rows[:, 1] > 0]
 
 
 def _apart(metres: Mapping[str, list], kept: str, steps: int) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def read_song(source: sources.Notes, name: str, instrumentation: str) -> Song:
     everything = [track for part in parts for track in part]
     if not everything:
         raise MusicFusionError(f"{called}: no track for {', '.join(part.name for part in tracks.BAND)}")
-    rows = bar_lines.told(bar_lines.metres(score))
+    rows = bar_lines.informative(bar_lines.metres(score))
     first = min(track.notes[0, 0] for track in everything) - early + bar_lines.EARLY
     begin = bar_lines.line_before(rows, first)
     last = max(score.length - early - TAIL, first)

@@ -15,7 +15,7 @@ from musicfusion.configs import common
 
 MELODIES = ("random", "key_matched", "snapped", "drone", "shuffled", "moved")  # that do not belong
 NEGATIVES = (*MELODIES, "displaced", "fitted")  # and accompaniments
-JUDGES = ("edit_critic", "evaluator", "judge", "second_judge")  # groups of one kind
+JUDGES = ("edit_critic", "second_edit_critic", "evaluator", "judge", "second_judge")  # groups of one kind
 
 
 def get_config(variant: str = "lite") -> ConfigDict:
@@ -74,9 +74,12 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "optimizer": common.adam(2e-4, warmup=50, beta1=0.5, beta2=0.99),
     })
 
-    # Critics say what exact edits of the music gain (search.py). They are asked some thousand times for a song.
+    # Critics say what exact edits of the music gain (search.py). They are asked some thousand times for a song. So many
+    # members are trained of each make; the mean of all guides.
     config.edit_critic = _judge("lite", NEGATIVES)
-    config.edit_critic.members = 3  # so many are trained; their mean guides
+    config.edit_critic.members = 3
+    config.second_edit_critic = _judge("recurrent", (*NEGATIVES, "fitted"))
+    config.second_edit_critic.update({"members": 1, "steps": 14_000})
 
     # Who judges harmony, on songs of their own: as in the paper; two who know what cheap rules do.
     config.evaluator = _judge("lite", ("random",))
@@ -102,7 +105,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "noise": 1.0,  # of latent fusion: z ~ q(z|x), as in training; 0 takes its mean
         "edits": {
             # at controls of one half, in nats of a window of eight beats
-            "prices": {"chord": 1.25, "voicing": 1.0, "nudge": 0.6, "slide": 0.6},
+            "prices": {"chord": 1.0, "voicing": 0.8, "nudge": 0.6, "slide": 0.6},
             "progression": 0.5,  # weight of the nats of chord transitions
             "rounds": 2,  # of chords, then notes
             "variety": 0.1,  # random nats by the seed
@@ -152,6 +155,7 @@ def _quick(config: ConfigDict) -> None:
     for name in JUDGES:
         config[name].size.update({"depth": 1} if config[name].model == "lite" else {"width": 64, "hidden": 32})
         config[name].steps = 200
+    config.second_edit_critic.members = 0
     config.evaluate.update({"segments": 500, "edited": 40})
     config.run.update(common.QUICK)
 

@@ -29,6 +29,7 @@ DECLARATION = Declaration(
         "fusion": ExportSpec(groups=("actor",)),
         "chord_model": ExportSpec(),
         "edit_critic_*": ExportSpec(),
+        "second_edit_critic_*": ExportSpec(),
         "harmony_evaluator": ExportSpec(required=False),
         "judge": ExportSpec(required=False),
         "second_judge": ExportSpec(required=False),

@@ -25,7 +25,7 @@ import optax
 
 from musicfusion import losses
 from musicfusion.codecs import keys, melody, pianotree, polyphony
-from musicfusion.core import optimizers
+from musicfusion.core import optimizers, progress
 from musicfusion.core.contracts import Task
 from musicfusion.core.example_keys import folded
 from musicfusion.latent.negatives import sample_negative
@@ -276,31 +276,32 @@ def score(model: Network, params: Any, batch: Batch) -> jax.Array:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def mean_score(model: Network, critics: Sequence[Any], batch: Batch) -> jax.Array:
-    """The mean of `score` over critics of one model, given their parameters: logits [B]."""
-    return sum(score(model, params, batch) for params in critics) / len(critics)
+def mean_score(models: tuple[Network, ...], critics: Sequence[Any], batch: Batch) -> jax.Array:
+    """The mean of `score` over critics, each of its own model, given their parameters: logits [B]."""
+    return sum(score(*critic, batch) for critic in zip(models, critics, strict=True)) / len(critics)
 
 
-def scorer(model: Network, critics: Sequence[Any]) -> Callable[..., np.ndarray]:
+def scorer(critics: Sequence[tuple[Network, Any]]) -> Callable[..., np.ndarray]:
     """(tokens [n, 32], pitch, duration [n, 32, 14]) -> logits [n], NumPy, for any n: the mean over critics.
 
-    Who searches for what pleases a critic finds its errors. Several seldom have the same.
+    Who searches for what pleases a critic finds its errors. Several seldom have the same; those of one make may.
 
     Args:
-        model: of all critics.
-        critics: the parameters of each.
+        critics: model and parameters of each.
 
     They go through two compiled programs, of large blocks and of small ones; the last block is filled up.
     """
-    critics = jax.device_put(list(critics))
+    models = tuple(model for model, _ in critics)
+    parameters = jax.device_put([params for _, params in critics])
 
     def run(tokens, pitch, duration) -> np.ndarray:
         music = {"melody": tokens, "pitch": pitch, "duration": duration}
         count, at, found = len(tokens), 0, [np.zeros(0, np.float32)]
         while at < count:
+            progress.tick("weighing edits")
             size = BLOCKS[0] if count - at > BLOCKS[0] // 2 else BLOCKS[1]
             index = np.minimum(np.arange(at, at + size), count - 1)
-            logits = mean_score(model, critics, {name: np.asarray(x[index], np.int32) for name, x in music.items()})
+            logits = mean_score(models, parameters, {name: np.asarray(x[index], np.int32) for name, x in music.items()})
             found.append(np.asarray(logits)[: count - at])
             at += size
         return np.concatenate(found)

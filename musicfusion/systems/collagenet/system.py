@@ -1,7 +1,7 @@
 """CollageNet as a system: what its config builds, its stages, and what it does for a user. Only this file sees config.
 
     melody_vae, accompaniment_vae -> latents -> fusion    section 3
-    chord_model, edit_critic                              fusion by edits of the music itself
+    chord_model, edit_critic, second_edit_critic          fusion by edits of the music itself
     harmony_evaluator, judge, second_judge                section 4.3: they measure, and need none of these
     vanilla_*, fusion_<lambda>, baseline_critic           what Table 1 sets beside them, where train.baselines is true
 """
@@ -60,6 +60,7 @@ FUSIONS: dict[str, tuple[Callable, Callable]] = {
 }
 HARMONIES: dict[str, Callable] = {"lite": judges.LiteHarmony, "recurrent": judges.RecurrentHarmony,
                                   "harmony": judges.Harmony}
+CRITICS = ("edit_critic", "second_edit_critic")  # the config's groups of what guides edits, each a make of its own
 JUDGES = DECLARATION.judges  # stage -> config's group
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 OWN, VANILLA = "", "vanilla"  # the config's groups of two VAEs: its own, and those of config.vanilla
@@ -97,7 +98,7 @@ def build_fusion(config: ConfigDict, where: str = OWN) -> Fusion:
 
 
 def build_harmony(config: ConfigDict, group: str) -> Any:
-    """A network that tells real pairs: edit_critic, evaluator, judge or second_judge."""
+    """A network that tells real pairs: one of CRITICS, evaluator, judge or second_judge."""
     kind = _choice(HARMONIES, config[group].model, f"{group}.model")
     return _build(kind, config[group].size, f"{group}.size", config)
 
@@ -175,7 +176,7 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
     _require_controls(config, fusion.space)
     _choice(dict.fromkeys(("edits", "latent")), config.fusion.model, "fusion.model")
     found = (*_vae_stages(config, OWN, fusion), _fusion_stage(config, OWN, fusion), _chord_stage(config),
-             *(_harmony_stage(config, name, "edit_critic", "train") for name in _critics(config)),
+             *(_harmony_stage(config, name, group, "train") for name, group in _critics(config).items()),
              *(_harmony_stage(config, name, group, "judges") for name, group in JUDGES.items()))
     if not config.train.baselines:
         return found
@@ -265,9 +266,10 @@ def _on_latents(config: ConfigDict, where: str, fusion: Fusion, *, name: str, ta
                                    controls=len(objective.controlled(space.aspects)), kinds=_kinds(config, "fusion")))
 
 
-def _critics(config: ConfigDict) -> list[str]:
-    """The stages of the critics that guide edits."""
-    return [f"edit_critic_{number + 1}" for number in range(config.edit_critic.members)]
+def _critics(config: ConfigDict) -> dict[str, str]:
+    """The stages of the critics that guide edits -> their group; older runs have no second group."""
+    return {f"{group}_{number + 1}": group
+            for group in CRITICS if group in config for number in range(config[group].members)}
 
 
 def _harmony_stage(config: ConfigDict, name: str, key: str, split: str) -> Stage:
@@ -345,7 +347,7 @@ def modules(config: ConfigDict) -> dict[str, Any]:
         shapes |= {f"vanilla_{name}": shape for name, shape in _modules(build_fusion(config, VANILLA)).items()}
     return shapes | {name: jax.eval_shape(build_harmony(config, group).init, jax.random.key(0),
                                           dataset.silence(1))["params"]
-                     for name, group in {"edit_critic": "edit_critic", **JUDGES}.items()}
+                     for name, group in {**{group: group for group in _critics(config).values()}, **JUDGES}.items()}
 
 
 def _modules(fusion: Fusion) -> dict[str, Any]:
@@ -411,17 +413,16 @@ def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> List
 
 def _edits_by(config: ConfigDict, trained: Trained) -> dict[str, Any]:
     """What a search for edits needs, by name: "score", "model", "prices" and its settings."""
-    critics = [trained(name) for name in _critics(config)]
-    return {"score": judges.scorer(build_harmony(config, "edit_critic"), critics),
+    return {"score": judges.scorer([(build_harmony(config, group), trained(name))
+                                    for name, group in _critics(config).items()]),
             "model": reharmony.chord_model(trained("chord_model")), **config.sample.edits.to_dict()}
 
 
 def _untrained_score(config: ConfigDict) -> Callable:
     """What critics say that learned nothing: the least that a search must beat."""
-    model = build_harmony(config, "edit_critic")
-    return judges.scorer(model, [jax.jit(model.init)(jax.random.fold_in(jax.random.key(config.seed), number),
-                                                     dataset.silence(1))["params"]
-                                 for number in range(config.edit_critic.members)])
+    keys, models = jax.random.key(config.seed), [build_harmony(config, group) for group in _critics(config).values()]
+    return judges.scorer([(model, jax.jit(model.init)(jax.random.fold_in(keys, number), dataset.silence(1))["params"])
+                          for number, model in enumerate(models)])
 
 
 def _trained_space(config: ConfigDict, trained: Trained, where: str = OWN) -> baselines.TrainedSpace:

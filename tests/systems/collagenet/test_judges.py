@@ -323,18 +323,18 @@ def test_the_loss_hears_a_displaced_accompaniment(params, resident, examples):
     assert np.abs(real - negative).mean() > 0.05
 
 
-def test_six_stages_that_need_nothing_follow_the_fusion(corpus):
-    config = micro_config(edit_critic__members=2)
+def test_seven_stages_that_need_nothing_follow_the_fusion(corpus):
+    config = micro_config(edit_critic__members=2, second_edit_critic__members=1)
     stages = system.stages(config)
     names = [stage.name for stage in stages]
-    judging = ["edit_critic_1", "edit_critic_2", "harmony_evaluator", "judge", "second_judge"]
+    judging = ["edit_critic_1", "edit_critic_2", "second_edit_critic_1", "harmony_evaluator", "judge", "second_judge"]
     assert names[names.index("fusion") + 1 :] == ["chord_model", *judging]
-    kinds = dict(zip(judging, (KINDS, KINDS, ("random",), KINDS, (*KINDS, "fitted")), strict=True))
+    kinds = dict(zip(judging, (KINDS, KINDS, (*KINDS, "fitted"), ("random",), KINDS, (*KINDS, "fitted")), strict=True))
     for name in judging:
         stage = stages[names.index(name)]
-        assert stage.needs == () and stage.best == ("loss" if name.startswith("edit") else "")
+        assert stage.needs == () and stage.best == ("loss" if "critic" in name else "")
         assert stage.examples.keywords == {"kinds": kinds[name]}
-        split = "train" if name.startswith("edit") else "judges"
+        split = "train" if "critic" in name else "judges"
         arrays = stage.data(corpus, None).arrays
         np.testing.assert_array_equal(arrays["starts"], SEGMENTS.resident(corpus, split=split).arrays["starts"])
 
@@ -363,20 +363,24 @@ def critics(params):
     return [jax.tree.map(lambda x, by=by: x * by, params["lite"]) for by in (1.0, 0.9, -1.1)]
 
 
-def test_the_mean_score_is_the_mean_over_critics(critics, batch):
+def test_the_mean_score_is_the_mean_over_critics_of_any_make(params, critics, batch):
     pairs = {name: batch[name] for name in ("melody", "pitch", "duration")}
-    each = [judges.score(MODELS["lite"], one, pairs) for one in critics]
-    np.testing.assert_allclose(judges.mean_score(MODELS["lite"], critics, pairs), np.mean(each, 0), atol=1e-5)
-    np.testing.assert_allclose(judges.mean_score(MODELS["lite"], critics[:1], pairs), each[0], atol=1e-6)
+    every = [*[(MODELS["lite"], one) for one in critics], (MODELS["recurrent"], params["recurrent"])]
+    each = [judges.score(*one, pairs) for one in every]
+    for count in (1, 3, 4):
+        found = judges.mean_score(*zip(*every[:count], strict=True), pairs)
+        np.testing.assert_allclose(found, np.mean(each[:count], 0), atol=1e-5)
+    assert np.abs(np.mean(each, 0) - np.mean(each[:3], 0)).max() > 0.01
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 17, 24, 25, 41, 60])
 def test_any_number_of_pairs_gets_the_scores_that_each_has_alone(critics, many, monkeypatch, count):
     monkeypatch.setattr(judges, "BLOCKS", (16, 8))
     names = {"tokens": "melody", "pitch": "pitch", "duration": "duration"}
-    found = judges.scorer(MODELS["lite"], critics)(**{name: many[own][:count] for name, own in names.items()})
+    score = judges.scorer([(MODELS["lite"], one) for one in critics])
+    found = score(**{name: many[own][:count] for name, own in names.items()})
     pairs = {name: many[name][:60] for name in names.values()}
-    expected = np.asarray(judges.mean_score(MODELS["lite"], critics, pairs))
+    expected = np.asarray(judges.mean_score((MODELS["lite"],) * len(critics), critics, pairs))
     assert found.shape == (count,) and found.dtype == np.float32
     np.testing.assert_allclose(found, expected[:count], atol=1e-4)
     assert expected.std() > 0.1
@@ -391,7 +395,7 @@ def test_large_and_small_blocks_serve_every_number_with_two_programs(critics, ma
         return np.zeros(sizes[-1])
 
     monkeypatch.setattr(judges, "mean_score", seen)
-    run = judges.scorer(MODELS["lite"], critics)
+    run = judges.scorer([(MODELS["lite"], one) for one in critics])
     for count in range(1, 60):
         run(*(many[name][:count] for name in ("melody", "pitch", "duration")))
     assert set(sizes) == {16, 8}

@@ -1,16 +1,12 @@
-"""Chromium without a window, driven over WebDriver's own HTTP: what tests of pages need of it, and nothing to install.
+"""Chromium without a window, driven by Playwright: what tests of pages need of it.
 
-Debian: apt-get install chromium chromium-driver.
+Debian: apt-get install chromium; or CHROMIUM=the path of another one.
 """
 
 import contextlib
-import json
-import re
+import os
 import shutil
-import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,110 +14,94 @@ from typing import Any
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the standard's name for a reference to one
-KEYS = {"Enter": "\ue007", "Tab": "\ue004"}
 PATIENCE = 20.0  # seconds
 
 
 class Browser:
-    """One window; what it downloads lies in the folder `downloads`."""
+    """One window; what it downloads lies in the folder `downloads`.
 
-    def __init__(self, session: str, downloads: Path):
-        self._session, self.downloads = session, downloads
+    errors: what scripts threw, and what the console was told as an error or a warning;  requests: addresses of all that
+    was loaded, but for data URIs
+    """
+
+    def __init__(self, page: Any, downloads: Path):
+        self.page, self.downloads = page, downloads
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda said: self.errors.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("request", lambda one: self.requests.append(one.url) if not one.url.startswith("data:") else None)
+        page.on("download", lambda one: one.save_as(downloads / one.suggested_filename))
 
     def open(self, path: Path) -> None:
-        """Opens a file, as a double click does."""
-        self._ask("url", {"url": path.as_uri()})
+        """Opens a file, as a double click does; what was told of the one before is forgotten."""
+        self.errors.clear()
+        self.requests.clear()
+        self.page.goto(path.as_uri())
 
     def reload(self) -> None:
-        self._ask("refresh", {})
+        self.page.reload()
 
     def run(self, script: str, *given: Any) -> Any:
         """What a script returns; it sees `given` as arguments[0], ..."""
-        return self._ask("execute/sync", {"script": script, "args": list(given)})
+        return self.page.evaluate(f"(given) => (function () {{ {script} }}).apply(null, given)", list(given))
 
     def click(self, selector: str, number: int = 0) -> None:
         """Scrolls to an element, and clicks it with the mouse."""
-        self.run("document.querySelectorAll(arguments[0])[arguments[1]].scrollIntoView({block: 'center'})",
-                 selector, number)
-        found = self._ask("elements", {"using": "css selector", "value": selector})[number]
-        self._ask(f"element/{found[ELEMENT]}/click", {})
+        self.page.locator(selector).nth(number).click()
+
+    def drag(self, begin: tuple[float, float], end: tuple[float, float]) -> None:
+        """Moves the mouse from one point of the window to another with its button held."""
+        mouse = self.page.mouse
+        mouse.move(*begin)
+        mouse.down()
+        mouse.move(*end, steps=5)
+        mouse.up()
 
     def press(self, *keys: str) -> None:
-        """Strikes keys, each by its character, or by a name in KEYS."""
-        strokes = [{"type": kind, "value": KEYS.get(key, key)} for key in keys for kind in ("keyDown", "keyUp")]
-        self._ask("actions", {"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]})
+        """Strikes keys, each by its character or its name."""
+        for key in keys:
+            self.page.keyboard.press(key)
 
     def text(self, selector: str) -> str:
         """What is read in the first such element."""
-        return self.run("return document.querySelector(arguments[0]).innerText", selector)
+        return self.page.locator(selector).first.inner_text()
 
     def resize(self, width: int, height: int) -> None:
-        self._ask("window/rect", {"width": width, "height": height})
+        self.page.set_viewport_size({"width": width, "height": height})
+
+    def prefer(self, scheme: str) -> None:
+        """The user prefers "light" or "dark"."""
+        self.page.emulate_media(color_scheme=scheme)
 
     def picture(self, path: Path) -> Path:
         """What is seen, as a PNG."""
-        import base64
-
-        path.write_bytes(base64.b64decode(_ask(f"{self._session}/screenshot")))
+        self.page.screenshot(path=path)
         return path
 
-    def _ask(self, command: str, body: dict) -> Any:
-        return _ask(f"{self._session}/{command}", body)
-
-
-def wait(until: Callable[[], Any], what: str) -> Any:
-    """Waits until something is true, and returns it."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := until():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited for {what}")
+    def wait(self, until: Callable[[], Any], what: str) -> Any:
+        """Waits until something is true, and returns it."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if found := until():
+                return found
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"waited for {what}")
 
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Browser]:
-    """A browser that keeps all that is its own in a folder; the test is skipped where there is none."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    driver = shutil.which("chromedriver")
-    if not browser or not driver:
-        pytest.skip("no Chromium with its driver: apt-get install chromium chromium-driver to run this test")
+    """A browser that keeps its downloads in a folder; the test is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not program:
+        pytest.skip("no Chromium: apt-get install chromium to run this test")
     downloads = folder / "downloads"
     downloads.mkdir()
-    with _driver(driver, folder / "chromedriver.log") as address:
-        options = {"binary": browser, "prefs": {"download.default_directory": str(downloads)}, "args": [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
-            "--window-size=1100,900", f"--user-data-dir={folder / 'profile'}"]}
-        created = _ask(f"{address}/session", {"capabilities": {"alwaysMatch": {
-            "browserName": "chrome", "goog:chromeOptions": options}}})
-        session = f"{address}/session/{created['sessionId']}"
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=[
+            "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"])
         try:
-            yield Browser(session, downloads)
+            yield Browser(browser.new_page(viewport={"width": 1100, "height": 900}), downloads)
         finally:
-            _ask(session, method="DELETE")
-
-
-@contextlib.contextmanager
-def _driver(program: str, log: Path) -> Iterator[str]:
-    """A driver on a port of its own choice."""
-    with log.open("w") as said, subprocess.Popen([program, "--port=0"], stdout=said, stderr=said) as process:
-        try:
-            port = wait(lambda: re.search(r"started successfully on port (\d+)", log.read_text()),
-                        "the driver to say its port")[1]
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def _ask(address: str, body: dict | None = None, method: str = "") -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"},
-                                     method=method or ("GET" if body is None else "POST"))
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=60) as answer:
-            return json.load(answer)["value"]
-    except urllib.error.HTTPError as error:
-        with error:
-            raise AssertionError(json.load(error)["value"]["message"].partition("\n")[0]) from None
+            browser.close()

@@ -112,7 +112,7 @@ def test_the_cells_make_music_to_hear_and_to_see_and_keep_it(system, shown, tmp_
     results = namespace["results"]
     pages = [it.data for it in shown if type(it).__name__ == "HTML"]
     assert len(pages) == len(results) > 0
-    assert all("<audio" in page and "<img" in page for page in pages)
+    assert all("mf-place" in page and "<img" in page for page in pages)
 
     for name, result in results.items():
         kept = tmp_path / "fused" / name

@@ -1,9 +1,11 @@
 """Scores to sound: fluidsynth where it is installed, else a plain synthesiser of our own."""
 
+import functools
 import importlib.util
 import io
 import os
 import wave
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,24 +44,37 @@ def synthesise(score: Score, rate: int = 44100, soundfont: str | Path | None = N
     empty when the plain synthesiser stood in for fluidsynth. The same score gives the same samples.
     Raises MusicFusionError for a score of more than half an hour, and where a soundfont that is named cannot be played.
     """
-    voices = [_timed(score, track) for track in score.tracks]
-    end = max([float(score.seconds(score.length)), *(v[-1, 1] for v in voices if len(v))])
+    return synthesise_parts(score, {"": score.tracks}, rate, soundfont)[""]
+
+
+def synthesise_parts(
+    score: Score, parts: Mapping[str, Sequence[Track]], rate: int = 44100, soundfont: str | Path | None = None
+) -> dict[str, Sound]:
+    """Play the parts of a score apart, {name: some of its tracks}; their sum is at one loudness, as by `synthesise`.
+
+    All have the length of the score, and one gain. See `synthesise` for the rest.
+    """
+    parts_voices = [[_timed(score, track) for track in tracks] for tracks in parts.values()]
+    ends = [v[-1, 1] for voices in parts_voices for v in voices if len(v)]
+    end = max([float(score.seconds(score.length)), *ends])
     if not end <= LONGEST:
         name = score.name or "the score"
         raise MusicFusionError(f"{name} lasts {end / 60:.0f} minutes; at most 30 can be played")
-    # Notes become samples: onset, end (both in samples), pitch, velocity. int64 [n, 4]
-    voices = [np.rint(v * (rate, rate, 1, 1)).astype(np.int64) for v in voices]
     length = int(np.ceil((end + TAIL) * rate))
     plain = soundfont == PLAIN
     named = Path(soundfont) if soundfont and not plain else None
-    samples = None if plain else _fluidsynth(score.tracks, voices, length, rate, named or _soundfont())
-    notice = ""
-    if samples is None:
-        if named:
-            raise MusicFusionError(f"{named}: fluidsynth cannot play with it, or is not installed"
-                                   " (Debian: apt-get install libfluidsynth3; pip install pyfluidsynth)")
-        samples, notice = _plain(score.tracks, voices, length, rate), "" if plain else NOTICE
-    return Sound(_levelled(samples, rate), rate, notice)
+    played, notice = [], ""
+    for tracks, voices in zip(parts.values(), parts_voices, strict=True):
+        # Notes become samples: onset, end (both in samples), pitch, velocity. int64 [n, 4]
+        voices = [np.rint(v * (rate, rate, 1, 1)).astype(np.int64) for v in voices]
+        samples = None if plain else _fluidsynth(tracks, voices, length, rate, named or _soundfont())
+        if samples is None:
+            if named:
+                raise MusicFusionError(f"{named}: fluidsynth cannot play with it, or is not installed"
+                                       " (Debian: apt-get install libfluidsynth3; pip install pyfluidsynth)")
+            samples, notice = _plain(tracks, voices, length, rate), "" if plain else NOTICE
+        played.append(samples)
+    return {name: Sound(samples, rate, notice) for name, samples in zip(parts, _levelled(played, rate), strict=True)}
 
 
 def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> Path:
@@ -71,6 +86,11 @@ def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> Path:
         file.setframerate(rate)
         file.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
     return atomic_write(path, buffer.getvalue())
+
+
+def mixed(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The sum of parts, one at least: samples float32 [n] each."""
+    return functools.reduce(np.add, parts)
 
 
 def _timed(score: Score, track: Track) -> np.ndarray:
@@ -90,24 +110,27 @@ def _timed(score: Score, track: Track) -> np.ndarray:
     return timed[np.argsort(timed[:, 1], kind="stable")]
 
 
-def _levelled(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Samples float [n] at the common loudness, faded out at the end; silence stays silence."""
-    samples = np.asarray(samples, np.float32)
-    fade = min(len(samples), rate // 20)
-    samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-    peak = float(np.max(np.abs(samples), initial=0.0))
+def _levelled(parts: Sequence[np.ndarray], rate: int) -> list[np.ndarray]:
+    """Parts, samples float [n] each, their sum at the common loudness, faded out at the end; silence stays silence."""
+    faded = [np.asarray(samples, np.float32) for samples in parts]
+    for samples in faded:
+        fade = min(len(samples), rate // 20)
+        samples[len(samples) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    mix = mixed(faded)
+    peak = float(np.max(np.abs(mix), initial=0.0))
     if peak > 1e-4:  # below is the dither of 16 bits, not music
-        loud = np.abs(samples) > peak / 100  # rests do not make the rest louder
-        rms = float(np.sqrt(np.mean(np.square(samples[loud], dtype=np.float64))))
-        samples *= min(LOUDNESS / rms, PEAK / peak)
-    return samples
+        loud = np.abs(mix) > peak / 100  # rests do not make the rest louder
+        rms = float(np.sqrt(np.mean(np.square(mix[loud], dtype=np.float64))))
+        gain = np.float32(min(LOUDNESS / rms, PEAK / peak))
+        faded = [samples * gain for samples in faded]
+    return faded
 
 
 # Fluidsynth
 
 
 def _fluidsynth(
-    tracks: tuple[Track, ...], voices: list[np.ndarray], length: int, rate: int, soundfont: Path | None
+    tracks: Sequence[Track], voices: list[np.ndarray], length: int, rate: int, soundfont: Path | None
 ) -> np.ndarray | None:
     """Samples float32 [length] with a soundfont, or None where that cannot be."""
     try:
@@ -195,9 +218,7 @@ FAMILIES = [PIANO, MALLET, ORGAN, GUITAR, BASS, VIOLIN, ENSEMBLE, BRASS, REED, F
 FAMILIES += [ENSEMBLE, ENSEMBLE, GUITAR, MALLET, FLUTE]
 
 
-def _plain(
-    tracks: tuple[Track, ...], voices: list[np.ndarray], length: int, rate: int
-) -> np.ndarray:
+def _plain(tracks: Sequence[Track], voices: list[np.ndarray], length: int, rate: int) -> np.ndarray:
     """Samples float32 [length]. A tone is made once, for the longest note that needs it."""
     samples = np.zeros(length, np.float32)
     for track, notes in zip(tracks, voices, strict=True):

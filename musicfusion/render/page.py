@@ -1,9 +1,12 @@
 """A page that shows results: one index.html with sound and pictures inside, fit to mail."""
 
 import base64
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +26,6 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p { max-width: 46rem; white-space: pre-line; }
 a { color: light-dark(#0060a0, #7cc4f5); }
 figure { margin: 1rem 0; } figcaption { margin-bottom: .3rem; }
-audio { width: 100%; max-width: 34rem; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -42,12 +44,11 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Audio:
-    """A player: it plays `ogg` (OGG Vorbis), which is embedded, and links to a file with the same sound."""
+class Player:
+    """Sounds and notes to play and to look at: `data` as render/player.py makes it; `files` hold the same sounds."""
 
-    title: str
-    path: str | Path
-    ogg: bytes
+    data: Mapping[str, object]
+    files: Sequence[str | Path] = ()
 
 
 @dataclass(frozen=True)
@@ -83,23 +84,27 @@ class Files:
     title: str = "Files"
 
 
-Section = Text | Audio | Picture | Table | Facts | Files
+Section = Text | Player | Picture | Table | Facts | Files
 
 
 def write(folder: str | Path, title: str, sections: Sequence[Section]) -> Path:
     """Write `folder`/index.html from sections, in their order; it makes no request to anywhere.
 
-    Sound is embedded as OGG. Pictures up to `EMBED` bytes are embedded, and linked too; larger ones only linked. Links
-    are relative: files that lie in `folder` are found wherever the folder goes. All text is escaped.
+    Pictures up to `EMBED` bytes are embedded, and linked too; larger ones only linked. Links are relative: files that
+    lie in `folder` are found wherever the folder goes. All text is escaped, and no script runs but the player's.
 
     Raises MusicFusionError for a file that is missing, or of a kind that a page cannot show.
     """
     folder = Path(folder)
     body = fragment(sections, folder)
+    digest = base64.b64encode(hashlib.sha256(_program().encode()).digest()).decode()
+    policy = (f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline';"
+              " img-src data: file: 'self'; base-uri 'none'; form-action 'none'")
     return atomic_write(
         folder / "index.html",
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n",
     )
@@ -107,17 +112,34 @@ def write(folder: str | Path, title: str, sections: Sequence[Section]) -> Path:
 
 def fragment(sections: Sequence[Section], folder: Path, links: bool = True) -> str:
     """The sections as HTML, to stand in a page of somebody else's; with links to files in `folder`, or without."""
-    return "\n".join(_section(section, folder, links) for section in sections)
+    parts = [_section(section, folder, links) for section in sections]
+    if any(isinstance(section, Player) for section in sections):
+        parts = [f"<style>\n{_own('player.css')}</style>", *parts, f"<script>{_program()}</script>"]
+    return "\n".join(parts)
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """An address that holds what lies there; kind: its media type."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+@cache
+def _own(name: str) -> str:
+    """A file that lies beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _program() -> str:
+    """What runs in a page: the player's functions, and a start for each player that was not started yet."""
+    return f"\n{_own('player.js')}musicfusionPlayer.start();\n"
 
 
 def _section(section: Section, folder: Path, links: bool) -> str:
     match section:
         case Text(text):
             return f"<p>{escape(text)}</p>"
-        case Audio(title, path, ogg):
-            source = f"data:audio/ogg;base64,{base64.b64encode(ogg).decode()}"
-            player = f'<audio controls preload="metadata" src="{source}"></audio>'
-            return _figure(title, player, path, folder if links else None)
+        case Player(data, files):
+            return _player(data, files, folder if links else None)
         case Picture(title, path):
             source = escape(_source(path, folder))
             image = f'<img alt="{escape(title)}" src="{source}">'
@@ -133,6 +155,18 @@ def _section(section: Section, folder: Path, links: bool) -> str:
             )
             return f"{_heading(title)}<ul>\n{items}\n</ul>"
     raise TypeError(f"not a section of a page: {section!r}")
+
+
+def _player(data: Mapping[str, object], files: Sequence[str | Path], folder: Path | None) -> str:
+    """A player; without JavaScript a line that says where its sounds are: the program takes it away."""
+    if folder:
+        links = ", ".join(_link(path, folder) for path in files)
+        where = f"<noscript><p>The player needs JavaScript. {f'The sounds: {links}.' if links else ''}</p></noscript>"
+    else:
+        where = "<p>The player needs JavaScript: run this cell, or trust this notebook.</p>"
+    content = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return ('<div class="mf-place">\n'
+            f'<script type="application/json">{content}</script>\n<div>{where}</div>\n</div>')
 
 
 def _heading(title: str) -> str:
@@ -210,7 +244,7 @@ def _source(path: str | Path, folder: Path) -> str:
     try:
         if path.stat().st_size > EMBED:
             return _address(path, folder)
-        return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+        return data_uri(kind, path.read_bytes())
     except OSError as error:
         reason = error.strerror or error
         raise MusicFusionError(f"cannot put {path} into a page: {reason}") from error

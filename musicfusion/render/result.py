@@ -8,25 +8,20 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from musicfusion.codecs import audio as audio_files
 from musicfusion.codecs import midi, musicxml_write
 from musicfusion.codecs.audio import Audio
-from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, Track
+from musicfusion.codecs.score import Score
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_folder, atomic_write
-from musicfusion.render import audio, page
+from musicfusion.render import audio, page, player
 from musicfusion.render.figures import PALETTE
+from musicfusion.render.player import BEFORE
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
 
-RATE = 22050  # Hz, of scores that are played
 WRITTEN = (".mid", ".musicxml", ".wav", ".json")  # suffixes of files that the page lists
 PAGE = 2_900_000  # bytes of sound and pictures in a page; base64 makes it a third more, and it can still be mailed
-BEFORE = "before"  # the score that the main one was made of, where there is one
-SHIFTS = sorted(range(-12, 13), key=abs)  # semitones by which a track may have been transposed as a whole
 LEAST = 600_000  # bytes of sound, however large the pictures are
 
 
@@ -55,6 +50,7 @@ class SampleResult:
         tables: numbers about the result.
         metadata: for metadata.json.
         notices: sentences that the user should know: what was dropped, changed or guessed.
+        memory: what the system that made it needs to keep parts of it in a next one; nothing that is written.
     """
 
     title: str
@@ -67,6 +63,7 @@ class SampleResult:
     tables: tuple[page.Table, ...] = ()
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    memory: Any = dataclasses.field(default=None, repr=False, compare=False)
 
     def to_note_sequence(self, name: str = "") -> "NoteSequence":
         """One of the scores, the main one by default, as a note_seq.NoteSequence."""
@@ -120,13 +117,19 @@ def write(result: SampleResult, folder: Path, *, sound: bool = True, notation: b
             midi.write(target, score)
         written = _write_notation(result, work) if notation else []
         sections, notices = _sections(result, work, sound=sound)
-        metadata = {**result.metadata, "notices": [*result.notices, *written, *notices]}
+        metadata = {**result.metadata, **_changed(result), "notices": [*result.notices, *written, *notices]}
         atomic_write(work / "metadata.json", json.dumps(metadata, indent=1) + "\n")
         files = [(path, "") for path in sorted(work.iterdir()) if path.suffix in WRITTEN]
         shown = {key: value for key, value in metadata.items() if key != "config"}
         page.write(work, result.title, [*sections, page.Facts("About", shown), page.Files(files)])
     main = f"{result.main}.mid" if result.main in result.scores else f"{result.main}.wav"
     return [Path(folder) / "index.html", Path(folder) / main]
+
+
+def _changed(result: SampleResult) -> dict[str, Any]:
+    """How many notes of each track the main score kept of what it was made of, for metadata.json."""
+    main, before = result.scores.get(result.main), result.scores.get(BEFORE)
+    return {"changed": player.changes(main, before)} if main is not None and before is not None else {}
 
 
 def _write_notation(result: SampleResult, work: Path) -> list[str]:
@@ -138,7 +141,7 @@ def _write_notation(result: SampleResult, work: Path) -> list[str]:
         score = result.scores[name]
         before = result.scores.get(BEFORE) if name == result.main else None
         marks = musicxml_write.Marks(
-            chords=result.chords.get(name, ()), notes=new_notes(score, before) if before is not None else (),
+            chords=result.chords.get(name, ()), notes=player.compared(score, before)[0] if before is not None else (),
             colours=[PALETTE[k % len(PALETTE)] for k in range(len(score.tracks))])
         try:
             notices += musicxml_write.write(work / f"{name}.musicxml", score, marks)
@@ -147,46 +150,14 @@ def _write_notation(result: SampleResult, work: Path) -> list[str]:
     return list(dict.fromkeys(notices))
 
 
-def new_notes(score: Score, before: Score) -> list[np.ndarray]:
-    """For each track which notes another version does not have, bool [n].
-
-    It has a note if one of its pitch begins on the same 16th in the track of that name. A track that was transposed as
-    a whole is compared in its new key.
-    """
-    found = []
-    for track in score.tracks:
-        own = _onsets(track, 0)
-        old = [other for other in before.tracks if other.name == track.name]
-        kept = [np.isin(own, np.concatenate([_onsets(other, shift) for other in old])) for shift in SHIFTS if old]
-        found.append(~max(kept, key=np.sum) if kept else np.ones(len(own), bool))
-    return found
-
-
-def _onsets(track: Track, shift: int) -> np.ndarray:
-    """One number for the 16th and the pitch of each note, int [n]; shift: semitones up."""
-    steps = np.floor(track.notes[:, 0] * STEPS_PER_QUARTER + 0.5).astype(int)
-    return steps * 512 + track.notes[:, 2].astype(int) + shift
-
-
 def _sections(result: SampleResult, work: Path, *, sound: bool) -> tuple[list[page.Section], list[str]]:
-    """Players, pictures and tables, with their files in `work`; and what the sound gives notice of."""
-    sounds = dict(result.audio)
-    notices: list[str] = []
-    if sound:
-        played = {name: result.scores[name] for name in result.players if name in result.scores}
-        try:
-            synthesised = {name: audio.synthesise(score, RATE) for name, score in played.items()}
-            sounds |= {name: Audio(x.samples, x.rate) for name, x in synthesised.items()}
-            notices += dict.fromkeys(x.notice for x in synthesised.values() if x.notice)
-        except MusicFusionError as error:  # all or none: the notes are there
-            notices.append(f"no sound: {error}")
-    for name, own in sounds.items():
+    """Player, pictures and tables, with their files in `work`; and what the sound gives notice of."""
+    heard, notices = player.sounds(result, play=sound)
+    for name, own in {**result.audio, **{name: player.mix(parts) for name, parts in heard.items()}}.items():
         audio.write_wav(work / f"{name}.wav", own.samples, own.rate)
-    listened = [name for name in result.players if name in sounds]
     drawn = [page.Picture(picture.title, picture.draw(work / f"{name}.png"))
              for name, picture in result.pictures.items()]
     left = PAGE - sum(Path(picture.path).stat().st_size for picture in drawn)
-    oggs = audio_files.oggs([sounds[name] for name in listened], max(left, LEAST))
-    players = [page.Audio(result.players[name], work / f"{name}.wav", ogg)
-               for name, ogg in zip(listened, oggs, strict=True)]
+    content = player.data(result, heard, most=max(left, LEAST))
+    players = [page.Player(content, [work / f"{name}.wav" for name in heard])] if content["versions"] else []
     return [*players, *drawn, *result.tables], notices

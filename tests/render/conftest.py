@@ -1,9 +1,13 @@
 """A real piece for everything that is drawn and played: a chorale of Bach's."""
 
+import dataclasses
+
+import browser
 import numpy as np
 import pytest
 
 from musicfusion.codecs.score import Score, Track, grid
+from musicfusion.render.result import SampleResult
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +36,23 @@ def chorale() -> Score:
 def voices(chorale) -> dict[str, np.ndarray]:
     """The chorale on the grid, {track name: int32 [n, 3]}."""
     return {track.name: grid(track) for track in chorale.tracks}
+
+
+@pytest.fixture(scope="session")
+def fused(chorale) -> SampleResult:
+    """The chorale beside what it was before: two notes of its melody moved, and all of the rest two semitones up."""
+    melody, rest = chorale.tracks
+    notes = melody.notes.copy()
+    notes[[3, 8], 2] += 1
+    tracks = (dataclasses.replace(melody, notes=notes), dataclasses.replace(rest, notes=rest.notes + [0, 0, 2, 0]))
+    new = dataclasses.replace(chorale, tracks=tracks, name="fused")
+    return SampleResult(title="A chorale", main="fused", scores={"fused": new, "before": chorale},
+                        players={"fused": "The fused song", "before": "As it was"},
+                        chords={"fused": ["A", "A", "Bm", "N", "A"]})
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory):
+    """A browser."""
+    with browser.opened(tmp_path_factory.mktemp("browser")) as found:
+        yield found

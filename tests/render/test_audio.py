@@ -11,7 +11,7 @@ import pytest
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.render import audio
-from musicfusion.render.audio import NOTICE, synthesise, write_wav
+from musicfusion.render.audio import NOTICE, mixed, synthesise, synthesise_parts, write_wav
 
 
 @pytest.fixture(params=["plain", "fluidsynth"])
@@ -54,6 +54,17 @@ def test_a_chorale_sounds_for_its_length_without_clipping(chorale, player):
     assert len(sound.samples) == np.ceil((seconds + audio.TAIL) * 22050)
     assert 0.2 < np.abs(sound.samples).max() <= 1
     assert all(rms(part) > 0.01 for part in np.array_split(sound.samples[: (22050 * 20)], 20))
+
+
+def test_parts_add_up_to_the_whole_and_are_as_loud_in_it_as_alone(chorale, player):
+    whole = synthesise(chorale, 22050)
+    parts = synthesise_parts(chorale, {track.name: [track] for track in chorale.tracks}, 22050)
+    assert list(parts) == [track.name for track in chorale.tracks]
+    assert {len(part.samples) for part in parts.values()} == {len(whole.samples)}
+    assert {part.notice for part in parts.values()} == {whole.notice}
+    both = mixed([part.samples for part in parts.values()])
+    within = 1e-6 if player == "plain" else 2e-3  # each part of fluidsynth's is rounded to 16 bits
+    np.testing.assert_allclose(both, whole.samples, atol=within)
 
 
 def test_the_plain_synthesiser_can_be_asked_for(chorale, player):
@@ -196,7 +207,7 @@ def test_importing_the_renderers_loads_nothing_heavy():
     heavy = "jax matplotlib music21 pretty_midi note_seq librosa fluidsynth scipy"
     code = (
         "import sys, musicfusion.render.audio, musicfusion.render.pianoroll,"
-        " musicfusion.render.page, musicfusion.render.figures;"
+        " musicfusion.render.result, musicfusion.render.figures;"
         f"print(sorted(set({heavy.split()!r}) & set(sys.modules)))"
     )
     result = subprocess.run(

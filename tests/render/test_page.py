@@ -10,7 +10,7 @@ import pytest
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.render import page
-from musicfusion.render.page import Audio, Facts, Files, Picture, Table, Text
+from musicfusion.render.page import Facts, Files, Picture, Player, Table, Text
 from musicfusion.render.pianoroll import compare
 
 NASTY = '<script>alert("a & b")</script>'
@@ -45,15 +45,17 @@ def written(folder, *sections, title="Title"):
     return Elements(page.write(folder, title, sections).read_text(encoding="utf-8"))
 
 
-def test_sound_and_picture_are_inside_the_page(tmp_path, voices):
+def test_pictures_and_what_a_player_needs_are_inside_the_page(tmp_path, voices):
     (tmp_path / "after.wav").write_bytes(b"RIFF")
     png = compare(tmp_path / "roll.png", voices, voices)
-    found = written(tmp_path, Audio("After", tmp_path / "after.wav", b"OggS sound"), Picture("Both", png))
-    for tag, kind, content in (("audio", "audio/ogg", b"OggS sound"), ("img", "image/png", png.read_bytes())):
-        (attributes,) = found.all(tag)
-        head, data = attributes["src"].split(",", 1)
-        assert head == f"data:{kind};base64" and base64.b64decode(data) == content
+    found = written(tmp_path, Player({"title": "After"}, [tmp_path / "after.wav"]), Picture("Both", png))
+    (attributes,) = found.all("img")
+    head, data = attributes["src"].split(",", 1)
+    assert head == "data:image/png;base64" and base64.b64decode(data) == png.read_bytes()
+    assert [script.get("type") for script in found.all("script")] == ["application/json", None]
+    assert '{"title":"After"}' in found.text and "musicfusionPlayer.start()" in found.text
     assert [a["href"] for a in found.all("a")] == ["after.wav", "roll.png"]
+    assert len(found.all("noscript")) == 1, "which names the sounds"
 
 
 def test_a_picture_too_big_to_mail_is_linked(tmp_path):
@@ -65,9 +67,9 @@ def test_a_picture_too_big_to_mail_is_linked(tmp_path):
 
 def test_a_fragment_stands_in_somebody_elses_page_without_links(tmp_path):
     (tmp_path / "x.png").write_bytes(b"png")
-    sections = [Audio("A", tmp_path / "a.wav", b"OggS"), Picture("B", tmp_path / "x.png")]
+    sections = [Player({"title": "A"}, [tmp_path / "a.wav"]), Picture("B", tmp_path / "x.png")]
     fragment = page.fragment(sections, tmp_path, links=False)
-    assert "<audio" in fragment and "<img" in fragment
+    assert "<script" in fragment and "<style" in fragment and "<img" in fragment
     assert "<a " not in fragment and "<html" not in fragment
 
 
@@ -77,24 +79,24 @@ def test_nothing_in_a_name_or_value_becomes_markup(tmp_path):
     (tmp_path / "x.png").write_bytes(b"png")
     sections = (
         Text(NASTY),
-        Audio(NASTY, tmp_path / name, b"OggS"),
+        Player({"title": NASTY}, [tmp_path / name]),
         Picture('" onerror="alert(1)', tmp_path / "x.png"),
         Table(NASTY, [NASTY], [[NASTY]]),
         Facts(NASTY, {NASTY: {NASTY: [NASTY]}}),
         Files([(tmp_path / name, NASTY)]),
     )
     found = written(tmp_path, *sections, title=NASTY)
-    assert not found.all("script") and not found.all("b")
+    assert len(found.all("script")) == 2 and not found.all("b"), "data and program of the player"
     assert not any("onerror" in attributes for _, attributes in found.found)
-    assert found.text.count(NASTY) == 12  # each place where it was put, the title twice
+    assert found.text.count(NASTY) == 11  # each place where it was put, the title twice; but in the player's data
     assert all(unquote(a["href"]) in (name, "x.png") for a in found.all("a"))
 
 
 def test_the_page_asks_nothing_of_the_network(tmp_path):
     (tmp_path / "x.png").write_bytes(b"png")
-    written(tmp_path, Text("text"), Picture("picture", tmp_path / "x.png"))
-    text = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|<link", text.split("base64,")[0])
+    written(tmp_path, Text("text"), Player({"title": "x"}), Picture("picture", tmp_path / "x.png"))
+    text = (tmp_path / "index.html").read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|<link|src=\"(?!data:)", text)
 
 
 def test_numbers_are_readable_and_set_to_the_right(tmp_path):

@@ -8,7 +8,6 @@ import itertools
 import json
 import re
 
-import browser
 import numpy as np
 import pytest
 import soundfile
@@ -93,7 +92,8 @@ def test_what_the_page_is_made_of_is_installed_with_the_package():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     packaged = setup["options.package_data"]["musicfusion.render"].split()
-    assert {*packaged} == {path.name for path in (ROOT / "musicfusion" / "render").glob("sheet.*")} - {"sheet.py"}
+    own = {path.name for path in (ROOT / "musicfusion" / "render").iterdir()}
+    assert {*packaged} == {name for name in own if name.endswith((".html", ".css", ".js"))}
 
 
 def test_too_much_sound_is_refused_and_nothing_is_left(tmp_path, monkeypatch):
@@ -112,13 +112,6 @@ def test_the_time_that_a_test_takes_grows_with_what_one_listener_hears():
 
 
 # In a browser --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def window(tmp_path_factory):
-    """A browser."""
-    with browser.opened(tmp_path_factory.mktemp("browser")) as found:
-        yield found
 
 
 def begin(window, listener, *answers):
@@ -176,7 +169,7 @@ def test_a_listener_fills_in_the_sheet_and_the_saved_answers_are_read(folder, wi
     assert heading(window) == "That was all. Thank you!" and window.text("#count") == "4 of 4 done"
     window.click(".steps .main")
     path = window.downloads / "answers-7.json"
-    browser.wait(path.is_file, "the download")
+    window.wait(path.is_file, "the download")
     assert "Saved as answers-7.json" in window.text("#saved")
 
     found = listening.read(str(path), str(folder), "example")

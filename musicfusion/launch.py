@@ -2,6 +2,7 @@
 
     python -m musicfusion.launch --config=configs/NAME.py[:VARIANT] [--mode=...] [--config.any.key=value ...]
     python -m musicfusion.launch --mode=sample --inputs=NAME=FILE,NAME=FILE [--controls=...] [--out=DIR]
+    musicfusion studio
 """
 
 import dataclasses
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from musicfusion.core.contracts import Declaration
     from musicfusion.pretrained import Pretrained
 
-MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export", "compare")
+MODES = ("train", "evaluate", "sample", "benchmark", "describe", "export", "compare", "studio")
 WITH_WEIGHTS = ("sample", "evaluate", "describe")  # modes that take --pretrained
 
 
@@ -50,6 +51,8 @@ class Command:
     coordinator: str = ""
     processes: int = 1
     process: int = 0
+    port: int = 7860
+    host: str = "127.0.0.1"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,7 +84,8 @@ def console() -> None:
 
 def parse(argv: list[str]) -> Command | None:
     """argv -> the command; None where --help was asked for and printed. MusicFusionError for what is no flag."""
-    config, overrides, rest = _config_flags(argv[1:])
+    words = ["--mode=studio", *argv[2:]] if argv[1:2] == ["studio"] else argv[1:]
+    config, overrides, rest = _config_flags(words)
     values = _flags()
     try:
         positional = values([argv[0], *rest])[1:]
@@ -114,13 +118,17 @@ def _flags() -> flags.FlagValues:
          " the picture.")
     text("reports", "compare: report.json files or workdirs, with commas between.")
     text("pretrained", "sample, evaluate, describe: shipped weights, a folder that export wrote, or hf:OWNER/NAME,"
-         " instead of a run.")
+         " instead of a run. studio: weights beside those that ship.")
     flags.DEFINE_integer("seed", 0, "sample: seed of everything random.", flag_values=found)
     flags.DEFINE_enum("format", "text", ("text", "json"), "describe, benchmark: how to print.", flag_values=found)
     flags.DEFINE_bool("print_config", False, "Print the resolved config and stop.", flag_values=found)
     text("coordinator", "Several processes: host:port of process 0, or auto.")
     flags.DEFINE_integer("processes", 1, "Several processes: how many.", flag_values=found)
     flags.DEFINE_integer("process", 0, "Several processes: which one this is.", flag_values=found)
+    flags.DEFINE_integer("port", 7860, "studio: where the page is served; 0 for any port that is free.",
+                         flag_values=found)
+    flags.DEFINE_string("host", "127.0.0.1", "studio: the address that is listened at; others than this machine's own"
+                        " let others use it.", flag_values=found)
     flags.DEFINE_bool("help", False, "Show this help.", short_name="h", flag_values=found)
     return found
 
@@ -166,6 +174,9 @@ def run(command: Command) -> None:
     if command.mode == "compare":
         _compare(command)
         return
+    if command.mode == "studio":
+        _studio(command)
+        return
     from musicfusion import api
 
     source = _weights_name(command)
@@ -203,6 +214,14 @@ def _compare(command: Command) -> None:
     _say([compare.compare(list(map(Path, command.reports)), Path(command.out or "compare.png"))])
 
 
+def _studio(command: Command) -> None:
+    from musicfusion.studio import serve
+
+    serve.serve(host=command.host, port=command.port, weights=[*filter(None, (command.pretrained, command.workdir))])
+    sys.stdout.flush()
+    os._exit(0)  # a thread may be within a compiler, which aborts where the interpreter ends around it
+
+
 def _train(command: Command, config, weights, workdir: Path, out) -> list[Path]:
     from musicfusion import api, evaluate, sample
     from musicfusion.core import parallel
@@ -232,8 +251,8 @@ def _sample(command: Command, config, weights, workdir: Path, out: Path) -> list
 
     trained = weights or Results(workdir)
     model = api.Model(name=weights.name if weights else workdir.name, config=config, trained=trained)
-    controls = _controls(command, model.declaration)
-    result = model.sample(seed=command.seed, **dict(command.inputs), **controls)
+    given = {**dict(command.inputs), **_controls(command, model.declaration)}
+    result = model.sample(seed=command.seed, **given)
     files = result.save(out, sound=config.sample.audio)
     for notice in _notices(out):
         print(notice)

@@ -19,6 +19,7 @@ FLOORS = (
     {"systems"},
     {"benchmark", "compare", "describe", "evaluate", "sample", "train"},
     {"api"},
+    {"studio"},
     {"launch"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -78,6 +79,7 @@ def test_no_system_imports_another():
         ("tensorboardX", {"core.report"}),
         ("jax.distributed", {"core.parallel"}),
         ("jax.pmap", {"core.parallel"}),
+        ("gr.Blocks", {"studio.app"}),
     ],
 )
 def test_one_file_alone_knows_each_of_these(only, rooms):

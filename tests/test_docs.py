@@ -114,7 +114,7 @@ def system_of(command: launch.Command) -> tuple[str, str]:
 
 def check_launch(flags: list[str]) -> None:
     command = launch.parse(["musicfusion", *flags])
-    if command is None or (command.mode == "compare" and command.reports):  # --help; no system
+    if command is None or command.mode == "studio" or (command.mode == "compare" and command.reports):  # no system
         return
     name, weights = system_of(command)
     if not name:

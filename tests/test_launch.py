@@ -103,6 +103,12 @@ def test_inputs_may_hold_commas_and_the_home_folder(desk, monkeypatch):
     command_line._check_sample(command, systems.declarations()["collagenet"])  # both are found
 
 
+def test_the_word_studio_stands_for_its_mode():
+    command = command_line.parse(["musicfusion", "studio", "--port=0", "--pretrained=musae-lite"])
+    assert command == command_line.parse(["", "--mode=studio", "--port=0", "--pretrained=musae-lite"])
+    assert (command.mode, command.port, command.host) == ("studio", 0, "127.0.0.1")
+
+
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m musicfusion.launch --help | head -c 1"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)

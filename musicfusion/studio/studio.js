@@ -1,0 +1,94 @@
+"use strict";
+// The parts of the studio that Gradio has not: each draws what app.py gives it as JSON, as text alone.
+
+globalThis.musicfusionStudio ??= (() => {
+  function node(tag, properties = {}, ...inside) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(properties)) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+    }
+    made.append(...inside.filter((part) => part !== null && part !== ""));
+    return made;
+  }
+
+  // draw(root, data) now, and whenever the data change
+  const part = (name, draw) => (element, props, watch, trigger) => {
+    const root = () => element.querySelector(`.studio-${name}`);
+    const redraw = () => draw(root(), JSON.parse(props.data ?? "null"), (said) => trigger("submit", said));
+    watch("data", redraw);
+    redraw();
+  };
+
+  function status(root, data) {
+    if (!data) {
+      root.replaceChildren();
+      return;
+    }
+    const bar = root.querySelector("progress");
+    if (data.kind === "refused") {
+      if (!bar) return; // it was cancelled
+      data.kind = "error";
+    }
+    if (data.kind === "busy" && bar) {
+      bar.value = data.share;
+      root.querySelector("p").textContent = data.words;
+    } else {
+      root.replaceChildren(
+        node("p", { class: `studio-${data.kind}`, role: { error: "alert", done: "status" }[data.kind] }, data.words),
+        data.kind === "busy" ? node("progress", { max: 1, value: data.share, "aria-label": "Progress" }) : "");
+    }
+  }
+
+  let player = null;
+
+  function showPlayer(root, data, say) {
+    player?.destroy();
+    player = null;
+    root.replaceChildren();
+    if (!data || !data.versions.length) {
+      root.append(node("p", { class: "studio-empty" }, "Choose an example or drop your files, and press Fuse. What comes out is shown and played here."));
+      return;
+    }
+    const inside = node("div");
+    root.append(inside);
+    player = musicfusionPlayer(inside, data, { lockable: data.lockable });
+    inside.addEventListener("musicfusion-lock", (event) => say({ spans: event.detail.spans }));
+  }
+
+  function lock(root, data, say) {
+    root.replaceChildren();
+    if (data?.error) root.append(node("p", { class: "studio-error", role: "alert" }, data.error));
+    if (data?.words) {
+      root.append(node("p", { role: "status" }, data.words),
+        node("button", { type: "button", onclick: () => say({ action: "release" }) }, "Release"));
+    }
+  }
+
+  function takes(root, data, say) {
+    const list = data ?? [];
+    const act = (take, action, words, more = {}) => node("button",
+      { type: "button", "aria-label": `${words}: take ${take.number}`, onclick: () => say({ action, take: take.number }), ...more }, words);
+    const alone = list.filter((take) => take.shown).length === 1;
+    const focused = root.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    root.replaceChildren(list.length ? node("h2", {}, "Takes") : "", node("ol", {}, ...list.map((take) => node("li",
+      { class: take.shown ? "studio-take studio-shown" : "studio-take", "data-take": take.number },
+      node("div", { class: "studio-title" },
+        act(take, "star", take.starred ? "★" : "☆", { "aria-label": `Star: take ${take.number}`, "aria-pressed": String(take.starred), class: "studio-star" }),
+        node("b", {}, `take ${take.number}`), node("span", {}, `${take.title}: ${take.files}`)),
+      node("p", {}, take.settings),
+      take.kept.length ? node("p", {}, take.kept.join("; ")) : "",
+      take.notices.length ? node("details", { open: take.shown }, node("summary", {}, `${take.notices.length} notice${take.notices.length > 1 ? "s" : ""}`),
+        node("ul", {}, ...take.notices.map((line) => node("li", {}, line)))) : "",
+      node("div", { class: "studio-acts" },
+        act(take, "show", "Show", { "aria-pressed": String(take.shown && alone) }),
+        alone && !take.shown ? act(take, "compare", "Compare") : "",
+        alone && !take.shown ? act(take, "lock", "Lock in this one") : "",
+        act(take, "delete", "Delete")),
+      node("div", { class: "studio-acts studio-downloads" }, ...take.downloads.map((one) => node("a",
+        { href: one.href, download: one.file, "aria-label": `${one.name} of take ${take.number}` }, one.name)))))));
+    if (focused) root.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  return { status: part("status", status), player: part("player", showPlayer), lock: part("lock", lock), takes: part("takes", takes) };
+})();

@@ -1,0 +1,311 @@
+"""The page of the studio in a browser: files in, music out, and everything beside that."""
+
+import io
+import json
+import os
+import re
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from musicfusion.codecs import midi
+from musicfusion.studio import examples
+from musicfusion.systems import declarations
+
+FAST = "connective_fusion"  # the system for what all of them have in common
+HEAD = "X:1\nM:4/4\nL:1/4\nQ:1/4=160\nK:C\n"
+PAIR = {"left": f"{HEAD}E E F G|G F E D|C C D E|E3/ D/ D2|", "right": f"{HEAD}C E G E|F A c A|G F E D|C4|"}
+CONTROLS = "button, input:not([type=file]), select, a[href], summary, [role=tab], [role=slider]"
+
+
+def open_tab(page, system: str) -> None:
+    """Goes to a system's tab, which may stand in the menu of those that have no room."""
+    name = declarations()[system].title.partition(":")[0]
+    tab = page.locator(f"[role=tab]:text-is('{name}')")
+    if not tab.is_visible():
+        page.click(".overflow-menu > button")
+        tab = page.locator(f".overflow-dropdown button:text-is('{name}')")
+    tab.click()
+    page.wait_for_selector(f"#{system}-fuse:visible")
+
+
+def upload(page, system: str, files: dict) -> None:
+    for name, path in files.items():
+        page.set_input_files(f"#{system}-{name} input[type=file]", path)
+        page.wait_for_selector(f"#{system}-{name} .file-preview, #{system}-{name} table")
+
+
+def upload_pair(page, folder, system: str = FAST) -> None:
+    """Two short tunes."""
+    for name, tune in PAIR.items():
+        (folder / f"{name}.abc").write_text(tune)
+    upload(page, system, {name: folder / f"{name}.abc" for name in PAIR})
+
+
+def fuse(page, system: str = FAST) -> str:
+    """Presses Fuse; what is said in the end."""
+    page.click(f"#{system}-fuse:enabled")
+    return said(page, system)
+
+
+def said(page, system: str = FAST) -> str:
+    page.wait_for_selector(f"#{system}-status progress")
+    line = page.wait_for_selector(f"#{system}-status :is([role=status], [role=alert])")
+    return line.inner_text()
+
+
+def take_example(page, system: str, label: str = "") -> None:
+    page.click(f".studio-examples button:visible:has-text('{label or examples.EXAMPLES[system][0].label}')")
+    page.wait_for_selector(f"#{system}-fuse:disabled", state="detached")
+
+
+def download(page, take: int, name: str, folder):
+    with page.expect_download() as found:
+        page.click(f"[data-take='{take}'] a:text-is('{name}')")
+    found.value.save_as(folder / found.value.suggested_filename)
+    return folder / found.value.suggested_filename
+
+
+def drawn(page, mark: str) -> int:
+    """Notes of a kind in the roll."""
+    return sum(path.count("M") for path in page.eval_on_selector_all(
+        f".mf-drawing .mf-{mark}", "paths => paths.map((path) => path.getAttribute('d') ?? '')"))
+
+
+@pytest.fixture
+def fused(visit, tmp_path):
+    """A page on which two files were fused."""
+    page = visit()
+    open_tab(page, FAST)
+    upload_pair(page, tmp_path)
+    assert re.match(r"take 1, in \d", fuse(page))
+    page.wait_for_selector(".mf-player")
+    return page
+
+
+# From files to music -------------------------------------------------------------------------------------------------
+
+
+def test_two_files_and_a_slider_make_music_that_is_drawn_played_and_downloaded(visit, tmp_path):
+    page = visit()
+    open_tab(page, FAST)
+    upload(page, FAST, {"left": examples.FOLDER / examples.ODE, "right": examples.FOLDER / examples.GRACE})
+    page.fill(f"#{FAST}-iterations input[type=number]", "3")
+    page.keyboard.press("Tab")
+    assert re.match(r"take 1, in \d", fuse(page))
+    assert "iterations 3" in page.inner_text("[data-take='1']")
+    assert "ode-to-joy.abc, amazing-grace.abc" in page.inner_text("[data-take='1']")
+
+    archive = zipfile.ZipFile(download(page, 1, "all files", tmp_path))
+    metadata = json.loads(archive.read("connective_fusion-take-1/metadata.json"))
+    assert metadata["controls"]["iterations"] == 3
+    assert metadata["inputs"] == {"left": "ode-to-joy.abc", "right": "amazing-grace.abc"}
+    changed = metadata["changed"].values()
+    assert drawn(page, "new") == sum(part["new"] for part in changed) > 0
+    assert drawn(page, "kept") == sum(part["kept"] for part in changed) > 0
+
+    page.click(".mf-player [role=group][aria-label=Version] button >> nth=1")
+    assert drawn(page, "gone") == sum(part["gone"] for part in changed) > 0
+    assert drawn(page, "new") == 0
+
+    score = midi.read(download(page, 1, "MIDI", tmp_path))
+    assert sum(len(track.notes) for track in score.tracks) == sum(part["new"] + part["kept"] for part in changed)
+    assert b"<score-partwise" in download(page, 1, "MusicXML", tmp_path).read_bytes()
+    for kind in ("WAV", "OGG"):
+        samples, rate = soundfile.read(download(page, 1, kind, tmp_path))
+        assert len(samples) / rate > 8 and np.abs(samples).max() > 0.05
+
+    with page.expect_response(re.compile(r"/studio/takes/.*\.ogg")) as stem:
+        page.click(".mf-play")
+    samples, rate = soundfile.read(io.BytesIO(stem.value.body()))
+    assert len(samples) / rate > 8 and np.abs(samples).max() > 0.05
+    page.wait_for_selector(".mf-play:has-text('Pause')")
+
+
+@pytest.mark.parametrize("system", [*examples.EXAMPLES])
+def test_each_system_makes_music_by_two_clicks(visit, system):
+    page = visit()
+    open_tab(page, system)
+    take_example(page, system)
+    assert re.match(r"take 1, in \d", fuse(page, system))
+    assert page.locator(".mf-player").is_visible()
+    assert page.locator("[data-take='1'] a").count() >= 3
+
+
+# Takes ---------------------------------------------------------------------------------------------------------------
+
+
+def test_locked_bars_stay_when_another_seed_is_fused(fused, tmp_path):
+    fused.focus(".mf-player")
+    for key in ("Enter", "ArrowRight", "Enter"):
+        fused.keyboard.press(key)
+    fused.wait_for_selector("#studio-lock :text('The next fusion keeps of take 1: bars 1 to 2, all parts.')")
+    seed = fused.input_value(f"#{FAST}-seed input")
+    fused.click(f"#{FAST}-another")
+    fused.wait_for_function(f"document.querySelector('#{FAST}-seed input').value !== '{seed}'")
+    assert fuse(fused).startswith("take 2")
+    first, second = (midi.read(download(fused, take, "MIDI", tmp_path)).tracks[0].notes for take in (1, 2))
+    np.testing.assert_allclose(second[second[:, 0] < 8], first[first[:, 0] < 8], atol=0.02)
+    fused.wait_for_selector("#studio-lock :text('keeps of take 2: bars 1 to 2')")
+    fused.click("#studio-lock button")
+    fused.wait_for_selector("#studio-lock p", state="detached")
+    assert fused.locator(".mf-band").count() == 0
+
+
+def test_takes_are_kept_side_by_side_compared_starred_and_deleted(fused):
+    fused.fill(f"#{FAST}-iterations input[type=number]", "4")
+    assert fuse(fused).startswith("take 2")
+    fused.click("[data-take='1'] button:text-is('Compare')")
+    versions = fused.locator(".mf-player [role=group][aria-label=Version] button")
+    fused.wait_for_selector(".mf-player button:text-is('take 1')")
+    assert versions.all_inner_texts()[:2] == ["take 1", "take 2"]
+    fused.click("[data-take='1'] .studio-star")
+    fused.wait_for_selector("[data-take='1'] .studio-star[aria-pressed=true]")
+    fused.reload()
+    fused.wait_for_selector("[data-take='1'] .studio-star[aria-pressed=true]")
+    fused.click("[data-take='2'] button:text-is('Delete')")
+    fused.wait_for_selector("[data-take='2']", state="detached")
+    fused.wait_for_selector(".mf-player[aria-label='Player: take 1']")
+
+
+def test_a_visitor_cannot_fetch_what_another_made_or_sent(fused, visit, studio):
+    take = fused.get_attribute("[data-take='1'] a >> nth=0", "href")
+    sent = next(studio.folder.rglob("left.abc"))
+    other = visit()
+    addresses = [f"{studio.address}/{take}", f"{studio.address}/gradio_api/file={sent}"]
+    assert [fused.context.request.get(address).status for address in addresses] == [200, 200]
+    assert [other.context.request.get(address).status for address in addresses] == [404, 403]
+    assert other.locator(".studio-take").count() == 0
+
+
+# What goes wrong -----------------------------------------------------------------------------------------------------
+
+
+def test_a_bad_file_is_one_line_and_nothing_is_lost(fused, tmp_path, studio):
+    bad = tmp_path / "<img src=x onerror=alert(1)> & ${7*7} {{8*8}}.mid"
+    bad.write_bytes(b"MThd and no more")
+    fused.fill(f"#{FAST}-iterations input[type=number]", "5")
+    fused.click(f"#{FAST}-left button[aria-label*='lear'], #{FAST}-left button[aria-label*='emove']")
+    fused.set_input_files(f"#{FAST}-left input[type=file]", bad)
+    fused.wait_for_selector(f"#{FAST}-left :text('.mid')")
+    line = fuse(fused)
+    assert line.count("\n") == 0 and ".mid: MIDI of type 8302; a standard MIDI file" in line
+    assert str(studio.folder) not in fused.inner_text("body")
+    assert fused.locator("#studio-main img[src=x]").count() == 0
+    assert fused.input_value(f"#{FAST}-iterations input[type=number]") == "5"
+    assert fused.locator(f"#{FAST}-right :text('right')").first.is_visible()
+    assert fused.locator("[data-take='1']").is_visible() and fused.locator(".mf-player").is_visible()
+    take_example(fused, FAST)
+    assert fuse(fused).startswith("take 2")
+
+
+def test_inputs_that_are_missing_are_named(visit):
+    page = visit()
+    assert fuse(page, "collagenet") == "inputs: none given; collagenet takes melody and accompaniment"
+
+
+def test_cancel_works_at_once_and_the_next_fusion_goes_on(visit, tmp_path):
+    page = visit()
+    take_example(page, "collagenet")
+    page.click("#collagenet-fuse:enabled")
+    page.wait_for_selector("#collagenet-status :text('making music')")
+    began = time.monotonic()
+    page.click("#collagenet-cancel")
+    page.wait_for_selector("#collagenet-status :text('Cancelled.')")
+    assert time.monotonic() - began < 3
+    assert page.locator(".studio-take").count() == 0
+    open_tab(page, FAST)
+    upload_pair(page, tmp_path)
+    assert fuse(page).startswith("take 1")
+
+
+def test_who_waits_for_another_may_cancel_that_too(visit):
+    first, second = visit(), visit()
+    for page in (first, second):
+        take_example(page, "collagenet")
+    first.click("#collagenet-fuse:enabled")
+    first.wait_for_selector("#collagenet-status :text('making music')")
+    second.click("#collagenet-fuse:enabled")
+    second.wait_for_selector("#collagenet-status :text('waiting for its turn')")
+    second.click("#collagenet-cancel")
+    second.wait_for_selector("#collagenet-status :text('Cancelled.')")
+    assert said(first, "collagenet").startswith("take 1")
+    second.wait_for_timeout(1000)
+    assert second.inner_text("#collagenet-status").strip() == "Cancelled."
+    assert second.locator(".studio-take").count() == 0
+
+
+# Looks and hands -----------------------------------------------------------------------------------------------------
+
+OVERLAPS = """(selector) => {
+  const boxes = [...document.querySelectorAll(selector)]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+    .filter((one) => !one.closest('.mf-scroll, .visually-hidden, [aria-hidden=true]'))
+    .map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width > 1 && box.height > 1);
+  return boxes.flatMap(([one, a], k) => boxes.slice(k + 1).filter(([other, b]) =>
+    !one.contains(other) && !other.contains(one)
+    && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
+    .map(([other]) => `${one.outerHTML.slice(0, 90)} over ${other.outerHTML.slice(0, 90)}`));
+}"""
+
+
+@pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])
+def test_the_page_fits_desktops_and_phones(visit, tmp_path, width, height):
+    page = visit(viewport={"width": width, "height": height})
+    for system in (FAST, "fusion_gan", "musae", "arrangement", "collagenet"):
+        open_tab(page, system)
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, system
+        assert page.evaluate(OVERLAPS, CONTROLS) == [], system
+    open_tab(page, FAST)
+    upload_pair(page, tmp_path)
+    fuse(page)
+    page.wait_for_selector(".mf-player")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(OVERLAPS, CONTROLS) == []
+
+
+def test_fuse_is_reached_and_pressed_by_keys_and_all_controls_have_names(visit):
+    page = visit()
+    take_example(page, "collagenet")
+    page.focus("#collagenet-pitch input[type=number]")
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "collagenet-fuse":
+            break
+    assert page.evaluate("document.activeElement.id") == "collagenet-fuse"
+    page.keyboard.press("Enter")
+    assert said(page, "collagenet").startswith("take 1")
+    unnamed = page.eval_on_selector_all(CONTROLS, """all => all.filter((one) => one.checkVisibility() && !one.closest(
+      '[aria-hidden=true]') && !(one.getAttribute('aria-label') || one.getAttribute('aria-labelledby') || one.innerText
+      || one.title || one.labels?.length)).map((one) => one.outerHTML.slice(0, 200))""")
+    assert unnamed == []
+
+
+def test_light_and_dark_follow_the_browser(visit):
+    shades = [visit(color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
+              for scheme in ("light", "dark")]
+    light, dark = (sum(map(int, re.findall(r"\d+", shade)[:3])) for shade in shades)
+    assert light > 700 and dark < 120
+
+
+def test_the_pictures_of_the_docs_can_be_taken(visit, tmp_path):
+    folder = Path(os.environ.get("STUDIO_PICTURES", tmp_path))
+    for name, system, scheme in (("studio", "collagenet", "light"), ("studio-dark", "musae", "dark")):
+        page = visit(color_scheme=scheme)
+        open_tab(page, system)
+        take_example(page, system)
+        fuse(page, system)
+        page.focus(".mf-player")
+        for key in ("ArrowRight", "Enter", "ArrowRight", "Enter"):
+            page.keyboard.press(key)
+        page.wait_for_selector("#studio-lock p:has-text('bars 2 to 3')")
+        picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+        picture.quantize(128).save(folder / f"{name}.png", optimize=True)
+        assert 20_000 < (folder / f"{name}.png").stat().st_size < 250_000

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from musicfusion.api import load as load
     from musicfusion.api import systems as systems
     from musicfusion.api import train_model as train_model
+    from musicfusion.core.contracts import Locked as Locked
     from musicfusion.core.errors import MusicFusionError as MusicFusionError
     from musicfusion.core.evaluation import Evaluation as Evaluation
     from musicfusion.render.result import SampleResult as SampleResult
 
 _PUBLIC = {
     "Evaluation": "musicfusion.core.evaluation",
+    "Locked": "musicfusion.core.contracts",
     "Model": "musicfusion.api",
     "MusicFusionError": "musicfusion.core.errors",
     "SampleResult": "musicfusion.render.result",

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from musicfusion.core.contracts import Control, Declaration, Input, Sampler, System
+from musicfusion.core.contracts import Control, Declaration, Input, Locked, Sampler, System
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.systems import declarations
 
@@ -133,27 +133,32 @@ class Model:
         """What the weights learned from and how well they do, Markdown; "" for a run that was not exported."""
         return getattr(self.trained, "card", "")
 
-    def sample(self, *, seed: int = 0, **given: Any) -> "SampleResult":
+    def sample(self, *, seed: int = 0, locked: Locked | None = None, **given: Any) -> "SampleResult":
         """New music from inputs and controls, both by name.
 
         Args:
             seed: of everything random, 0 to 2**31 - 1.
+            locked: what it keeps, note for note, of an earlier result from the same inputs.
             given: inputs (a path, a file's bytes, a note_seq.NoteSequence, a pretty_midi.PrettyMIDI, a Score; for sound
                 also (samples, rate)) and controls (numbers, words). `inputs` and `controls` list them.
 
         Raises:
-            MusicFusionError: an unknown name, a value out of range, a file that cannot be used.
+            MusicFusionError: an unknown name, a value out of range, a file that cannot be used; a lock with a span
+                outside the song or an unknown part, or on a result of another system, of other inputs or another
+                length, or one that `sample` did not return.
         """
-        return self.sample_many([given], seeds=[seed])[0]
+        return self.sample_many([given], seeds=[seed], locked=[locked])[0]
 
     def sample_many(
-        self, requests: Iterable[Mapping[str, Any]], *, seeds: Sequence[int] | None = None, **controls: Any
+        self, requests: Iterable[Mapping[str, Any]], *, seeds: Sequence[int] | None = None,
+        locked: Sequence[Locked | None] | None = None, **controls: Any
     ) -> "list[SampleResult]":
         """Music for many requests in one compiled program; each is what `sample` would give for it alone.
 
         Args:
             requests: the inputs of each, by name.
             seeds: one for each; 0, 1, 2, ... by default.
+            locked: what each keeps of an earlier result, None where it keeps nothing.
             controls: for all of them.
 
         Raises:
@@ -163,9 +168,11 @@ class Model:
 
         asked = [{**request, **controls} for request in requests]
         chosen = list(range(len(asked))) if seeds is None else list(seeds)
-        if len(chosen) != len(asked):
-            raise MusicFusionError(f"sample_many: {len(chosen)} seeds for {len(asked)} requests: give one for each")
-        return sample.sample(self.system, self.config, self.trained, self._sampler, asked, chosen)
+        locks = [None] * len(asked) if locked is None else list(locked)
+        for count, what in ((len(chosen), "seeds"), (len(locks), "locks")):
+            if count != len(asked):
+                raise MusicFusionError(f"sample_many: {count} {what} for {len(asked)} requests: give one for each")
+        return sample.sample(self.system, self.config, self.trained, self._sampler, asked, chosen, locks)
 
     def evaluate(self) -> "Evaluation":
         """The paper's tables on the songs of config.data.split of config.data.root.

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from musicfusion import __version__
 from musicfusion.codecs import inputs as sources
-from musicfusion.core.contracts import Control, Declaration, Sampler, System
+from musicfusion.core.contracts import Control, Declaration, Locked, Sampler, System
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_folder
 from musicfusion.core.results import Results, Trained
@@ -25,15 +25,16 @@ SEEDS = 2**31  # seeds are below
 
 def sample(
     system: System, config: ConfigDict, trained: Trained, sampler: Sampler, requests: Sequence[Mapping[str, Any]],
-    seeds: Sequence[int],
+    seeds: Sequence[int], locked: Sequence[Locked | None],
 ) -> list[SampleResult]:
     """Music for each request, inputs and controls by name; controls must be equal in all of them.
 
-    What was passed over, changed or guessed in reading the inputs is among the notices of their result.
+    What was passed over, changed or guessed in reading the inputs is among the notices of their result. locked: what
+    each keeps of an earlier result, if anything.
 
     Raises:
         MusicFusionError: an unknown name, inputs that do not go together, a control or seed out of range, a file that
-            cannot be used.
+            cannot be used, a lock that cannot be kept.
     """
     declared = system.declaration
     for seed in seeds:
@@ -43,18 +44,27 @@ def sample(
     controls = [resolve(declared, chosen, sampler.words) for _, chosen in given]
     if any(own != controls[0] for own in controls):
         raise MusicFusionError("sample_many: controls are set for all requests alike")
+    called = [{name: sources.described(x, name) for name, x in files.items()} for files, _ in given]
+    for lock, names in zip(locked, called, strict=True):
+        if lock is not None:
+            check_locked(declared, lock, names)
     pieces, noticed = [], []
     for files, _ in given:
         with sources.noticing() as notices:
             pieces.append(sampler.read(files, controls[0]))
         noticed.append(notices)
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    results = sampler.generate(pieces, controls[0], list(map(int, seeds)))
+    kept = [lock if lock is not None and lock.spans else None for lock in locked]
+    results = sampler.generate(pieces, controls[0], list(map(int, seeds)), kept)
     about = {"system": declared.name, "preset": config.preset, "controls": controls[0], **trained.origin(),
              "revision": revision(), "version": __version__, "made": made}
-    return [_explained(result, about | {"inputs": {name: sources.described(x, name) for name, x in files.items()},
-                                        "seed": int(seed)}, notices, config)
-            for result, (files, _), notices, seed in zip(results, given, noticed, seeds, strict=True)]
+    return [_explained(result, about | {"inputs": names, "seed": int(seed)} | _said_of(lock), notices, config)
+            for result, names, notices, seed, lock in zip(results, called, noticed, seeds, locked, strict=True)]
+
+
+def _said_of(locked: Locked | None) -> dict[str, Any]:
+    """What metadata say of a lock."""
+    return {} if locked is None else {"locked": [list(span) for span in locked.spans]}
 
 
 def _explained(result: SampleResult, about: Mapping[str, Any], notices: Sequence[str], config) -> SampleResult:
@@ -92,6 +102,22 @@ def check_inputs(declared: Declaration, names: Collection[str]) -> None:
         accepted = " or ".join(" and ".join(one) or "none" for one in declared.input_sets)
         said = " and ".join(sorted(names)) or "none"
         raise MusicFusionError(f"inputs: {said} given; {declared.name} takes {accepted}")
+
+
+def check_locked(declared: Declaration, locked: Locked, inputs: Mapping[str, str]) -> None:
+    """Raises MusicFusionError unless it locks a result of this system from these inputs, as metadata name them."""
+    if not isinstance(locked, Locked):
+        raise MusicFusionError(f"locked: {type(locked).__name__} is no lock: give Locked(result, spans)")
+    result = locked.result
+    if not isinstance(result, SampleResult):
+        raise MusicFusionError(f"locked: {type(result).__name__} is no result: lock what `sample` returned")
+    if result.metadata.get("system") != declared.name:
+        raise MusicFusionError(f"locked: the result is of {result.metadata.get('system') or 'no system'}, not of"
+                               f" {declared.name}")
+    if result.metadata.get("inputs") != inputs:
+        before, now = (", ".join(f"{name}={x}" for name, x in given.items()) or "none"
+                       for given in (result.metadata.get("inputs") or {}, inputs))
+        raise MusicFusionError(f"locked: the result was made of other inputs ({before}), not of {now}")
 
 
 def resolve(
@@ -160,7 +186,7 @@ def demos(system: System, config: ConfigDict, workdir: Path, corpus: Corpus) -> 
     files: list[Path] = []
     for number, given in enumerate(chosen, start=1):
         moved = {name: str(folder / "inputs" / Path(path).name) for name, path in given.items()}
-        for result in sample(system, config, trained, sampler, [moved], [config.seed]):
+        for result in sample(system, config, trained, sampler, [moved], [config.seed], [None]):
             files += result.save(folder / str(number), sound=config.sample.audio)
     return files
 

@@ -1,5 +1,6 @@
 """musicfusion in Python: the same music as on the command line, from scripts, notebooks and the interpreter."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kept import assert_kept, differ, inside
 from micro import ROOT, micro_config
 
 import musicfusion as mf
@@ -33,8 +35,9 @@ def notes(result: mf.SampleResult) -> list[np.ndarray]:
 
 def same(one: mf.SampleResult, other: mf.SampleResult, within: float = 0.0) -> bool:
     """within: how far times may be apart, in quarters."""
-    return all(a.shape == b.shape and np.allclose(a, b, rtol=0, atol=within)
-               for a, b in zip(notes(one), notes(other), strict=True))
+    return len(notes(one)) == len(notes(other)) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=0, atol=within)
+        for a, b in zip(notes(one), notes(other), strict=True))
 
 
 # Models -------------------------------------------------------------------------------------------------------------
@@ -125,9 +128,71 @@ def test_what_is_wrong_with_a_request_is_one_line(model, files, given, words):
     assert "\n" not in str(refused.value)
 
 
-def test_seeds_must_be_as_many_as_requests(model, files):
+def test_seeds_and_locks_must_be_as_many_as_requests(model, files):
     with pytest.raises(mf.MusicFusionError, match="1 seeds for 2 requests"):
         model.sample_many([files, files], seeds=[1])
+    with pytest.raises(mf.MusicFusionError, match="3 locks for 2 requests"):
+        model.sample_many([files, files], locked=[None, None, None])
+
+
+# Locks --------------------------------------------------------------------------------------------------------------
+
+
+def main(result: mf.SampleResult):
+    return result.scores[result.main]
+
+
+@pytest.mark.parametrize("way", ["edits", "latent"])
+def test_bars_of_a_fused_song_stay_in_the_next(micro_run, files, way):
+    model = mf.load(micro_run, fusion__model=way, sample__audio=False, sample__edits__variety=2.0)
+    first, free = (model.sample(seed=seed, chord=chord, **files) for seed, chord in ((1, 0.2), (2, 0.0)))
+    spans = ((4, 8, None), (10, 14, "melody"))
+    second, none, other = model.sample_many([files] * 3, seeds=[2, 2, 2], chord=0.0, locked=[
+        mf.Locked(first, spans), mf.Locked(first, ()), None])
+    parts = {"melody": (0,), "accompaniment": range(1, len(main(first).tracks))}
+    assert_kept(main(first), main(second), spans, parts)
+    assert differ(main(first), main(second))
+    assert same(none, free) and same(other, free), "a lock on nothing is none"
+    assert [result.metadata.get("locked") for result in (first, second, none, other)] == [
+        None, [[4, 8, None], [10, 14, "melody"]], [], None]
+
+
+@pytest.mark.parametrize(("weights", "given", "changed"), [
+    ("connective-fusion-lite", {}, {"style": 0.9}),
+    ("fusion-gan-lite", {"n": 2}, {"genre": "a"}),
+    ("musae-lite", {"genre": "swing", "n": 2}, {"spread": 1.5}),
+])
+def test_bars_of_other_systems_songs_stay_in_the_next(weights, given, changed):
+    model = mf.load(weights)
+    first = model.sample(seed=1, **given)
+    second = model.sample(seed=2, locked=mf.Locked(first, ((4, 12, None),)), **given, **changed)
+    kept, now = ({t.name: inside(t.notes, 4, 12).tolist() for t in main(x).tracks} for x in (first, second))
+    for name in kept | now:  # a track without a note may be there or not
+        assert now.get(name, []) == kept.get(name, [])
+    assert any(kept.values()) and not same(first, second) and second.metadata["locked"] == [[4, 12, None]]
+    nothing = model.sample(seed=2, locked=mf.Locked(first, ()), **given, **changed)
+    assert same(nothing, model.sample(seed=2, **given, **changed))
+
+
+def test_what_cannot_be_locked_is_one_line(model, files):
+    made = mf.load("connective-fusion-lite").sample(seed=1)
+    first = model.sample(seed=1, **files)
+    read = dataclasses.replace(first, memory=None)
+    spans = ((4, 8, None),)
+    for lock, words in (
+        (first, "locked: SampleResult is no lock: give Locked"),
+        (mf.Locked("fused.mid", spans), "locked: str is no result: lock what `sample` returned"),
+        (mf.Locked(made, spans), "locked: the result is of connective_fusion, not of collagenet"),
+        (mf.Locked(read, spans), "locked: the result does not hold what is needed"),
+        (mf.Locked(first, ((8, 1000, None),)), "locked: the span from 8 to 1000 is not inside the song"),
+        (mf.Locked(first, ((8, 8, None),)), "locked: the span from 8 to 8 is empty"),
+        (mf.Locked(first, ((4, 8, "harp"),)), "locked: part 'harp' is unknown: there are melody, accompaniment"),
+    ):
+        with pytest.raises(mf.MusicFusionError, match="^" + words) as refused:
+            model.sample(seed=2, locked=lock, **files)
+        assert "\n" not in str(refused.value)
+    with pytest.raises(mf.MusicFusionError, match=r"locked: the result was made of other inputs \(melody=.*\), not of"):
+        model.sample(melody=files["accompaniment"], accompaniment=files["melody"], locked=mf.Locked(first, spans))
 
 
 @pytest.mark.parametrize(("source", "changes", "words"), [

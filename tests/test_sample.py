@@ -113,11 +113,20 @@ def test_metadata_explains_the_song(fused, micro_run):
 def test_the_page_holds_all_that_it_shows(fused):
     page = (fused / "index.html").read_text()
     sources = re.findall(r'src="([^"]*)"', page)
-    assert len(sources) == 3 and all(source.startswith("data:") for source in sources)
-    assert page.count("<audio") == 2 and page.count("<img") == 1
+    assert len(sources) == 1 and all(source.startswith("data:") for source in sources)
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', page)
+    versions = json.loads(data)["versions"]
+    assert [version["name"] for version in versions] == ["fused", "before"]
+    assert all([stem["part"] for stem in version["stems"]] == ["flute", "piano", "bass", "kit"]
+               and all(stem["src"].startswith("data:audio/ogg;base64,") for stem in version["stems"])
+               for version in versions)
+    changed = json.loads((fused / "metadata.json").read_text())["changed"]
+    for mark, version in (("new", versions[0]), ("gone", versions[1])):
+        for track in version["tracks"]:
+            assert changed[track["name"]][mark] == sum(note[3] == mark for note in track["notes"])
     for target in re.findall(r'href="([^"]*)"', page):
         assert (fused / target).is_file(), target
-    assert not re.search(r"<script|<link|url\(|@import", page)
+    assert not re.search(r"<link|url\(|@import", page)
     for words in (*ASPECTS, "collagenet", "controls.chord", "0.8", "seed"):
         assert words in page
 

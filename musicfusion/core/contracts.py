@@ -3,13 +3,15 @@
 A system is an ordered set of stages. A stage trains one task on arrays that live on the device, or precomputes
 something once. A task is pure functions over pytrees. train.py trains any stage without knowing which it is.
 
-All of them are frozen and take keywords only: nothing is told by position.
+All of them are frozen and, but for Locked, take keywords only: nothing is told by position.
 """
 
 import dataclasses
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
+
+from musicfusion.core.errors import MusicFusionError
 
 Tree = Any  # a pytree of arrays
 Metrics = Mapping[str, Any]  # name -> scalar
@@ -165,19 +167,59 @@ class Declaration:
         return importlib.import_module(f"{self.package}.system").SYSTEM
 
 
+@dataclasses.dataclass(frozen=True)
+class Locked:
+    """What the next song keeps of an earlier one: `Locked(song, ((16, 32, None), (40, 48, "melody")))`.
+
+    In each span the main score of the new song has exactly the notes of the locked parts that begin there in the
+    earlier one, with onset, duration, pitch and velocity, and no others. A note from before a span is cut where the
+    span begins, unless the earlier song had a note of this pitch sounding on there: so nothing sounds in a span that
+    did not. A note that begins in a span keeps its length, also beyond the span's end; a melody goes on after it.
+
+    Notes count as beginning on their 16th, or whatever the grid of the system is: one that is played a little early for
+    the first beat of a span is in it. In music that swings, the 16ths are those that are played.
+
+    A system may keep more than that. CollageNet's edits keep the key of the whole song; the chords of all half bars
+    that a span touches in the accompaniment, for all of its tracks; the melody notes that sound into a span; and since
+    equal bars have equal edits, a lock on one of them holds them all. A notice says so where that concerns other bars.
+
+    Where locks and controls disagree, locks win.
+
+    Attributes:
+        result: of the same system, from the same inputs, as `sample` returned it (render.result.SampleResult).
+        spans: rows (start, end, part): start and end in quarters of the song, and the name of a part or a track of the
+            main score; None for all parts.
+
+    Raises:
+        MusicFusionError: spans are no such rows.
+    """
+
+    result: Any
+    spans: tuple[tuple[float, float, str | None], ...]
+
+    def __post_init__(self) -> None:
+        try:
+            rows = tuple((float(start), float(end), part) for start, end, part in self.spans)
+        except (TypeError, ValueError):
+            raise MusicFusionError("locked: spans are rows of start, end and part, as in ((16, 32, None),)") from None
+        object.__setattr__(self, "spans", rows)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sampler:
     """A trained system that is ready to make music; it keeps its compiled programs.
 
     read(inputs, controls) -> piece: the user's files as arrays, on the host. inputs: name -> whatever codecs.inputs
         reads; controls: name -> value, complete. Raises MusicFusionError.
-    generate(pieces, controls, seeds) -> one render.result.SampleResult for each piece. Several pieces share one
-        compiled program; a piece's music does not depend on which others stand beside it.
+    generate(pieces, controls, seeds, locked) -> one render.result.SampleResult for each piece. Several pieces share one
+        compiled program; a piece's music does not depend on which others stand beside it. locked: for each piece what
+        it keeps of an earlier result, one span at least, or None. A result carries in `memory` what the next one needs
+        for that. Raises MusicFusionError where spans and result do not fit the piece.
     words: of controls that are words, those that these weights know: control -> words.
     """
 
     read: Callable[[Mapping[str, Any], Mapping[str, Any]], Any]
-    generate: Callable[[Sequence[Any], Mapping[str, Any], Sequence[int]], list]
+    generate: Callable[[Sequence[Any], Mapping[str, Any], Sequence[int], Sequence[Locked | None]], list]
     words: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 

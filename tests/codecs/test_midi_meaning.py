@@ -313,12 +313,13 @@ def test_a_result_has_the_notices_of_its_own_inputs_after_its_own():
     known = {"a": Input(about=""), "b": Input(about="")}
     declared = Declaration(package="", name="stub", title="", paper="", inputs=known,
                            input_sets=(("a",), ("a", "b")), controls={}, embedded_corpus="", other_corpora="")
-    sampler = Sampler(read=reader, generate=lambda pieces, controls, seeds: [
+    sampler = Sampler(read=reader, generate=lambda pieces, controls, seeds, locked: [
         SampleResult(title="", main="", notices=("one voice",)) for _ in pieces])
     system, trained = type("System", (), {"declaration": declared}), type("Trained", (), {"origin": lambda self: {}})()
     config = musicfusion.config("collagenet")
     good = song(track(note() + END))
-    found = sample.sample(system, config, trained, sampler, [{"a": good, "b": FLAWED}, {"a": good}], [0, 1])
+    found = sample.sample(system, config, trained, sampler, [{"a": good, "b": FLAWED}, {"a": good}], [0, 1],
+                          [None, None])
     assert [result.notices for result in found] == [("one voice", f"b (bytes): {SAID}"), ("one voice",)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from musicfusion.codecs import inputs as sources
 from musicfusion.codecs import mel
 from musicfusion.codecs.audio import Audio
-from musicfusion.core.contracts import Sampler
+from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.report import working
 from musicfusion.data import recordings
@@ -50,7 +50,11 @@ def sampler(translate: Translate, *, source: str, target: str, bands: int, itera
         conditional: whether the translator takes a density.
     """
 
-    def generate(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int]) -> list[SampleResult]:
+    def generate(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int],
+                 locked: Sequence[Locked | None]) -> list[SampleResult]:
+        if any(locked):
+            raise MusicFusionError(f"locked: {DECLARATION.name} makes sound, of which nothing can be locked; results of"
+                                   " the systems that write notes are accepted")
         density = controls["density"]
         seconds = sum(len(piece.samples) for piece in pieces) / mel.RATE
         if seconds > LONG:

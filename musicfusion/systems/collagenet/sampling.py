@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from musicfusion.codecs import bars, chords, feel, inputs, melody, midi, polyphony
+from musicfusion.codecs import bars, chords, feel, inputs, melody, midi, polyphony, splice
 from musicfusion.codecs.feel import Feel
 from musicfusion.codecs.score import Score, Track, accompaniment_tracks, melody_tracks, monophonic
-from musicfusion.core.contracts import Sampler
+from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import Corpus
 from musicfusion.systems.collagenet import dataset
@@ -86,7 +86,7 @@ class Settings:
 
 
 def sampler(*, settings: Settings, generate: Callable) -> Sampler:
-    """A Sampler that reads pairs. generate: (pairs, controls, seeds) -> SampleResults."""
+    """A Sampler that reads pairs. generate: (pairs, controls, seeds, locked) -> SampleResults."""
 
     def read(sources: Mapping[str, Any], controls: Mapping[str, Any]) -> Pair:
         del controls
@@ -206,6 +206,13 @@ def song(pair: Pair, tracks: Mapping[str, Sequence[Track]], name: str) -> Score:
     parts = [feel.played(Score(tuple(tracks[part]), np.array(pair.tempos), tuple(pair.metres), name), pair.feels[part])
              for part in PARTS]
     return dataclasses.replace(parts[0], tracks=parts[0].tracks + parts[1].tracks)
+
+
+def locked_steps(pair: Pair, locked: Locked, tracks: Mapping[str, Sequence[Track]]) -> dict[str, np.ndarray]:
+    """The 16ths at which each part is locked, bool [T]; tracks: of each part, in the main score."""
+    times = {part: splice.played_steps(pair.steps, [pair.feels[part]]) for part in PARTS}
+    names = {part: [track.name for track in tracks[part]] for part in PARTS}
+    return splice.locked_steps(locked, names, times, pair.steps / PER_BEAT)
 
 
 # A first try ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Songs fused by exact edits (edits.py): every track keeps its instrument, its loudness and its timing.
 
 The search hears both parts on the grid of 16ths. What it finds is then done to the notes as they were played: those of
-the melody's track, and of each pitched track of the accompaniment by the same chords. Drums are left alone.
+the melody's track, and of each pitched track of the accompaniment by the same chords. Drums are left alone. What is
+locked, the search holds (locks.py).
 """
 
 import dataclasses
@@ -12,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from musicfusion.codecs import bars, chords, melody, polyphony
+from musicfusion.codecs import bars, chords, melody, polyphony, splice
 from musicfusion.codecs.score import Track, by_onset
+from musicfusion.core.contracts import Locked
 from musicfusion.metrics import retained
 from musicfusion.render import page, pianoroll
 from musicfusion.render.result import Picture, SampleResult
-from musicfusion.systems.collagenet import DECLARATION, edits, search
-from musicfusion.systems.collagenet.dataset import PER_BEAT
+from musicfusion.systems.collagenet import DECLARATION, edits, locks, search
+from musicfusion.systems.collagenet.dataset import PARTS, PER_BEAT
 from musicfusion.systems.collagenet.edits import Edits, Source
 from musicfusion.systems.collagenet.reharmony import OWN, ChordModel
-from musicfusion.systems.collagenet.sampling import Pair, on_step, song
+from musicfusion.systems.collagenet.sampling import Pair, locked_steps, on_step, song
 
 LEAST = 1 / 16  # quarters that a note lasts at least after it or its neighbour has moved
 LEGATO = 0.25  # quarters between notes that count as one line
@@ -31,9 +33,43 @@ KEPT = {
     "chords_kept": "chords"}
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What a next search needs to hold a part of a fused song.
+
+    Attributes:
+        source: the pair as the search heard it.
+        edits: what was done to it.
+        tracks: of each part, after the edits, as they are played but for swing and triplets.
+        parts: the notes of each part after the edits, on the grid, int32 [n, 3].
+    """
+
+    source: Source
+    edits: Edits
+    tracks: Mapping[str, tuple[Track, ...]]
+    parts: Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a song keeps of an earlier one.
+
+    Attributes:
+        memory: of the earlier one.
+        held: the edits that stay.
+        steps: where each part is locked, bool [T].
+        notices: what is to be said of it.
+    """
+
+    memory: Memory
+    held: locks.Held
+    steps: Mapping[str, np.ndarray]
+    notices: tuple[str, ...]
+
+
 def generator(*, score: search.Score, model: ChordModel, prices: Mapping[str, float], progression: float, rounds: int,
               variety: float) -> Callable:
-    """(pairs, controls, seeds) -> SampleResults.
+    """(pairs, controls, seeds, locked) -> SampleResults.
 
     Args:
         score: a trained critic.
@@ -42,14 +78,33 @@ def generator(*, score: search.Score, model: ChordModel, prices: Mapping[str, fl
         progression, rounds, variety: see search.search.
     """
 
-    def generate(pairs: Sequence[Pair], controls: Mapping[str, Any], seeds: Sequence[int]) -> list[SampleResult]:
+    def generate(pairs: Sequence[Pair], controls: Mapping[str, Any], seeds: Sequence[int],
+                 locked: Sequence[Locked | None]) -> list[SampleResult]:
         sources = [source(pair) for pair in pairs]
         asked = [edits.prices(controls, **prices)] * len(pairs)
+        kept = [None if lock is None else _kept(pair, own, lock, controls)
+                for pair, own, lock in zip(pairs, sources, locked, strict=True)]
         found = search.search(sources, score, model, asked, progression=progression, rounds=rounds, seeds=seeds,
-                              variety=variety)
-        return [result(*song) for song in zip(pairs, sources, found, strict=True)]
+                              variety=variety, holds=[None if own is None else own.held for own in kept])
+        return [result(*song) for song in zip(pairs, sources, found, kept, strict=True)]
 
     return generate
+
+
+def _kept(pair: Pair, source: Source, locked: Locked, controls: Mapping[str, Any]) -> Kept:
+    """What a song keeps of an earlier one. MusicFusionError where that was not made of this pair."""
+    memory = splice.remembered(locked, Memory)
+    splice.require_as_many("quarters", memory.source.steps / PER_BEAT, source.steps / PER_BEAT)
+    splice.require_same_inputs(all(np.array_equal(getattr(source, name), x) for name, x in vars(memory.source).items()))
+    steps = locked_steps(pair, locked, memory.tracks)
+    held = locks.held(source, memory.edits, steps)
+    said = []
+    if overruled := locks.overruled(held, controls):
+        said.append(f"what is locked keeps edits that {', '.join(overruled)} would not make: locks win")
+    if count := locks.repeats(source, held, steps):
+        said.append(f"{count} more bar{'s are' if count > 1 else ' is'} held, at least in part, with the locked ones:"
+                    " equal bars have equal edits")
+    return Kept(memory=memory, held=held, steps=steps, notices=tuple(said))
 
 
 def source(pair: Pair) -> Source:
@@ -104,15 +159,30 @@ def _accompaniment(track: Track, source: Source, found: Edits) -> Track:
     return dataclasses.replace(track, notes=notes)
 
 
+def _spliced(track: Track, old: Track, locked: np.ndarray) -> Track:
+    """A track with the earlier notes of its locked 16ths."""
+    unit = np.array([PER_BEAT, PER_BEAT, 1, 1])
+    return dataclasses.replace(track, notes=splice.splice(track.notes * unit, old.notes * unit, locked) / unit)
+
+
 # What comes back -----------------------------------------------------------------------------------------------------
 
 
-def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
+def result(pair: Pair, source: Source, found: Edits, earlier: Kept | None = None) -> SampleResult:
     """The fused song beside the pair as it was."""
     new = edits.apply(source, found)
     after = {"melody": melody.notes_from_tokens(new["melody"]), "accompaniment": by_onset(np.stack(
         [pair.accompaniment[:, 0], pair.accompaniment[:, 1],
          edits.pitches(source, found, pair.accompaniment[:, 0], pair.accompaniment[:, 2])], 1))}
+    tracks = played(pair, source, found)
+    if earlier is not None:
+        old, steps = earlier.memory, earlier.steps
+        after = {part: splice.splice(after[part], old.parts[part], steps[part], voice=part == "melody")
+                 for part in PARTS}
+        tracks = {part: tuple(_spliced(*both, steps[part]) for both in zip(tracks[part], old.tracks[part], strict=True))
+                  for part in PARTS}
+        new |= dict(zip(("pitch", "duration"), polyphony.slots_from_notes(after["accompaniment"], source.steps),
+                        strict=True))
     shifts = {"melody": found.melody_shift, "accompaniment": found.accompaniment_shift}
     kept = shares(source, new, found)
     names = [[chords.name(row) for row in rows] for rows in (source.chords, new["chords"])]
@@ -124,8 +194,7 @@ def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
               int(np.sum(edits.made_slides(source.tokens, found) != 0))}
     table = page.Table("What was kept of both pieces", ["of", "%"],
                        [[label, 100 * share] for name, label in KEPT.items() if (share := kept[name]) is not None])
-    scores = {name: song(pair, tracks, name)
-              for name, tracks in (("fused", played(pair, source, found)), ("before", pair.tracks))}
+    scores = {name: song(pair, own, name) for name, own in (("fused", tracks), ("before", pair.tracks))}
     return SampleResult(
         title=DECLARATION.title,
         main="fused",
@@ -135,7 +204,8 @@ def result(pair: Pair, source: Source, found: Edits) -> SampleResult:
         pictures={"fused": picture},
         tables=(table,),
         metadata={"edits": counts, "kept": kept, "beats": pair.steps // PER_BEAT},
-        notices=(words(found) + ".", *pair.notices),
+        notices=(words(found) + ".", *(earlier.notices if earlier is not None else ()), *pair.notices),
+        memory=Memory(source=source, edits=found, tracks=tracks, parts=after),
     )
 
 

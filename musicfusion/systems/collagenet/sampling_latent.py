@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.codecs import bars, chords, melody, polyphony, windows
-from musicfusion.codecs.score import Score
+from musicfusion.codecs import bars, chords, melody, polyphony, splice, windows
+from musicfusion.codecs.score import Score, Track
+from musicfusion.core.contracts import Locked
 from musicfusion.latent import space as latent
 from musicfusion.render import page, pianoroll
 from musicfusion.render.result import Picture, SampleResult
@@ -28,7 +29,7 @@ NOTICE = "the melody is one voice, made of its highest notes; both parts are qua
 
 
 def generator(*, fusion: Fusion, params: Mapping[str, Any], hop: int, noise: float) -> Callable:
-    """(pairs, controls, seeds) -> SampleResults, with a compiled program.
+    """(pairs, controls, seeds, locked) -> SampleResults, with a compiled program.
 
     Args:
         fusion: the networks.
@@ -37,11 +38,13 @@ def generator(*, fusion: Fusion, params: Mapping[str, Any], hop: int, noise: flo
     """
     run = functools.partial(program(fusion), jax.device_put(dict(params)), noise=noise)
 
-    def generate(pairs: Sequence[Pair], controls: Mapping[str, Any], seeds: Sequence[int]) -> list[SampleResult]:
+    def generate(pairs: Sequence[Pair], controls: Mapping[str, Any], seeds: Sequence[int],
+                 locked: Sequence[Locked | None]) -> list[SampleResult]:
         asked = np.array([controls[name] for name in ASPECTS], np.float32)
         unused = () if controls["key"] == "either" else ("the control key has no effect on latent fusion",)
         fused = fuse(pairs, functools.partial(run, controls=asked), seeds=seeds, hop=hop)
-        return [result(pair, song, unused) for pair, song in zip(pairs, fused, strict=True)]
+        return [result(pair, song if lock is None else spliced(pair, song, lock), unused)
+                for pair, song, lock in zip(pairs, fused, locked, strict=True)]
 
     return generate
 
@@ -162,6 +165,17 @@ def _lengthened(notes: np.ndarray, before: np.ndarray) -> np.ndarray:
     return np.maximum(notes, np.array(rows, np.int32).reshape(-1, 3))
 
 
+def spliced(pair: Pair, song: Song, locked: Locked) -> Song:
+    """A song with what is locked of an earlier one. Raises MusicFusionError."""
+    old = splice.remembered(locked, Song)
+    splice.require_as_many("quarters", len(old.chords), len(song.chords))
+    steps = sampling.locked_steps(pair, locked, {part: _track(song.parts, part) for part in PARTS})
+    parts = {part: splice.splice(song.parts[part], old.parts[part], steps[part], voice=part == "melody")
+             for part in PARTS}
+    beats = steps["accompaniment"][::PER_BEAT, None]
+    return dataclasses.replace(song, parts=parts, chords=np.where(beats, old.chords, song.chords))
+
+
 # What comes back -----------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +201,7 @@ def result(pair: Pair, song: Song, notices: tuple[str, ...] = ()) -> SampleResul
         metadata={"rho": dict(song.rho), "windows": song.windows, "left_alone": song.left_alone, **kept,
                   "beats": pair.steps // PER_BEAT},
         notices=(NOTICE, *_across_bars(pair), *pair.notices, *notices),
+        memory=song,
     )
 
 
@@ -199,4 +214,9 @@ def _across_bars(pair: Pair) -> tuple[str, ...]:
 
 def _score(pair: Pair, parts: Mapping[str, np.ndarray], name: str) -> Score:
     """Two named tracks in the tempo and metre of the piece that the pair keeps."""
-    return sampling.song(pair, {part: dataset.score({part: parts[part]}, name).tracks for part in PARTS}, name)
+    return sampling.song(pair, {part: _track(parts, part) for part in PARTS}, name)
+
+
+def _track(parts: Mapping[str, np.ndarray], part: str) -> tuple[Track, ...]:
+    """The one track of a part."""
+    return dataset.score({part: parts[part]}, part).tracks

@@ -17,14 +17,14 @@ from jaxtyping import Float
 
 from musicfusion.codecs import melody, polyphony
 from musicfusion.systems.collagenet import edits as editing
-from musicfusion.systems.collagenet import reharmony
+from musicfusion.systems.collagenet import locks, reharmony
 from musicfusion.systems.collagenet.dataset import KEYS, LOWEST_SHIFT, STEPS
 from musicfusion.systems.collagenet.edits import Edits, Prices, Source
+from musicfusion.systems.collagenet.locks import Fixed, Held
 from musicfusion.systems.collagenet.reharmony import CHORDS, OPTIONS, OWN, ChordModel
-from musicfusion.systems.collagenet.search_space import NUDGES, SearchSpace, index
+from musicfusion.systems.collagenet.search_space import NUDGES, SLIDES, SearchSpace, index
 
 MARGIN = 4.0  # a logit of which a critic is sure enough
-SLIDES = (-2, -1, 1, 2)  # steps
 ROUNDS = 2  # of chords, then notes
 NOTE_ROUNDS = 4
 PROPOSED = 24  # chords that are tried in a place
@@ -42,7 +42,8 @@ def gain(logits: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: Sequence[Prices], *, progression: float,
-           rounds: int = ROUNDS, seeds: Sequence[int] | None = None, variety: float = 0.0) -> list[Edits]:
+           rounds: int = ROUNDS, seeds: Sequence[int] | None = None, variety: float = 0.0,
+           holds: Sequence[Held | None] | None = None) -> list[Edits]:
     """The edits of each pair.
 
     Args:
@@ -54,13 +55,19 @@ def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: S
         rounds: of chords, then notes.
         seeds, variety: of each pair a seed, by which the edits get random nats of this standard deviation: so other
             seeds find other songs, about as good.
+        holds: of each pair the edits of an earlier search that stay, whatever they cost, or None. All others are
+            found beside them.
     """
     problem = SearchSpace.of(sources, [0] * len(sources) if seeds is None else seeds, variety)
-    state = _keys(problem, sources, score, prices)
+    held = [None] * len(sources) if holds is None else holds
+    fixed = Fixed.of(problem, held)
+    state = _keys(problem, sources, score, prices, held, fixed)
     for _ in range(rounds):
-        _chords(problem, state, score, model, prices, progression)
-        _notes(problem, state, score, prices)
-    return [_found(problem, state, k, own) for k, own in enumerate(prices)]
+        _chords(problem, state, score, model, prices, progression, fixed)
+        _notes(problem, state, score, prices, fixed)
+    found = [_found(problem, state, k, own) for k, own in enumerate(prices)]
+    return [own if hold is None else locks.kept(source, own, hold)
+            for source, own, hold in zip(sources, found, held, strict=True)]
 
 
 # The search ----------------------------------------------------------------------------------------------------------
@@ -99,9 +106,11 @@ class _State:
         self.changed[windows] = self.clock
 
 
-def _keys(p: SearchSpace, sources: Sequence[Source], score: Score, prices: Sequence[Prices]) -> _State:
-    """Every song in the key that fits best, in the octave that leaves the parts as they lie."""
-    free = np.array([own.melody_moves or own.accompaniment_moves for own in prices])
+def _keys(p: SearchSpace, sources: Sequence[Source], score: Score, prices: Sequence[Prices],
+          holds: Sequence[Held | None], fixed: Fixed) -> _State:
+    """Every song in the key that fits best, in the octave that leaves the parts as they lie; with what it holds."""
+    free = np.array([hold is None and (own.melody_moves or own.accompaniment_moves)
+                     for own, hold in zip(prices, holds, strict=True)])
     steps = np.array(sorted(range(LOWEST_SHIFT, LOWEST_SHIFT + KEYS), key=abs))  # 0 first
     steps, count = steps if free.any() else steps[:1], len(p.tokens)
     tokens = melody.transpose(np.tile(p.tokens, (len(steps), 1)), np.repeat(steps, count)[:, None])
@@ -111,11 +120,29 @@ def _keys(p: SearchSpace, sources: Sequence[Source], score: Score, prices: Seque
     best = np.where(free, np.argmax(totals - ENOUGH * abs(steps)[:, None], 0), 0)
     shift = np.array([_octave(source, int(steps[at])) if may else 0
                       for source, at, may in zip(sources, best, free, strict=True)], int)
-    tokens = melody.transpose(p.tokens, shift[p.song][:, None])
-    return _State(shift=shift, option=np.zeros(len(p.members), int), nudge=np.zeros(len(p.note_members), int),
-                  slide=np.zeros(len(p.note_members), int), note=p.note.copy(), tokens=tokens,
-                  gain=gain(score(tokens, p.pitch, p.duration)), changed=np.zeros(count, int),
-                  place_asked=np.full(len(p.members), -1), note_asked=np.full(len(p.note_members), -1))
+    for k, hold in enumerate(holds):
+        if hold is not None:
+            shift[k] = hold.edits.melody_shift - hold.edits.accompaniment_shift
+    tokens, note = _with_fixed(p, melody.transpose(p.tokens, shift[p.song][:, None]), fixed)
+    pitch = _rendered(p, np.arange(count), fixed.option[p.place])
+    return _State(shift=shift, option=fixed.option.copy(), nudge=fixed.nudge.copy(), slide=fixed.slide.copy(),
+                  note=note, tokens=tokens, gain=gain(score(tokens, pitch, p.duration)),
+                  changed=np.zeros(count, int), place_asked=np.full(len(p.members), -1),
+                  note_asked=np.full(len(p.note_members), -1))
+
+
+def _with_fixed(p: SearchSpace, tokens: np.ndarray, fixed: Fixed) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of the melody [W, 32] with the nudges and slides that are fixed, and where its notes begin then."""
+    notes, there = p.note.copy(), p.note >= 0
+    if not there.any():
+        return tokens, notes
+    tokens = melody.transpose(tokens, np.where(there, fixed.nudge[p.note], 0))
+    by = np.where(there, fixed.slide[p.note], 0)
+    for i, step in np.argwhere(by).tolist():
+        target = step + by[i, step]
+        if not 0 <= target < STEPS or editing.may_slide(tokens[i], step, by[i, step]):
+            _slide(tokens[i], notes[i], step, target)
+    return tokens, notes
 
 
 def _octave(source: Source, shift: int) -> int:
@@ -151,13 +178,13 @@ def _crossings(p: SearchSpace, w: np.ndarray, tokens: np.ndarray, pitch: np.ndar
 
 
 def _chords(p: SearchSpace, state: _State, score: Score, model: ChordModel, prices: Sequence[Prices],
-            progression: float) -> None:
+            progression: float, fixed: Fixed) -> None:
     """One sweep over all places: each gets the chord that is best as all others are."""
     windows_of, chains = index(p.place, len(p.members)), [x.place[x.cells[:-1]] for x in p.layouts]
     path = _Progression(p, model, chains)
     quality, root = reharmony.option_qualities(), reharmony.option_rows()[:, 0]
     free = [place for place in range(len(p.members)) if p.after[p.first_row[place], OWN, 2] and len(windows_of[place])
-            and np.isfinite(prices[p.place_song[place]].chord)]
+            and np.isfinite(prices[p.place_song[place]].chord) and not fixed.places[place]]
     for colour in _colours(free, windows_of, chains):
         cases = []
         for place in colour:
@@ -261,7 +288,7 @@ def _colours(places: Iterable[int], windows_of, chains: Iterable[np.ndarray]) ->
     return [members for members, _, _ in colours]
 
 
-def _notes(p: SearchSpace, state: _State, score: Score, prices: Sequence[Prices]) -> None:
+def _notes(p: SearchSpace, state: _State, score: Score, prices: Sequence[Prices], fixed: Fixed) -> None:
     """Melody notes moved one at a time in each window, as long as that gains."""
     every = np.arange(len(p.tokens))
     pitch = _rendered(p, every, state.option[p.place])
@@ -274,7 +301,7 @@ def _notes(p: SearchSpace, state: _State, score: Score, prices: Sequence[Prices]
                and np.max(state.changed[w]) > state.note_asked[note]]
         state.note_asked[due] = state.clock
         cases = [case for note in due for w in [windows_of[note]]
-                 for case in _cases(p, state, prices[p.song[w[0]]], note, w, onsets[w], top[w])]
+                 for case in _cases(p, state, prices[p.song[w[0]]], fixed, note, w, onsets[w], top[w])]
         if not cases:
             return
         w = np.concatenate([case.windows for case in cases])
@@ -314,7 +341,7 @@ class _Case:
     notes: np.ndarray
 
 
-def _cases(p: SearchSpace, state: _State, prices: Prices, note: int, w: np.ndarray, onsets: np.ndarray,
+def _cases(p: SearchSpace, state: _State, prices: Prices, fixed: Fixed, note: int, w: np.ndarray, onsets: np.ndarray,
            top: np.ndarray) -> Iterator[_Case]:
     """All that may become of a note in its windows w, if they can gain from it.
 
@@ -324,7 +351,7 @@ def _cases(p: SearchSpace, state: _State, prices: Prices, note: int, w: np.ndarr
     nudge, slide = int(state.nudge[note]), int(state.slide[note])
     tokens, notes = state.tokens[w], state.note[w]
     here = notes == note
-    if room > members * prices.nudge * (nudge == 0):
+    if not fixed.nudges[note] and room > members * prices.nudge * (nudge == 0):
         tastes = dict(zip(NUDGES, p.note_taste[note].tolist(), strict=True)) | {0: 0.0}
         lowest = np.max(top, where=here & (tokens > top), initial=-1)  # what it lies above
         for by, taste in tastes.items():
@@ -332,8 +359,8 @@ def _cases(p: SearchSpace, state: _State, prices: Prices, note: int, w: np.ndarr
             if by != nudge and (by >= nudge or np.min(new, where=here, initial=127) > lowest):
                 cost = members * prices.nudge * (bool(by) - bool(nudge)) + taste - tastes[nudge]
                 yield _Case(note=note, nudge=by, slide=slide, cost=cost, windows=w, tokens=new, notes=notes)
-    if not slide and room > members * prices.slide:
-        for by in SLIDES:
+    if not slide and not fixed.slides[note] and room > members * prices.slide:
+        for by in np.array(SLIDES)[~fixed.barred[note]].tolist():
             moved = _slid(tokens, notes, here, by, onsets)
             if moved is not None:
                 yield _Case(note=note, nudge=nudge, slide=by, cost=members * prices.slide, windows=w, tokens=moved[0],
@@ -350,16 +377,22 @@ def _slid(tokens: np.ndarray, notes: np.ndarray, here: np.ndarray, by: int, onse
     inside = False
     for i, step in zip(*np.nonzero(here), strict=True):
         target = step + by
-        if not 0 <= target < STEPS:
-            tokens[i, step:] = np.where(np.cumsum(tokens[i, step:] != melody.HOLD) > 1, tokens[i, step:], melody.REST)
-            notes[i, step] = -1
-            continue
-        if onsets[i, step] or not onsets[i, target] or not editing.may_slide(tokens[i], step, by):
+        stays = 0 <= target < STEPS
+        if stays and (onsets[i, step] or not onsets[i, target] or not editing.may_slide(tokens[i], step, by)):
             return None
-        inside = True
-        tokens[i] = editing.slid(tokens[i], int(step), by)
-        notes[i, target], notes[i, step] = notes[i, step], -1
+        inside |= stays
+        _slide(tokens[i], notes[i], int(step), int(target))
     return (tokens, notes) if inside else None
+
+
+def _slide(tokens: np.ndarray, notes: np.ndarray, step: int, target: int) -> None:
+    """Lets the note at `step` of a window [32] begin at `target`, in place; outside the window it is gone from it."""
+    if 0 <= target < STEPS:
+        tokens[:] = editing.slid(tokens, step, target - step)
+        notes[target] = notes[step]
+    else:
+        tokens[step:] = np.where(np.cumsum(tokens[step:] != melody.HOLD) > 1, tokens[step:], melody.REST)
+    notes[step] = -1
 
 
 def _found(p: SearchSpace, state: _State, song: int, prices: Prices) -> Edits:

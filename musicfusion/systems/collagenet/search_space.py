@@ -17,6 +17,7 @@ from musicfusion.systems.collagenet.edits import Source
 from musicfusion.systems.collagenet.reharmony import OPTIONS
 
 NUDGES = (-2, -1, 1, 2)  # semitones
+SLIDES = (-2, -1, 1, 2)  # steps
 LEAST_HOP = 12  # steps from one window to the next at least
 
 
@@ -91,6 +92,13 @@ class SearchSpace:
             note_taste[np.unique(notes)] = variety * rng.standard_normal((len(np.unique(notes)), len(NUDGES)))
         return cls(maps=maps, after=after, layouts=layouts, note_members=members, place_taste=place_taste,
                    note_taste=note_taste, **windows, **places)
+
+
+def layout(source: Source) -> Layout:
+    """That of one song."""
+    _, number = np.unique(source.chords, axis=0, return_inverse=True)
+    (found,), _ = _layouts([source], [np.repeat(number.reshape(-1), PER_BEAT)])
+    return found
 
 
 def _layouts(sources: Sequence[Source], rows: Sequence[np.ndarray]) -> tuple[list[Layout], tuple[int, int]]:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from musicfusion.codecs import bars, feel, inputs, melody, midi
+from musicfusion.codecs import bars, feel, inputs, melody, midi, splice
 from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
-from musicfusion.core.contracts import Sampler
+from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 from musicfusion.render import page, pianoroll
@@ -58,6 +58,23 @@ class Piece(NamedTuple):
     def sides(self) -> tuple[Side, Side]:
         """Both sides."""
         return self.left, self.right
+
+    @property
+    def joint(self) -> float:
+        """The quarter at which the right song begins."""
+        return (self.left.steps + STEPS) / STEPS_PER_BEAT
+
+    @property
+    def feels(self) -> tuple[Feel, Feel]:
+        """How both songs swing, from the beginning of the left one."""
+        return self.left.feel, self.right.feel.shifted(self.joint)
+
+
+class Memory(NamedTuple):
+    """What a next result needs to keep a part of this one: the joined bars, symbols [128], and both sides."""
+
+    symbols: np.ndarray
+    sides: tuple[Side, Side]
 
 
 def sampler(networks: Inference, *, style: int) -> Sampler:
@@ -136,13 +153,14 @@ def styles(given: float | Sequence[float], size: int) -> np.ndarray:
 
 
 def generate(networks: Inference, pieces: Sequence[Piece], controls: Mapping[str, Any],
-             seeds: Sequence[int]) -> list[SampleResult]:
+             seeds: Sequence[int], locked: Sequence[Locked | None]) -> list[SampleResult]:
     """The joined melodies. controls: "iterations", "grid"; the style is in the piece."""
-    return [_generated(networks, piece, controls["iterations"], controls["grid"], seed)
-            for piece, seed in zip(pieces, seeds, strict=True)]
+    return [_generated(networks, piece, controls["iterations"], controls["grid"], seed, lock)
+            for piece, seed, lock in zip(pieces, seeds, locked, strict=True)]
 
 
-def _generated(networks: Inference, piece: Piece, iterations: int, grid: int, seed: int) -> SampleResult:
+def _generated(networks: Inference, piece: Piece, iterations: int, grid: int, seed: int,
+               locked: Locked | None) -> SampleResult:
     z = _encoded(piece, networks, seed)
     before = np.array(networks.decode(z))
     for side, part in zip(piece.sides, np.split(before, 2, 1), strict=True):
@@ -155,7 +173,27 @@ def _generated(networks: Inference, piece: Piece, iterations: int, grid: int, se
                    "reality": float(judges.reality(networks.logits(symbols))[0]) if judged else None}
                   for i, (m, symbols) in enumerate(zip(moved, versions, strict=True))]
     cells = style_plane(networks, z, size=grid, style=len(piece.style), iterations=iterations, seed=seed)
-    return result(piece, [symbols[0] for symbols in versions], trajectory, cells)
+    fused, real = versions[-1][0], trajectory[-1]["reality"]
+    if locked is not None:
+        fused = spliced(piece, fused, locked)
+        real = float(judges.reality(networks.logits(fused[None]))[0]) if judged else None
+    return result(piece, [symbols[0] for symbols in versions], fused, real, trajectory, cells)
+
+
+def spliced(piece: Piece, symbols: np.ndarray, locked: Locked) -> np.ndarray:
+    """The joined bars, symbols [128], with what is locked of an earlier result; what is beyond them never changes.
+
+    Raises:
+        MusicFusionError: the spans or the result do not fit the piece.
+    """
+    old = splice.remembered(locked, Memory)
+    splice.require_same_inputs(all(
+        (before.octaves, before.steps) == (now.octaves, now.steps) and np.array_equal(before.rest, now.rest)
+        for before, now in zip(old.sides, piece.sides, strict=True)))
+    times = splice.played_steps(2 * STEPS, piece.feels, begin=piece.left.steps)
+    length = (piece.left.steps + 2 * STEPS + piece.right.steps) / STEPS_PER_BEAT
+    chosen = splice.locked_steps(locked, {"melody": ()}, {"melody": times}, length)["melody"]
+    return melody.symbols(splice.splice_voice(melody.from_symbols(symbols), melody.from_symbols(old.symbols), chosen))
 
 
 def _encoded(piece: Piece, networks: Inference, seed: int) -> np.ndarray:
@@ -180,12 +218,18 @@ def style_plane(networks: Inference, z: np.ndarray, *, size: int, style: int, it
     """The paper's figure 2b: `size` rows of cells (style [d_s], symbols [128]) between four corners of {0, 1}^d_s."""
     if not size:
         return []
-    at = np.linspace(0, 1, size) if size > 1 else np.zeros(1)
-    mix = np.stack([np.outer(1 - at, 1 - at), np.outer(1 - at, at), np.outer(at, 1 - at), np.outer(at, at)], -1)
-    vectors = (mix @ corners(style, seed)).reshape(-1, style).astype(np.float32)
+    plane = plane_styles(size, style, seed)
+    vectors = plane.reshape(-1, style)
     last = iterate(networks, np.repeat(z, len(vectors), 0), vectors, max(iterations, 1))[-1]
     symbols = np.asarray(networks.decode(last)).reshape(size, size, -1)
-    return [list(zip(*row, strict=True)) for row in zip(vectors.reshape(size, size, style), symbols, strict=True)]
+    return [list(zip(*row, strict=True)) for row in zip(plane, symbols, strict=True)]
+
+
+def plane_styles(size: int, style: int, seed: int) -> np.ndarray:
+    """The styles of the plane's cells, bilinear between its corners: `size` rows, float32 [size, size, d_s]."""
+    at = np.linspace(0, 1, size) if size > 1 else np.zeros(1)
+    mix = np.stack([np.outer(1 - at, 1 - at), np.outer(1 - at, at), np.outer(at, 1 - at), np.outer(at, at)], -1)
+    return (mix @ corners(style, seed)).astype(np.float32)
 
 
 def corners(size: int, seed: int) -> np.ndarray:
@@ -200,15 +244,24 @@ def corners(size: int, seed: int) -> np.ndarray:
 # The result -----------------------------------------------------------------------------------------------------------
 
 
-def result(piece: Piece, versions: Sequence[np.ndarray], trajectory: Sequence[Mapping[str, Any]],
-           cells: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]) -> SampleResult:
-    """Everything about a joined melody. versions: symbols [128] before and after each iteration; cells: style_plane."""
-    songs = [song(piece, symbols) for symbols in versions]
+def result(piece: Piece, versions: Sequence[np.ndarray], fused: np.ndarray, real: float | None,
+           trajectory: Sequence[Mapping[str, Any]], cells: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]]
+           ) -> SampleResult:
+    """Everything about a joined melody.
+
+    Args:
+        versions: symbols [128] before and after each iteration.
+        fused: symbols [128] of the result, the last of them unless something was locked.
+        real: its reality, if a classifier was trained.
+        trajectory: numbers about each version.
+        cells: see style_plane.
+    """
+    songs, (whole, joined) = [song(piece, symbols) for symbols in versions], song(piece, fused)
     names = ["before", *(f"iteration_{i}" for i in range(1, len(versions)))]
     scores = {name: _score(piece, notes) for name, (notes, _) in zip(names, songs, strict=True)}
-    scores["fused"] = scores[names[-1]]
+    scores["fused"] = _score(piece, whole)
     pictures = {"fused": Picture(title="Notes that changed are marked", draw=functools.partial(
-        pianoroll.compare, before=songs[0][1], after=songs[-1][1],
+        pianoroll.compare, before=songs[0][1], after=joined,
         title="The eight bars around the joint, before and after"))}
     if len(versions) > 2:
         rows = [[(name.replace("_", " "), parts)] for name, (_, parts) in zip(names, songs, strict=True)]
@@ -225,9 +278,9 @@ def result(piece: Piece, versions: Sequence[np.ndarray], trajectory: Sequence[Ma
     return SampleResult(
         title=DECLARATION.title, main="fused", scores=scores, pictures=pictures, tables=(table,),
         players={"fused": "The joined melody", "before": "The two melodies, one after the other"},
-        metadata={"joint": (piece.left.steps + STEPS) / STEPS_PER_BEAT, "trajectory": list(trajectory),
-                  "z_distance": trajectory[-1]["z_distance"], "reality": trajectory[-1]["reality"]},
-        notices=_notices(piece))
+        metadata={"joint": piece.joint, "trajectory": list(trajectory),
+                  "z_distance": trajectory[-1]["z_distance"], "reality": real},
+        notices=_notices(piece), memory=Memory(fused, piece.sides))
 
 
 def _gallery(cells: list, title: str) -> Picture:
@@ -262,14 +315,14 @@ def song(piece: Piece, symbols: np.ndarray) -> tuple[np.ndarray, dict[str, np.nd
 def _score(piece: Piece, notes: np.ndarray) -> Score:
     """One track; the left song's tempo, metre and swing up to the joint, then the right one's."""
     left, right = piece.sides
-    joint = (left.steps + STEPS) / STEPS_PER_BEAT
+    joint = piece.joint
 
     def rows(of_left, of_right):
         return [row for row in of_left if row[0] < joint] + [(at + joint, *what) for at, *what in of_right]
 
     score = melody_score(notes, "fused", tempos=rows(left.tempos, right.tempos),
                          metres=rows(left.metres, right.metres), velocity=100)
-    return feel.played(feel.played(score, left.feel), right.feel.shifted(joint))
+    return functools.reduce(feel.played, piece.feels, score)
 
 
 def melody_score(notes: np.ndarray, name: str, *, tempos: Sequence[tuple] = (TEMPO,),

@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from musicfusion.codecs import bars, feel, inputs, melody, midi
+from musicfusion.codecs import bars, feel, inputs, melody, midi, splice
 from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
-from musicfusion.core.contracts import Tree
+from musicfusion.core.contracts import Locked, Tree
 from musicfusion.data.corpus import Corpus
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.fusion_gan import dataset
@@ -105,15 +105,32 @@ def compiled(generator: Generator, *, length: int) -> Callable[..., jax.Array]:
 
 
 def generate(
-    pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int], *, model: Model
+    pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int], locked: Sequence[Locked | None], *,
+    model: Model
 ) -> list[SampleResult]:
-    """controls["n"] melodies for each piece, all of them in runs of BATCH melodies."""
+    """controls["n"] melodies for each piece, all of them in runs of BATCH melodies.
+
+    Each keeps what is locked of the earlier melody of its own number.
+    """
     found = []
-    for piece, symbols in zip(pieces, _played(pieces, controls, seeds, model), strict=True):
+    for piece, symbols, lock in zip(pieces, _played(pieces, controls, seeds, model), locked, strict=True):
         new = [dataset.from_c(dataset.tokens(one), piece.tonic) for one in symbols]
-        continued = [np.concatenate([piece.tokens, one]) for one in new]
+        continued = np.stack([np.concatenate([piece.tokens, one]) for one in new])
+        if lock is not None:
+            continued = _spliced(continued, piece, lock, steps_per_quarter=model.data.grid // 4)
         found.append(_result(continued, piece, controls["genre"], model))
     return found
+
+
+def _spliced(continued: np.ndarray, piece: Piece, locked: Locked, *, steps_per_quarter: int) -> np.ndarray:
+    """Melodies' tokens [n, T] with what is locked of earlier ones. Raises MusicFusionError."""
+    old = splice.remembered(locked, np.ndarray)
+    (count, steps), (count_before, steps_before) = continued.shape, old.shape
+    splice.require_as_many("quarters", steps_before / steps_per_quarter, steps / steps_per_quarter)
+    splice.require_as_many("melodies", count_before, count)
+    times = splice.played_steps(steps, [piece.feel], per_quarter=steps_per_quarter)
+    chosen = splice.locked_steps(locked, {"melody": ()}, {"melody": times}, steps / steps_per_quarter)["melody"]
+    return np.stack([splice.splice_voice(*both, chosen) for both in zip(continued, old, strict=True)])
 
 
 def _played(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int], model: Model) -> np.ndarray:
@@ -135,7 +152,7 @@ def _played(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequenc
     return symbols.reshape(len(pieces), count, -1)
 
 
-def _result(continued: Sequence[np.ndarray], piece: Piece, genre: str, model: Model) -> SampleResult:
+def _result(continued: np.ndarray, piece: Piece, genre: str, model: Model) -> SampleResult:
     grid, begun = model.data.grid, len(piece.tokens)
     metres = (METRE,) if piece.is_common else (*piece.metres, (4 * begun / grid, *METRE[1:]))
     scores = {str(k): feel.played(score(tokens, str(k), grid=grid, tempo=piece.tempo, metres=metres), piece.feel)
@@ -157,7 +174,7 @@ def _result(continued: Sequence[np.ndarray], piece: Piece, genre: str, model: Mo
             _draw, melodies=[melody.notes_from_tokens(tokens) for tokens in continued], steps=len(continued[0]),
             grid=grid, title=TITLES[genre]))},
         metadata={"prompt_steps": begun, "length_steps": model.length, "steps_per_bar": grid},
-        notices=tuple(notices))
+        notices=tuple(notices), memory=continued)
 
 
 def _draw(path: Path, *, melodies: Sequence[np.ndarray], steps: int, grid: int, title: str) -> Path:

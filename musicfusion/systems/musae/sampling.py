@@ -11,12 +11,12 @@ import numpy as np
 
 from musicfusion import priors
 from musicfusion.codecs import bars as bar_lines
-from musicfusion.codecs import feel, midi, tracks
+from musicfusion.codecs import feel, midi, splice, tracks
 from musicfusion.codecs import inputs as sources
-from musicfusion.codecs.feel import Feel
+from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
-from musicfusion.core.contracts import Sampler
+from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import batches
 from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
@@ -143,18 +143,34 @@ def _padded(tokens: np.ndarray, size: int) -> np.ndarray:
 
 
 def generate(space: LatentSpace, pieces: Sequence[Piece], controls: Mapping[str, Any],
-             seeds: Sequence[int]) -> list[SampleResult]:
+             seeds: Sequence[int], locked: Sequence[Locked | None]) -> list[SampleResult]:
     """New music for each piece; the windows of all pieces are encoded and decoded together.
 
     Raises:
-        MusicFusionError: the genres' means are needed, and were not computed.
+        MusicFusionError: the genres' means are needed, and were not computed; a lock does not fit.
     """
     encoded = _together(space.encode, [piece.windows for piece in pieces])
     codes = [_codes(space, piece, z, controls, seed) for piece, z, seed in zip(pieces, encoded, seeds, strict=True)]
     decoded = _together(space.decode, codes)
     make = (_new_music, _moved_song, _interpolation)
-    return [make[len(piece.songs)](space, piece, z, windows, controls)
-            for piece, z, windows in zip(pieces, encoded, decoded, strict=True)]
+    made = [make[len(piece.songs)](space, piece, z, windows, controls, lock)
+            for piece, z, windows, lock in zip(pieces, encoded, decoded, locked, strict=True)]
+    return [dataclasses.replace(result, metadata={**result.metadata, "plane": plane(piece, z, moved)})
+            for result, piece, z, moved in zip(made, pieces, encoded, codes, strict=True)]
+
+
+def plane(piece: Piece, z: np.ndarray, codes: np.ndarray) -> dict[str, list[list[float]]]:
+    """Where a piece lies in the flower's plane, the first two dimensions of codes: points [x, y] by name.
+
+    z, codes: of its windows, and of what is decoded, [n, size]. A song is one point, the mean of its windows: "song",
+    and after a change "moved". Two songs are "start" and "end", new music one point for each window: "new".
+    """
+    points = {"new": codes}
+    if len(piece.songs) == 1:
+        points = {"song": z.mean(0, keepdims=True), "moved": codes.mean(0, keepdims=True)}
+    elif piece.songs:
+        points = {"start": z[:1], "end": z[1:]}
+    return {name: np.asarray(own, float)[:, :2].round(3).tolist() for name, own in points.items()}
 
 
 def _together(run: Callable[[np.ndarray], np.ndarray], parts: list[np.ndarray]) -> list[np.ndarray]:
@@ -198,13 +214,27 @@ def _own_component(space: LatentSpace, z: np.ndarray) -> int:
     return int(np.argmax(np.bincount(nearest, minlength=1)))
 
 
+def _spliced(space: LatentSpace, tokens: np.ndarray, locked: Locked | None, swing: Feel = EVEN) -> np.ndarray:
+    """A song's tokens [T, 4] with what is locked of an earlier one. Raises MusicFusionError."""
+    if locked is None:
+        return tokens
+    old, steps = splice.remembered(locked, np.ndarray), len(tokens)
+    splice.require_as_many("quarters", len(old) / STEPS_PER_BEAT, steps / STEPS_PER_BEAT)
+    names = [part.name for part in tracks.INSTRUMENTATIONS[space.components.instrumentation]]
+    times = dict.fromkeys(names, splice.played_steps(steps, [swing]))
+    chosen = splice.locked_steps(locked, dict.fromkeys(names, ()), times, steps / STEPS_PER_BEAT)
+    return np.stack([splice.splice_voice(new, before, chosen[name])
+                     for name, new, before in zip(names, tokens.T, old.T, strict=True)], 1)
+
+
 def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
-                controls: Mapping[str, Any]) -> SampleResult:
+                controls: Mapping[str, Any], locked: Locked | None) -> SampleResult:
     """A song that was reconstructed, or moved toward another genre; beside what it was."""
     (song,), steps = piece.songs, max(len(piece.songs[0].tokens), space.bars * BAR)
     by_window = [tracks.notes(window) for window in windows]
     joined = [join([notes[k] for notes in by_window], piece.begins, steps) for k in range(tracks.TRACKS)]
     after = np.stack([tracks.encode(notes, steps) for notes in joined], 1)[: len(song.tokens)]
+    after = _spliced(space, after, locked, song.feel)
     shares = {name: float(np.mean(x)) for name, x in kept(song.tokens[None], after[None]).items()}
     title = f"{song.title}: toward {controls['to']}" if controls["to"] else f"{song.title}: through the latent space"
     draw = functools.partial(pianoroll.compare, before=_rolls(space, song.tokens), after=_rolls(space, after),
@@ -218,7 +248,7 @@ def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.nda
         pictures={"song": Picture(title="Notes that changed are marked", draw=draw)},
         metadata={"genre": space.genres[_own_component(space, z)] if space.genres else "",
                   "rhythm_kept": shares["rhythm"], "notes_kept": shares["notes"], "genres": space.genres},
-        notices=(QUANTISED, *_unknown(space, "song", song)))
+        notices=(QUANTISED, *_unknown(space, "song", song)), memory=after)
 
 
 def _unknown(space: LatentSpace, name: str, song: Song) -> tuple[str, ...]:
@@ -230,9 +260,10 @@ def _unknown(space: LatentSpace, name: str, song: Song) -> tuple[str, ...]:
 
 
 def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
-                   controls: Mapping[str, Any]) -> SampleResult:
+                   controls: Mapping[str, Any], locked: Locked | None) -> SampleResult:
     """The way from the first window of one song to that of another."""
     start, end = piece.songs
+    windows = _spliced(space, windows.reshape(-1, tracks.TRACKS), locked).reshape(windows.shape)
     captions = [f"{share:.2f}" for share in _shares(controls)]
     changed = [float(np.mean(window != windows[0])) for window in windows]
     return _windows(space, windows, captions, title=f"From {start.title} to {end.title}",
@@ -242,8 +273,9 @@ def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.
 
 
 def _new_music(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
-               controls: Mapping[str, Any]) -> SampleResult:
+               controls: Mapping[str, Any], locked: Locked | None) -> SampleResult:
     """Draws from where the codes of a genre lie."""
+    windows = _spliced(space, windows.reshape(-1, tracks.TRACKS), locked).reshape(windows.shape)
     return _windows(space, windows, [f"{number}" for number in range(1, len(windows) + 1)],
                     title=f"New: {controls['genre']}", player=f"{len(windows)} windows", tempo=TEMPO)
 
@@ -259,7 +291,8 @@ def _windows(space: LatentSpace, windows: np.ndarray, captions: list[str], *, ti
         title=title, main="song",
         scores={"song": _score(space, windows.reshape(-1, tracks.TRACKS), tempo, "song")},
         players={"song": player}, pictures={"windows": Picture(title=title, draw=draw)},
-        metadata={**(metadata or {}), "genres": space.genres}, notices=notices)
+        metadata={**(metadata or {}), "genres": space.genres}, notices=notices,
+        memory=windows.reshape(-1, tracks.TRACKS))
 
 
 def _score(space: LatentSpace, tokens: np.ndarray, tempo: float, name: str) -> Score:

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from musicfusion.codecs import inputs, mel
+from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.recordings import mel_spectrogram
 from musicfusion.systems.arrangement import sampling, translation
@@ -55,7 +56,7 @@ def test_silence_and_what_is_no_sound_are_refused_by_name(tmp_path):
 
 
 def test_the_mix_is_the_sum_of_both_and_nothing_clips():
-    (found,) = sampler(gain=0.4).generate([read((tone(), RATE))], {"density": 0.5}, [1])
+    (found,) = sampler(gain=0.4).generate([read((tone(), RATE))], {"density": 0.5}, [1], [None])
     assert list(found.audio) == list(found.players) == ["mix", "drums", "bass"] and found.main == "mix"
     mix, drums, bass = (found.audio[name].samples for name in found.audio)
     np.testing.assert_allclose(mix, drums + bass, atol=1e-5)
@@ -63,13 +64,14 @@ def test_the_mix_is_the_sum_of_both_and_nothing_clips():
     assert found.metadata["gain"] < 1 and found.metadata["seconds"] == 2 and found.metadata["stage"] == "cyclegan"
     assert "softer, so that nothing clips" in found.notices[0]
     np.testing.assert_allclose(bass, found.metadata["gain"] * tone(), atol=1e-6)
-    assert "softer" not in sampler(gain=-1.2).generate([read((tone(), RATE))], {"density": 0.5}, [1])[0].notices[0]
+    (quiet,) = sampler(gain=-1.2).generate([read((tone(), RATE))], {"density": 0.5}, [1], [None])
+    assert "softer" not in quiet.notices[0]
 
 
 def test_the_seed_draws_the_phases_of_a_piece_which_does_not_depend_on_the_others():
     piece, other = read((tone(), RATE)), read((tone(110.0, 3.0), RATE))
-    alone, again, changed = (sampler().generate([piece], {"density": 0.2}, [seed])[0] for seed in (5, 5, 6))
-    _, among = sampler().generate([other, piece], {"density": 0.2}, [1, 5])
+    alone, again, changed = (sampler().generate([piece], {"density": 0.2}, [seed], [None])[0] for seed in (5, 5, 6))
+    _, among = sampler().generate([other, piece], {"density": 0.2}, [1, 5], [None, None])
     np.testing.assert_array_equal(alone.audio["drums"].samples, again.audio["drums"].samples)
     np.testing.assert_array_equal(alone.audio["drums"].samples, among.audio["drums"].samples)
     assert np.any(alone.audio["drums"].samples != changed.audio["drums"].samples)
@@ -110,24 +112,24 @@ def test_the_terminal_is_told_what_takes_long(tmp_path, monkeypatch):
     soundfile.write(path, tone(), RATE)
     piece = read(path)
     monkeypatch.setattr(sampling, "LONG", 1.0)
-    sampler().generate([piece], {"density": 0.5}, [0])
+    sampler().generate([piece], {"density": 0.5}, [0], [None])
     assert said == [f"reading {path}", "drums for 0 minutes of bass: mel-spectrogram"]
 
 
 def test_a_whole_song_as_target_is_told_from_the_mix():
-    (found,) = sampler(("vocals", "mix")).generate([read((tone(), RATE))], {"density": 0.5}, [0])
+    (found,) = sampler(("vocals", "mix")).generate([read((tone(), RATE))], {"density": 0.5}, [0], [None])
     assert list(found.audio) == ["vocals-mix", "mix", "vocals"] and found.main == "vocals-mix"
 
 
 def test_a_density_without_effect_is_said():
     piece = read((tone(), RATE))
-    notices = [len(sampler(conditional=conditional).generate([piece], {"density": density}, [0])[0].notices)
+    notices = [len(sampler(conditional=conditional).generate([piece], {"density": density}, [0], [None])[0].notices)
                for conditional, density in ((True, 0.9), (False, 0.5), (False, 0.9))]
     assert notices == [1, 1, 2]
 
 
 def test_a_result_is_saved_with_its_spectrograms_and_page(tmp_path):
-    (found,) = sampler().generate([read((tone(), RATE))], {"density": 0.5}, [0])
+    (found,) = sampler().generate([read((tone(), RATE))], {"density": 0.5}, [0], [None])
     files = found.save(tmp_path / "out")
     assert files == [tmp_path / "out" / "index.html", tmp_path / "out" / "mix.wav"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -141,3 +143,11 @@ def test_demo_inputs_are_recordings_that_can_be_read(tmp_path, crops, recordings
     assert [given["source"] for given in found] == [str(tmp_path / f"{k}-bass.wav") for k in (1, 2)]
     samples, rate = soundfile.read(io.BytesIO((tmp_path / "1-bass.wav").read_bytes()))
     assert rate == RATE and len(samples) == int(RATE / 512) * 512
+
+
+def test_nothing_of_sound_can_be_locked():
+    piece = read((tone(), RATE))
+    (found,) = sampler().generate([piece], {"density": 0.5}, [1], [None])
+    with pytest.raises(MusicFusionError, match="locked: arrangement makes sound, of which nothing can be locked") as no:
+        sampler().generate([piece], {"density": 0.5}, [2], [Locked(found, ((0, 1, None),))])
+    assert "\n" not in str(no.value)

@@ -41,8 +41,8 @@ def generate():
     return sampling_edits.generator(score=consonant, model=FLAT, prices=BASE, progression=0.1, rounds=2, variety=0.1)
 
 
-def made(generate, pair, **controls):
-    return generate([pair], HALF | controls, [0])[0]
+def made(generate, pair, seed=0, locked=None, **controls):
+    return generate([pair], HALF | controls, [seed], [locked])[0]
 
 
 def tracks(score):

@@ -164,23 +164,23 @@ def same(one, other) -> bool:
 
 def test_a_piece_alone_gives_the_same_bits_as_among_others(sampler, pieces):
     short, long = pieces
-    together = sampler.generate([short, long, short], CONTROLS, [3, 4, 5])
-    assert same(together[0], sampler.generate([short], CONTROLS, [3])[0])
-    assert same(together[1], sampler.generate([long], CONTROLS, [4])[0])
+    together = sampler.generate([short, long, short], CONTROLS, [3, 4, 5], [None] * 3)
+    assert same(together[0], sampler.generate([short], CONTROLS, [3], [None])[0])
+    assert same(together[1], sampler.generate([long], CONTROLS, [4], [None])[0])
     assert together[1].metadata["windows"] > sampling_latent.BATCH
     assert not same(together[0], together[2]), "another seed"
 
 
 def test_a_second_sample_compiles_nothing(sampler, pieces):
-    sampler.generate(pieces, CONTROLS, [0, 1])
+    sampler.generate(pieces, CONTROLS, [0, 1], [None, None])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jnp, "concatenate", None)  # whatever is traced again would fail
-        sampler.generate(pieces[:1], CONTROLS | {"pitch": 0.9}, [7])
+        sampler.generate(pieces[:1], CONTROLS | {"pitch": 0.9}, [7], [None])
 
 
 def test_a_result_holds_the_song_the_pair_as_it_was_and_what_tells_of_both(sampler, pieces, tmp_path):
     short, _ = pieces
-    (result,) = sampler.generate([short], CONTROLS, [3])
+    (result,) = sampler.generate([short], CONTROLS, [3], [None])
     assert result.main == "fused" and list(result.scores) == list(result.players) == ["fused", "before"]
     for part, track in zip(dataset.PARTS, result.scores["before"].tracks, strict=True):
         np.testing.assert_array_equal(track.notes[:, :3] * [4, 4, 1], short.parts[part])

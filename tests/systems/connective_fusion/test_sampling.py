@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from kept import assert_kept, differ
 
 from musicfusion.codecs import melody, midi
-from musicfusion.codecs.score import Score, from_notes
+from musicfusion.codecs.score import Score, Track, from_notes
+from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.systems.connective_fusion import dataset, sampling
 from musicfusion.systems.connective_fusion.dataset import BAR, STEPS
@@ -74,16 +76,16 @@ class MadeUp(Unmoved):
         return z
 
 
-def generate(networks, *requests, seeds=None, **controls):
+def generate(networks, *requests, seeds=None, locked=None, **controls):
     controls = {"iterations": 1, "style": 0.0, "grid": 0} | controls
     sampler = sampling.sampler(networks, style=2)
     pieces = [sampler.read(given, controls) for given in requests]
-    return sampler.generate(pieces, controls, seeds or list(range(len(pieces))))
+    return sampler.generate(pieces, controls, seeds or list(range(len(pieces))), locked or [None] * len(pieces))
 
 
-def join(given, seed=0, networks=None, **controls):
+def join(given, seed=0, networks=None, locked=None, **controls):
     """The result for two files, and the notes of its main score."""
-    (result,) = generate(networks or Unmoved(), given, seeds=[seed], **controls)
+    (result,) = generate(networks or Unmoved(), given, seeds=[seed], locked=[locked], **controls)
     return result, notes(result.scores[result.main])
 
 
@@ -266,3 +268,74 @@ def test_demo_inputs_are_files_of_test_songs_that_are_joined_like_any_other(sopr
     assert len(left.tracks[0].notes) == len(truth)
     _, song = join(pairs[0])
     assert len(song) > 10
+
+
+# Locks ---------------------------------------------------------------------------------------------------------------
+
+
+class Seeded(MadeUp):
+    """Networks that decode the pair's own notes to others for each style."""
+
+    reality = None
+
+    def decode(self, z):
+        rng = np.random.default_rng(int(1000 * z[0, 0]))
+        line = np.where(rng.random(128) < 0.4, rng.integers(60, 80, 128), rng.choice([melody.HOLD, melody.REST], 128))
+        line = melody.tokens_from_notes(melody.notes_from_tokens(line), 128)  # holds follow notes
+        return np.tile(melody.symbols(line), (len(z), 1))
+
+    def move(self, z, style):
+        return np.full_like(z, style[0, 0])
+
+
+def joined(given, style, locked=None, **controls):
+    return join(given, networks=Seeded(), locked=locked, style=style, **controls)[0]
+
+
+@pytest.mark.parametrize(("metres", "half"), [
+    (COMMON, 1 / 2), (((0.0, 3, 4),), 1 / 2), (((0.0, 1, 4), (1.0, 4, 4)), 1 / 2), (COMMON, 2 / 3)])
+def test_locked_bars_stay_and_others_are_made_anew(write, metres, half):
+    """In any metre, with a pickup, and where the right tune swings: of its beats the first half takes `half`."""
+    onsets = np.arange(64) // 2 + np.arange(64) % 2 * half
+    rows = [(at, 0.3, 72 - (5 * k) % 9, 80) for k, at in enumerate(onsets.tolist())]
+    right = Score((Track("lead", 0, False, np.array(rows)),), np.array([[0.0, 120.0]]), metres, "b")
+    given = {"left": write("a", TUNE, metres=metres), "right": right}
+    first = joined(given, 0.1)
+    begin = first.metadata["joint"] - 16
+    for spans in (((begin + 4, begin + 8, None),), ((0, 3, None), (begin + 30, begin + 34, "MELODY")),
+                  ((begin + 14, begin + 17.25, "melody"), (begin + 20, begin + 23, None))):
+        second = joined(given, 0.2, Locked(first, spans), iterations=2)
+        assert_kept(first.scores["fused"], second.scores["fused"], spans, {"melody": (0,), "MELODY": (0,)})
+        assert differ(first.scores["fused"], second.scores["fused"])
+        assert not differ(second.scores["before"], first.scores["before"]), "only the result keeps what is locked"
+    everything = joined(given, 0.2, Locked(first, ((0, first.scores["fused"].length, None),)))
+    assert not differ(first.scores["fused"], everything.scores["fused"])
+
+
+def test_the_picture_and_the_reality_are_of_what_is_heard(write):
+    class Judging(Seeded):
+        reality = 0.0
+
+        def logits(self, symbols):
+            return symbols.mean(1) - 20.0
+
+    given = {"left": write("a", TUNE), "right": write("b", REPLY)}
+    first, _ = join(given, networks=Judging(), style=0.1)
+    whole = Locked(first, ((0, 64, None),))
+    again, _ = join(given, networks=Judging(), style=0.2, locked=whole)
+    other, _ = join(given, networks=Judging(), style=0.2)
+    assert again.metadata["reality"] == first.metadata["reality"] != other.metadata["reality"]
+    drawn = [result.pictures["fused"].draw.keywords["after"] for result in (first, again)]
+    for side in ("left", "right"):
+        np.testing.assert_array_equal(drawn[1][side], drawn[0][side])
+
+
+def test_locks_on_other_music_or_outside_of_the_song_are_refused(write):
+    given = {"left": write("a", TUNE), "right": write("b", REPLY)}
+    first = joined(given, 0.1)
+    for spans, words in ((((60, 65, None),), "lasts 64 quarters"), (((0, 4, "bass"),), "there are melody$")):
+        with pytest.raises(MusicFusionError, match=words):
+            joined(given, 0.2, Locked(first, spans))
+    longer = {"left": write("a", [*TUNE, (128, 4, 60)]), "right": given["right"]}
+    with pytest.raises(MusicFusionError, match="hold other music now"):
+        joined(longer, 0.2, Locked(first, ((0, 4, None),)))

@@ -3,9 +3,11 @@
 import jax
 import numpy as np
 import pytest
+from kept import assert_kept, differ
 
 from musicfusion.codecs import melody
 from musicfusion.codecs.score import Score, Track, from_notes
+from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import concatenate, joined
 from musicfusion.systems.fusion_gan import dataset, sampling
@@ -41,8 +43,8 @@ def read(given, grid=16):
     return sampling.read(given, CONTROLS, grid=grid)
 
 
-def generate(model, pieces, seeds, **changes):
-    return sampling.generate(pieces, CONTROLS | changes, seeds, model=model)
+def generate(model, pieces, seeds, locked=None, **changes):
+    return sampling.generate(pieces, CONTROLS | changes, seeds, locked or [None] * len(pieces), model=model)
 
 
 def test_a_prompt_is_read_in_c_from_bar_line_to_bar_line():
@@ -137,3 +139,37 @@ def test_demo_inputs_are_beginnings_of_test_melodies_of_either_genre(tmp_path):
     assert len(found) == 3
     for given in found:
         assert len(read(given).tokens) == 32
+
+
+# Locks ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("metres", "swing"), [(((0.0, 4, 4),), 0.5), (((0.0, 3, 4),), 0.5),
+                                               (((0.0, 1, 4), (1.0, 4, 4)), 0.5), (((0.0, 4, 4),), 2 / 3)])
+def test_each_melody_keeps_the_locked_bars_of_its_own_number(model, metres, swing):
+    begins = np.sort(np.concatenate([np.arange(0, 9), np.arange(0, 9) + swing]))
+    tune = np.stack([begins, np.full(18, 0.3), 62 + np.arange(18) % 5, np.full(18, 80)], 1)
+    given = Score((Track("tune", 40, False, tune),), np.array([[0.0, 80.0]]), metres, "tune")
+    piece = read({"prompt": given})
+    (first,), length = generate(model, [piece], [1]), (len(piece.tokens) + 16) / 4
+    spans = ((1, 3.6, None), (length - 3, length - 1, "melody"))
+    (second,) = generate(model, [piece], [2], [Locked(first, spans)])
+    (plain,) = generate(model, [piece], [2])
+    assert len(first.scores) == 3
+    for name, score in first.scores.items():
+        assert_kept(score, second.scores[name], spans, {"melody": (0,)})
+    assert any(differ(first.scores[name], second.scores[name]) for name in first.scores)
+    assert any(differ(plain.scores[name], second.scores[name]) for name in first.scores)
+    (again,) = generate(model, [piece], [2], [Locked(first, ((0, length, None),))], genre="a")
+    assert same(notes(again), notes(first)) and not same(notes(plain), notes(first))
+
+
+def test_locks_need_as_many_melodies_of_the_same_length(model):
+    (first,) = generate(model, [read({})], [1])
+    lock = Locked(first, ((0, 2, None),))
+    with pytest.raises(MusicFusionError, match="has 3 melodies, and now there would be 2"):
+        generate(model, [read({})], [1], [lock], n=2)
+    with pytest.raises(MusicFusionError, match="has 4 quarters, and now there would be 20"):
+        generate(model, [read({"prompt": song()})], [1], [lock])
+    with pytest.raises(MusicFusionError, match="from 0 to 5 is not inside the song, which lasts 4 quarters"):
+        generate(model, [read({})], [1], [Locked(first, ((0, 5, None),))])

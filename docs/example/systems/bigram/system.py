@@ -14,7 +14,8 @@ from musicfusion.codecs import melody, midi
 from musicfusion.codecs.inputs import read_score
 from musicfusion.codecs.score import Score, from_notes, grid, monophonic, pick_melody
 from musicfusion.core import optimizers
-from musicfusion.core.contracts import Resident, Sampler, Stage, System, Task
+from musicfusion.core.contracts import Locked, Resident, Sampler, Stage, System, Task
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation, Measure, Table, row
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, sources, splits
@@ -138,7 +139,10 @@ def sampler(config: ConfigDict, trained: Trained) -> Sampler:
         notes = monophonic(grid(pick_melody(score)))
         return melody.tokens_from_notes(notes, int((notes[:, 0] + notes[:, 1]).max()))
 
-    def generate(pieces: Sequence[np.ndarray], controls: Mapping, seeds: Sequence[int]) -> list[SampleResult]:
+    def generate(pieces: Sequence[np.ndarray], controls: Mapping, seeds: Sequence[int],
+                 locked: Sequence[Locked | None]) -> list[SampleResult]:
+        if any(locked):
+            raise MusicFusionError("locked: bigram keeps nothing of earlier results")
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
         last = jnp.array([piece[-1] for piece in pieces], jnp.int32)
         added = np.asarray(continued(last, controls["temperature"], keys))

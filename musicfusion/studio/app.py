@@ -1,6 +1,7 @@
 """The page: a tab for each system, made from its declaration; the player, and the takes, beside it."""
 
 import dataclasses
+import itertools
 import json
 import sys
 import traceback
@@ -24,6 +25,7 @@ from musicfusion.studio.view import lock_data, takes_data
 from musicfusion.systems import declarations
 
 HERE = Path(__file__).parent
+TURNS = itertools.count()  # numbers what the player is given
 SEEDS = 2**31  # musicfusion.sample.SEEDS, which is not imported before it is needed
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 QUICK: dict[str, Any] = {**PRIVATE, "concurrency_id": "page", "concurrency_limit": 4}
@@ -290,8 +292,9 @@ def _make(studio: Studio, visitor: Visitor, declared: Declaration, weights: str,
 
 def shown(visitor: Visitor) -> tuple[Any, ...]:
     """Updates of player, lock, takes and view."""
-    take = visitor.base
-    return (gr.update(data=json.dumps(player_data(visitor))), gr.update(data=json.dumps(lock_data(visitor))),
+    take, player = visitor.base, player_data(visitor)
+    return (gr.update(data=json.dumps(player and player | {"turn": next(TURNS)})),
+            gr.update(data=json.dumps(lock_data(visitor))),
             gr.update(data=json.dumps(takes_data(visitor))),
             gr.update(data=widgets.views(take.result) if take is not None else {}))
 

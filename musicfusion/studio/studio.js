@@ -40,9 +40,11 @@ globalThis.musicfusionStudio ??= (() => {
     }
   }
 
-  let player = null;
+  let player = null, turn = null;
 
   function showPlayer(root, data, say) {
+    if (data && data.turn === turn) return; // Gradio gives a generator's last value twice: whoever plays goes on
+    turn = data?.turn ?? null;
     player?.destroy();
     player = null;
     root.replaceChildren();

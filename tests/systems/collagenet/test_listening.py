@@ -107,7 +107,7 @@ def test_edits_are_heard_where_all_that_they_need_is_trained(monkeypatch, corpus
 
     monkeypatch.setattr(system.baselines, "trained_space", lambda *args, **keywords: Space)
     monkeypatch.setattr(Space, "aspects", dict.fromkeys(ASPECTS, 1), raising=False)
-    monkeypatch.setattr(system.judges, "scorer", lambda model, critics: None)
+    monkeypatch.setattr(system.judges, "scorer", lambda critics: None)
     monkeypatch.setattr(listening, "test", lambda **keywords: list(keywords["methods"]))
     heard = system.listening_test(micro_config(), corpus, Some())
     assert heard == [UNRELATED, "rule-based", OWN, *[baselines.HALF] * (not missing), REAL]

@@ -13,7 +13,7 @@ globalThis.musicfusionPlayer ??= (() => {
   const LINE = 18, DRUM = 7, LANE = 24, WAVE = 96, PICTURE = 128, KEYS = 40, WIDEST = 60000; // pixels
   const ZOOM = 30, CLOSEST = 400; // pixels a second
   let context = null; // of all players of a page
-  let sounding = null; // the player that is heard
+  let sounding = null; // the player that plays
 
   function node(tag, properties = {}, ...inside) {
     const made = DRAWN.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag)
@@ -38,7 +38,7 @@ globalThis.musicfusionPlayer ??= (() => {
   const unique = (items) => [...new Set(items)];
   const isBlack = (pitch) => [1, 3, 6, 8, 10].includes(pitch % 12);
 
-  // Sound: stems of all versions run side by side; volume(stem), 0 or 1, says which are heard -------------------------
+  // Sound: stems of all versions run side by side; volume(stem), 0 or 1, says which are audible -------------------------
   async function bytes(address) {
     const [, inside] = address.split("data:audio/ogg;base64,"); // decoded here: a page may forbid every request
     if (inside) return Uint8Array.from(atob(inside), (c) => c.charCodeAt(0)).buffer;
@@ -122,8 +122,8 @@ globalThis.musicfusionPlayer ??= (() => {
     const length = Math.max(...versions.map((version) => version.seconds), 0.1);
     const chosen = { Mute: new Set(), Solo: new Set() };
     let shown = versions[0], locked = merged(data.locked ?? []), zoom = 0, wide = 0, drawn = 0, lastX = 0, drag = null;
-    const heard = (part) => (chosen.Solo.size ? chosen.Solo.has(part) : !chosen.Mute.has(part));
-    const volume = (stem) => Number(stem.version === shown.name && heard(stem.part));
+    const audible = (part) => (chosen.Solo.size ? chosen.Solo.has(part) : !chosen.Mute.has(part));
+    const volume = (stem) => Number(stem.version === shown.name && audible(stem.part));
     const sound = makeSound(data, length, volume);
 
     // Rows, the same for all versions: numbers of bars, chords, pitches, drums
@@ -188,7 +188,7 @@ globalThis.musicfusionPlayer ??= (() => {
       const inside = rolls.get(shown) ?? roll(shown);
       inside.setAttribute("transform", `scale(${zoom} 1)`);
       inside.querySelector(".mf-bar").style.opacity = Math.min((length * zoom) / count() / 30, 1);
-      inside.querySelectorAll(".mf-note").forEach((one) => one.classList.toggle("mf-silent", !heard(one.dataset.part)));
+      inside.querySelectorAll(".mf-note").forEach((one) => one.classList.toggle("mf-silent", !audible(one.dataset.part)));
       const notes = shown.tracks.reduce((sum, track) => sum + track.notes.length, 0);
       const what = shown.tracks.length ? `piano roll, ${count()} bars, ${notes} notes` : "waveform";
       drawing.setAttribute("aria-label", `${shown.label}: ${what}`);
@@ -267,7 +267,7 @@ globalThis.musicfusionPlayer ??= (() => {
       else if (by > 0) seek(shown.bars[bar + 1][0]);
       else seek(shown.bars[Math.max(now > shown.bars[bar][0] + 0.3 ? bar : bar - 1, 0)][0]);
     }
-    function change() { sound.level(); lay(); } // of what is heard
+    function change() { sound.level(); lay(); } // of what is audible
     function show(name) {
       shown = versions.find((version) => version.name === name) ?? shown;
       versionButtons.forEach((one, k) => press(one, versions[k] === shown));

@@ -135,19 +135,19 @@ def embedded(name: str, content: bytes) -> str:
     return page.data_uri(KINDS[PurePath(name).suffix], content)
 
 
-def data(result: "SampleResult", heard: Sounds, address: Address = embedded, *, most: int) -> dict[str, Any]:
+def data(result: "SampleResult", played: Sounds, address: Address = embedded, *, most: int) -> dict[str, Any]:
     """What the player of a result shows and plays, fit for JSON: the versions of result.players that are there.
 
     Args:
         result: scores or recordings.
-        heard: its sounds (see `sounds`); {} for a player that only shows.
+        played: its sounds (see `sounds`); {} for a player that only shows.
         address: writes a sound (NAME.ogg) or a picture (NAME.jpg), or embeds it, and gives its address. Names are
             numbers: nothing in them comes from files.
         most: bytes of all sounds. Where that is too little for a stem of every part, several parts share one.
     """
-    names = [name for name in result.players if name in result.scores or name in heard]
-    pictures = {name: _spectrogram(mix(heard[name])) for name in names if name not in result.scores}
-    part_of, stems = _stems(result, heard, most - sum(map(len, pictures.values())))
+    names = [name for name in result.players if name in result.scores or name in played]
+    pictures = {name: _spectrogram(mix(played[name])) for name in names if name not in result.scores}
+    part_of, stems = _stems(result, played, most - sum(map(len, pictures.values())))
     of_version: dict[str, list[dict[str, str]]] = {name: [] for name in names}
     for number, (name, part, ogg) in enumerate(stems, start=1):
         of_version[name].append({"part": part, "src": address(f"{number}.ogg", ogg)})
@@ -155,7 +155,7 @@ def data(result: "SampleResult", heard: Sounds, address: Address = embedded, *, 
     colours = {name: PALETTE[k % len(PALETTE)] for k, name in enumerate(part_of)}
     versions = []
     for number, name in enumerate(names, start=1):
-        sound = mix(heard[name]) if name in heard else None
+        sound = mix(played[name]) if name in played else None
         shown: dict[str, Any] = {"name": name, "label": result.players[name], "stems": of_version[name],
                                  "seconds": sound.seconds if sound else 0.0, "tracks": [], "chords": [], "bars": []}
         if score := result.scores.get(name):
@@ -170,18 +170,18 @@ def data(result: "SampleResult", heard: Sounds, address: Address = embedded, *, 
             shown["peaks"] = _peaks(sound)
             shown["picture"] = address(f"{number}.jpg", pictures[name])
         versions.append(shown)
-    rates = [part.rate for parts in heard.values() for part in parts.values()]
+    rates = [part.rate for parts in played.values() for part in parts.values()]
     return {"title": result.title, "rate": max(rates, default=RATE), "versions": versions, "locked": []}
 
 
-def _stems(result: "SampleResult", heard: Sounds, most: int) -> tuple[dict[str, str], list[tuple[str, str, bytes]]]:
+def _stems(result: "SampleResult", played: Sounds, most: int) -> tuple[dict[str, str], list[tuple[str, str, bytes]]]:
     """The part of each track, and stems (version, part, OGG): as many parts as fit into `most` bytes."""
-    seconds = sum(mix(parts).seconds for parts in heard.values())
+    seconds = sum(mix(parts).seconds for parts in played.values())
     count = min(max(int(most / max(seconds * STEM, 1)), 1), PARTS)
     while True:
         part_of = _parts(result, count)
         stems = [(name, part, sound) for name in result.players
-                 for part, sound in _joined(heard.get(name, {}), part_of).items()]
+                 for part, sound in _joined(played.get(name, {}), part_of).items()]
         oggs = audio_files.oggs([sound for _, _, sound in stems], most)
         if count == 1 or sum(map(len, oggs)) <= most:
             return part_of, [(name, part, ogg) for (name, part, _), ogg in zip(stems, oggs, strict=True)]

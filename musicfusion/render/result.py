@@ -152,12 +152,12 @@ def _write_notation(result: SampleResult, work: Path) -> list[str]:
 
 def _sections(result: SampleResult, work: Path, *, sound: bool) -> tuple[list[page.Section], list[str]]:
     """Player, pictures and tables, with their files in `work`; and what the sound gives notice of."""
-    heard, notices = player.sounds(result, play=sound)
-    for name, own in {**result.audio, **{name: player.mix(parts) for name, parts in heard.items()}}.items():
+    played, notices = player.sounds(result, play=sound)
+    for name, own in {**result.audio, **{name: player.mix(parts) for name, parts in played.items()}}.items():
         audio.write_wav(work / f"{name}.wav", own.samples, own.rate)
     drawn = [page.Picture(picture.title, picture.draw(work / f"{name}.png"))
              for name, picture in result.pictures.items()]
     left = PAGE - sum(Path(picture.path).stat().st_size for picture in drawn)
-    content = player.data(result, heard, most=max(left, LEAST))
-    players = [page.Player(content, [work / f"{name}.wav" for name in heard])] if content["versions"] else []
+    content = player.data(result, played, most=max(left, LEAST))
+    players = [page.Player(content, [work / f"{name}.wav" for name in played])] if content["versions"] else []
     return [*players, *drawn, *result.tables], notices

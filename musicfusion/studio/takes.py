@@ -78,14 +78,14 @@ def make(number: int, *, system: str, weights: str, files: Mapping[str, str], co
     from musicfusion.render import player
 
     shown = public(result, uploads)
-    heard, notices = player.sounds(shown)
+    played, notices = player.sounds(shown)
     token, sounds = secrets.token_urlsafe(16), dict[str, bytes]()
 
     def address(name: str, content: bytes) -> str:
         sounds[name] = content
         return f"studio/takes/{token}/{name}"
 
-    data = player.data(shown, heard, address, most=SOUND)
+    data = player.data(shown, played, address, most=SOUND)
     main, before = shown.scores.get(shown.main), shown.scores.get(player.BEFORE)
     counts = player.changes(main, before) if main is not None and before is not None else {}
     rows = [(part, found["kept"], found["new"], found["gone"]) for part, found in counts.items()]

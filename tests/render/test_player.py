@@ -22,7 +22,7 @@ HOSTILE = '</script><b onclick="alert(1)">\'&amp;'
 
 
 def shown(result: SampleResult, **given) -> dict:
-    return player.data(result, given.pop("heard", {}), most=PLENTY, **given)
+    return player.data(result, given.pop("played", {}), most=PLENTY, **given)
 
 
 def marked(version: dict, mark: str) -> int:
@@ -116,10 +116,10 @@ def decoded(source: str) -> np.ndarray:
 
 
 def test_the_stems_of_a_version_add_up_to_its_sound(fused):
-    heard, _ = player.sounds(fused)
-    for version in shown(fused, heard=heard)["versions"]:
+    played, _ = player.sounds(fused)
+    for version in shown(fused, played=played)["versions"]:
         whole = audio.synthesise(fused.scores[version["name"]], player.RATE).samples
-        np.testing.assert_allclose(player.mix(heard[version["name"]]).samples, whole, atol=1e-6)
+        np.testing.assert_allclose(player.mix(played[version["name"]]).samples, whole, atol=1e-6)
         assert [stem["part"] for stem in version["stems"]] == ["melody", "accompaniment"]
         both = sum(decoded(stem["src"]) for stem in version["stems"])
         error = np.sqrt(np.mean((both - whole) ** 2) / np.mean(whole**2))
@@ -130,8 +130,8 @@ def test_the_stems_of_a_version_add_up_to_its_sound(fused):
 def test_more_than_four_parts_share_stems(chorale):
     tracks = [dataclasses.replace(chorale.tracks[0], name=f"voice {k}") for k in range(6)]
     result = SampleResult(title="x", main="song", scores={"song": with_tracks(chorale, *tracks)}, players={"song": "x"})
-    heard, _ = player.sounds(result)
-    (version,) = shown(result, heard=heard)["versions"]
+    played, _ = player.sounds(result)
+    (version,) = shown(result, played=played)["versions"]
     assert [stem["part"] for stem in version["stems"]] == ["voice 0", "voice 1", "voice 2", "others"]
     assert [track["part"] for track in version["tracks"][2:]] == ["voice 2", *["others"] * 3]
     assert [track["name"] for track in version["tracks"]] == [track.name for track in tracks]
@@ -141,10 +141,10 @@ def test_where_bytes_are_scarce_several_parts_share_a_stem_and_all_fit(chorale):
     tracks = [*chorale.tracks, dataclasses.replace(chorale.tracks[0], name="third", program=73)]
     score = with_tracks(chorale, *tracks)
     result = SampleResult(title="x", main="a", scores={"a": score, "b": score}, players={"a": "A", "b": "B"})
-    heard, _ = player.sounds(result)
+    played, _ = player.sounds(result)
     found = {}
     for most in (320_000, 250_000, 130_000):
-        versions = player.data(result, heard, most=most)["versions"]
+        versions = player.data(result, played, most=most)["versions"]
         found[most] = [[stem["part"] for stem in version["stems"]] for version in versions]
         assert {track["part"] for track in versions[0]["tracks"]} == set(found[most][0])
         assert sum(len(stem["src"]) * 3 / 4 for version in versions for stem in version["stems"]) < most
@@ -161,8 +161,8 @@ def test_sounds_may_lie_at_addresses_of_their_own_under_names_that_come_from_now
         (tmp_path / name).write_bytes(content)
         return f"/sounds/{name}"
 
-    heard, _ = player.sounds(result)
-    versions = shown(result, heard=heard, address=kept)["versions"]
+    played, _ = player.sounds(result)
+    versions = shown(result, played=played, address=kept)["versions"]
     sources = [stem["src"] for version in versions for stem in version["stems"]]
     assert sources == [f"/sounds/{k}.ogg" for k in range(1, 5)]
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{k}.ogg" for k in range(1, 5)]
@@ -176,8 +176,8 @@ def test_a_recording_has_a_waveform_and_a_spectrogram():
     time = np.arange(player.RATE) / player.RATE
     tone = np.concatenate([0.5 * np.sin(2 * np.pi * 440 * time), 0 * time]).astype(np.float32)
     result = SampleResult(title="x", main="mix", audio={"mix": Audio(tone)}, players={"mix": "Mix"})
-    heard, _ = player.sounds(result)
-    (version,) = shown(result, heard=heard)["versions"]
+    played, _ = player.sounds(result)
+    (version,) = shown(result, played=played)["versions"]
     assert version["seconds"] == 2 and version["tracks"] == [] == version["bars"]
     assert len(version["peaks"]) == player.PEAKS
     np.testing.assert_allclose(version["peaks"], np.repeat([0.5, 0], player.PEAKS // 2), atol=0.03)
@@ -191,8 +191,8 @@ def test_a_recording_has_a_waveform_and_a_spectrogram():
 
 
 def test_without_sound_the_notes_are_shown_all_the_same(fused):
-    heard, notices = player.sounds(fused, play=False)
-    assert heard == {} and notices == []
+    played, notices = player.sounds(fused, play=False)
+    assert played == {} and notices == []
     assert all(version["stems"] == [] and version["tracks"] for version in shown(fused)["versions"])
 
 

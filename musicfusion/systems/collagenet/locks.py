@@ -40,11 +40,11 @@ def held(source: Source, earlier: Edits, locked: Mapping[str, np.ndarray]) -> He
     began at one before they slid. The one that follows keeps its slide, by which it may end them.
     """
     made = editing.made_slides(source.tokens, earlier)
-    heard = editing.melody_after(source.tokens, earlier)
+    after = editing.melody_after(source.tokens, earlier)
     onsets = np.flatnonzero(source.tokens < melody.HOLD)
     latest = np.searchsorted(onsets + made[onsets], np.arange(source.steps), side="right") - 1
     stays = locked["melody"][onsets]
-    stays[latest[locked["melody"] & (heard != melody.REST) & (latest >= 0)]] = True
+    stays[latest[locked["melody"] & (after != melody.REST) & (latest >= 0)]] = True
     nudges, slides = np.zeros(source.steps, bool), np.zeros(source.steps, bool)
     nudges[onsets] = stays
     slides[onsets] = stays | np.concatenate([[False], stays])[: len(stays)]

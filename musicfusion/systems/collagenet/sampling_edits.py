@@ -38,7 +38,7 @@ class Memory:
     """What a next search needs to hold a part of a fused song.
 
     Attributes:
-        source: the pair as the search heard it.
+        source: the pair as the search reads it.
         edits: what was done to it.
         tracks: of each part, after the edits, as they are played but for swing and triplets.
         parts: the notes of each part after the edits, on the grid, int32 [n, 3].

@@ -68,11 +68,11 @@ class Kept:
 
 
 def generator(*, score: search.Score, model: ChordModel, prices: Mapping[str, float], progression: float, rounds: int,
-              variety: float) -> Callable:
+              variety: float, screen: search.Score | None = None) -> Callable:
     """(pairs, controls, seeds, locked) -> SampleResults.
 
     Args:
-        score: a trained critic.
+        score, screen: trained critics, see search.search.
         model: what songs taught about chords.
         prices: "chord", "voicing", "nudge", "slide" at controls of one half.
         progression, rounds, variety: see search.search.
@@ -85,7 +85,7 @@ def generator(*, score: search.Score, model: ChordModel, prices: Mapping[str, fl
         kept = [None if lock is None else _kept(pair, own, lock, controls)
                 for pair, own, lock in zip(pairs, sources, locked, strict=True)]
         found = search.search(sources, score, model, asked, progression=progression, rounds=rounds, seeds=seeds,
-                              variety=variety, holds=[None if own is None else own.held for own in kept])
+                              variety=variety, screen=screen, holds=[None if own is None else own.held for own in kept])
         return [result(*song) for song in zip(pairs, sources, found, kept, strict=True)]
 
     return generate

@@ -2,15 +2,17 @@
 
 A critic (judges.py) hears windows of eight beats. A window's gain is log sigmoid(logit - MARGIN): who is sure already
 gains no more. Edits are chosen by coordinate ascent over the whole song: all options of a place at once, and places
-that share no window together. New chords also pay for progressions that songs do not have; what is tried are those that
+that share no window together. All critics are asked about the few options that the cheapest of them ranks highest, and
+about equal windows once. New chords also pay for progressions that songs do not have; what is tried are those that
 the melody is likeliest under (reharmony.ChordModel).
 """
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +30,8 @@ MARGIN = 4.0  # a logit of which a critic is sure enough
 ROUNDS = 2  # of chords, then notes
 NOTE_ROUNDS = 4
 PROPOSED = 24  # chords that are tried in a place
+CHORDS_LEFT, NOTES_LEFT = 4, 2  # options of a place, of a note, that the screening critic leaves
+DOUBT = 1.0  # nats that an option may lose by that critic
 EXPECTED = 0.25  # weight of the nats of the melody under a chord, in the order of what is tried
 LEAST = 0.2  # of a chord's price is due even where it changes no note
 CROSSING = 0.1  # nats for an accompaniment note that comes to lie above the melody
@@ -43,7 +47,7 @@ def gain(logits: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: Sequence[Prices], *, progression: float,
            rounds: int = ROUNDS, seeds: Sequence[int] | None = None, variety: float = 0.0,
-           holds: Sequence[Held | None] | None = None) -> list[Edits]:
+           holds: Sequence[Held | None] | None = None, screen: Score | None = None) -> list[Edits]:
     """The edits of each pair.
 
     Args:
@@ -57,20 +61,60 @@ def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: S
             seeds find other songs, about as good.
         holds: of each pair the edits of an earlier search that stay, whatever they cost, or None. All others are
             found beside them.
+        screen: a cheap critic that is asked about all options; `score` is asked about those that it ranks highest.
+            Without it, about all.
     """
+    critics = _Critics(score, screen)
     problem = SearchSpace.of(sources, [0] * len(sources) if seeds is None else seeds, variety)
     held = [None] * len(sources) if holds is None else holds
     fixed = Fixed.of(problem, held)
-    state = _keys(problem, sources, score, prices, held, fixed)
+    state = _keys(problem, sources, critics, prices, held, fixed)
     for _ in range(rounds):
-        _chords(problem, state, score, model, prices, progression, fixed)
-        _notes(problem, state, score, prices, fixed)
+        _chords(problem, state, critics, model, prices, progression, fixed)
+        _notes(problem, state, critics, prices, fixed)
     found = [_found(problem, state, k, own) for k, own in enumerate(prices)]
     return [own if hold is None else locks.kept(source, own, hold)
             for source, own, hold in zip(sources, found, held, strict=True)]
 
 
 # The search ----------------------------------------------------------------------------------------------------------
+
+
+class _Critics:
+    """The gains of windows, (tokens [n, 32], pitch, duration [n, 32, 14]) -> [n].
+
+    Attributes:
+        gain: by all critics.
+        screen: by the one that screens; None without it.
+    """
+
+    def __init__(self, score: Score, screen: Score | None):
+        self.gain = _remembered(score)
+        self.screen = None if screen is None else _remembered(screen)
+
+
+def _remembered(score: Score) -> Score:
+    """Gains by a score that is asked about equal windows once."""
+    known: dict[bytes, float] = {}
+
+    def ask(tokens, pitch, duration) -> np.ndarray:
+        if not len(tokens):
+            return np.zeros(0)
+        rows = np.concatenate([np.asarray(x, np.int16).reshape(len(tokens), -1) for x in (tokens, pitch, duration)], 1)
+        names = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
+        new = {name: i for i, name in enumerate(names) if name not in known}
+        if new:
+            at = list(new.values())
+            known.update(zip(new, gain(score(tokens[at], pitch[at], duration[at])).tolist(), strict=True))
+        return np.array([known[name] for name in names])
+
+    return ask
+
+
+def _shortlist(losses: np.ndarray, most: int) -> np.ndarray:
+    """Which options all critics are asked about, the best first: the nats that each loses by one critic [n] -> [m]."""
+    order = np.argsort(losses, kind="stable")[:most]
+    return order[losses[order] < DOUBT]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -106,7 +150,7 @@ class _State:
         self.changed[windows] = self.clock
 
 
-def _keys(p: SearchSpace, sources: Sequence[Source], score: Score, prices: Sequence[Prices],
+def _keys(p: SearchSpace, sources: Sequence[Source], critics: _Critics, prices: Sequence[Prices],
           holds: Sequence[Held | None], fixed: Fixed) -> _State:
     """Every song in the key that fits best, in the octave that leaves the parts as they lie; with what it holds."""
     free = np.array([hold is None and (own.melody_moves or own.accompaniment_moves)
@@ -114,7 +158,7 @@ def _keys(p: SearchSpace, sources: Sequence[Source], score: Score, prices: Seque
     steps = np.array(sorted(range(LOWEST_SHIFT, LOWEST_SHIFT + KEYS), key=abs))  # 0 first
     steps, count = steps if free.any() else steps[:1], len(p.tokens)
     tokens = melody.transpose(np.tile(p.tokens, (len(steps), 1)), np.repeat(steps, count)[:, None])
-    gains = gain(score(tokens, *(np.tile(x, (len(steps), 1, 1)) for x in (p.pitch, p.duration))))
+    gains = critics.gain(tokens, *(np.tile(x, (len(steps), 1, 1)) for x in (p.pitch, p.duration)))
     totals = np.stack([np.bincount(p.song, p.weight * row, minlength=len(sources))
                        for row in gains.reshape(len(steps), count)])
     best = np.where(free, np.argmax(totals - ENOUGH * abs(steps)[:, None], 0), 0)
@@ -126,7 +170,7 @@ def _keys(p: SearchSpace, sources: Sequence[Source], score: Score, prices: Seque
     tokens, note = _with_fixed(p, melody.transpose(p.tokens, shift[p.song][:, None]), fixed)
     pitch = _rendered(p, np.arange(count), fixed.option[p.place])
     return _State(shift=shift, option=fixed.option.copy(), nudge=fixed.nudge.copy(), slide=fixed.slide.copy(),
-                  note=note, tokens=tokens, gain=gain(score(tokens, pitch, p.duration)),
+                  note=note, tokens=tokens, gain=critics.gain(tokens, pitch, p.duration),
                   changed=np.zeros(count, int), place_asked=np.full(len(p.members), -1),
                   note_asked=np.full(len(p.note_members), -1))
 
@@ -177,7 +221,16 @@ def _crossings(p: SearchSpace, w: np.ndarray, tokens: np.ndarray, pitch: np.ndar
     return np.sum((lead >= 0) & (now >= lead) & (before < lead), -1)
 
 
-def _chords(p: SearchSpace, state: _State, score: Score, model: ChordModel, prices: Sequence[Prices],
+class _Place(NamedTuple):
+    """A place: its windows [n], what each option costs there [options], and those that are tried [m]."""
+
+    place: int
+    windows: np.ndarray
+    costs: np.ndarray
+    chosen: np.ndarray
+
+
+def _chords(p: SearchSpace, state: _State, critics: _Critics, model: ChordModel, prices: Sequence[Prices],
             progression: float, fixed: Fixed) -> None:
     """One sweep over all places: each gets the chord that is best as all others are."""
     windows_of, chains = index(p.place, len(p.members)), [x.place[x.cells[:-1]] for x in p.layouts]
@@ -202,27 +255,49 @@ def _chords(p: SearchSpace, state: _State, score: Score, model: ChordModel, pric
                 fit = np.sum(model.melody[quality[worth]] * turned, 1)
                 chosen = worth[np.argsort(EXPECTED * fit + costs[worth], kind="stable")[:PROPOSED]]
                 chosen = np.unique([OWN, *chosen])
-                cases.append((place, mine, costs, chosen[chosen != now]))
-        if not cases:
-            continue
-        w = np.concatenate([np.tile(mine, len(chosen)) for _, mine, _, chosen in cases])
-        option = np.concatenate([np.repeat(chosen, len(mine)) for _, mine, _, chosen in cases])
-        where = np.concatenate([np.full(len(chosen) * len(mine), place) for place, mine, _, chosen in cases])
-        options = np.where(p.place[w] == where[:, None], option[:, None], state.option[p.place[w]])
-        pitch = _rendered(p, w, options)
-        gains = gain(score(state.tokens[w], pitch, p.duration[w]))
-        values = gains - CROSSING * _crossings(p, w, state.tokens[w], pitch)
-        at = 0
-        for place, mine, costs, chosen in cases:
-            block = slice(at, at + len(chosen) * len(mine))
-            at = block.stop
-            rise = (values[block].reshape(len(chosen), -1) - state.gain[mine]) @ p.weight[mine]
-            rise += costs[state.option[place]] - costs[chosen]
+                cases.append(_Place(place, mine, costs, chosen[chosen != now]))
+        if critics.screen is not None:
+            cases = _screened(p, state, critics.screen, cases)
+        heard = _heard(p, state, critics.gain, cases)
+        for (place, mine, costs, chosen), (new, gains) in zip(cases, heard, strict=True):
+            rise = (new - state.gain[mine]) @ p.weight[mine] + costs[state.option[place]] - costs[chosen]
             best = int(np.argmax(rise))
             if rise[best] > ENOUGH:
                 state.option[place] = chosen[best]
-                state.gain[mine] = gains[block].reshape(len(chosen), -1)[best]
+                state.gain[mine] = gains[best]
                 state.change(mine)
+
+
+def _screened(p: SearchSpace, state: _State, screen: Score, cases: Sequence[_Place]) -> list[_Place]:
+    """Places with the options that are left of those that were chosen."""
+    found = []
+    beside = [case._replace(chosen=np.append(case.chosen, state.option[case.place])) for case in cases]
+    for case, (values, _) in zip(beside, _heard(p, state, screen, beside), strict=True):
+        losses = case.costs[case.chosen] - values @ p.weight[case.windows]
+        left = _shortlist(losses[:-1] - losses[-1], CHORDS_LEFT)
+        if len(left):
+            found.append(case._replace(chosen=case.chosen[left]))
+    return found
+
+
+def _heard(p: SearchSpace, state: _State, ask: Score, cases: Sequence[_Place]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(values, gains) of each place, [chosen, windows] each.
+
+    A value is a gain, less where the accompaniment comes to cross the melody.
+    """
+    if not cases:
+        return []
+    sizes = [len(case.windows) * len(case.chosen) for case in cases]
+    w = np.concatenate([np.tile(case.windows, len(case.chosen)) for case in cases])
+    option = np.concatenate([np.repeat(case.chosen, len(case.windows)) for case in cases])
+    where = np.repeat([case.place for case in cases], sizes)
+    options = np.where(p.place[w] == where[:, None], option[:, None], state.option[p.place[w]])
+    pitch = _rendered(p, w, options)
+    gains = ask(state.tokens[w], pitch, p.duration[w])
+    values = gains - CROSSING * _crossings(p, w, state.tokens[w], pitch)
+    ends = np.cumsum(sizes)[:-1]
+    return [(new.reshape(len(case.chosen), -1), own.reshape(len(case.chosen), -1))
+            for case, new, own in zip(cases, np.split(values, ends), np.split(gains, ends), strict=True)]
 
 
 def _option_prices(prices: Prices, changed: np.ndarray) -> np.ndarray:
@@ -288,7 +363,7 @@ def _colours(places: Iterable[int], windows_of, chains: Iterable[np.ndarray]) ->
     return [members for members, _, _ in colours]
 
 
-def _notes(p: SearchSpace, state: _State, score: Score, prices: Sequence[Prices], fixed: Fixed) -> None:
+def _notes(p: SearchSpace, state: _State, critics: _Critics, prices: Sequence[Prices], fixed: Fixed) -> None:
     """Melody notes moved one at a time in each window, as long as that gains."""
     every = np.arange(len(p.tokens))
     pitch = _rendered(p, every, state.option[p.place])
@@ -304,13 +379,24 @@ def _notes(p: SearchSpace, state: _State, score: Score, prices: Sequence[Prices]
                  for case in _cases(p, state, prices[p.song[w[0]]], fixed, note, w, onsets[w], top[w])]
         if not cases:
             return
-        w = np.concatenate([case.windows for case in cases])
-        tokens = np.concatenate([case.tokens for case in cases])
-        gains = gain(score(tokens, pitch[w], p.duration[w]))
-        at, found = 0, []
-        for number, case in enumerate(cases):
-            new = gains[at : at + len(case.windows)]
-            at += len(case.windows)
+
+        def heard(ask: Score, cases: Sequence[_Case]) -> Iterator[tuple[_Case, np.ndarray]]:
+            """Cases with the gains of their windows."""
+            w, tokens = (np.concatenate([getattr(case, name) for case in cases]) for name in ("windows", "tokens"))
+            gains = ask(tokens, pitch[w], p.duration[w])
+            return zip(cases, np.split(gains, np.cumsum([len(case.windows) for case in cases])[:-1]), strict=True)
+
+        if critics.screen is not None:
+            now, losses = critics.screen(state.tokens, pitch, p.duration), np.zeros(len(cases))
+            for number, (case, new) in enumerate(heard(critics.screen, cases)):
+                losses[number] = case.cost - p.weight[case.windows] @ (new - now[case.windows])
+            borders = np.flatnonzero(np.diff([case.note for case in cases])) + 1
+            left = [own[_shortlist(losses[own], NOTES_LEFT)] for own in np.split(np.arange(len(cases)), borders)]
+            cases = [cases[number] for number in np.concatenate(left).tolist()]
+            if not cases:
+                return
+        found = []
+        for number, (case, new) in enumerate(heard(critics.gain, cases)):
             rise = p.weight[case.windows] @ (new - state.gain[case.windows]) - case.cost
             if rise > ENOUGH:
                 found.append((-rise, number, new))
@@ -411,13 +497,13 @@ def _found(p: SearchSpace, state: _State, song: int, prices: Prices) -> Edits:
 
 def of_segments(music: Mapping[str, np.ndarray], controls: Sequence[Mapping[str, Any]], *, score: Score,
                 model: ChordModel, prices: Mapping[str, float], progression: float, rounds: int, variety: float,
-                seed: int = 0) -> dict[str, np.ndarray]:
+                seed: int = 0, screen: Score | None = None) -> dict[str, np.ndarray]:
     """Segments of eight beats, each a song of its own, after their edits.
 
     Args:
         music: "melody" [B, 32], "pitch", "duration" [B, 32, 14], "chords" [B, 8, 3].
         controls: of each segment.
-        score, model, progression, rounds, variety: see search.
+        score, model, progression, rounds, variety, screen: see search.
         seed: of the first segment; the others have the next ones.
         prices: at controls of one half, see edits.prices.
 
@@ -429,7 +515,7 @@ def of_segments(music: Mapping[str, np.ndarray], controls: Sequence[Mapping[str,
     sources = [Source(bars=bars, **{own: np.asarray(music[name][i], np.int32) for own, name in names.items()})
                for i in range(len(controls))]
     found = search(sources, score, model, [editing.prices(own, **prices) for own in controls], progression=progression,
-                   rounds=rounds, seeds=range(seed, seed + len(sources)), variety=variety)
+                   rounds=rounds, seeds=range(seed, seed + len(sources)), variety=variety, screen=screen)
     after = [editing.apply(*pair) for pair in zip(sources, found, strict=True)]
     shifts = {f"{part}_shift": np.array([getattr(own, f"{part}_shift") for own in found], np.int32)
               for part in ("melody", "accompaniment")}

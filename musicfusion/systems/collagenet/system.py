@@ -374,7 +374,7 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
     if _has_edits(config, trained):
         found = _edits_by(config, trained)
         edits = functools.partial(search.of_segments, **found)
-        untrained = functools.partial(search.of_segments, **found | {"score": _untrained_score(config)})
+        untrained = functools.partial(search.of_segments, **found | _untrained_scores(config))
     return evaluation.evaluate(
         corpus=corpus, segments=build_segments(config), split=config.data.split, count=config.evaluate.segments,
         batch=config.evaluate.batch, seed=config.seed, preset=config.preset, distance=config.fusion.distance,
@@ -412,17 +412,22 @@ def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> List
 
 
 def _edits_by(config: ConfigDict, trained: Trained) -> dict[str, Any]:
-    """What a search for edits needs, by name: "score", "model", "prices" and its settings."""
-    return {"score": judges.scorer([(build_harmony(config, group), trained(name))
-                                    for name, group in _critics(config).items()]),
+    """What a search for edits needs, by name: "score", "screen", "model", "prices" and its settings."""
+    critics = [(build_harmony(config, group), trained(name)) for name, group in _critics(config).items()]
+    return {**_scores(critics),
             "model": reharmony.chord_model(trained("chord_model")), **config.sample.edits.to_dict()}
 
 
-def _untrained_score(config: ConfigDict) -> Callable:
-    """What critics say that learned nothing: the least that a search must beat."""
+def _scores(critics: list) -> dict[str, Any]:
+    """"score", by all critics; "screen", by the first of several, which costs least."""
+    return {"score": judges.scorer(critics), "screen": judges.scorer(critics[:1]) if len(critics) > 1 else None}
+
+
+def _untrained_scores(config: ConfigDict) -> dict[str, Any]:
+    """`_scores` by critics that learned nothing: the least that a search must beat."""
     keys, models = jax.random.key(config.seed), [build_harmony(config, group) for group in _critics(config).values()]
-    return judges.scorer([(model, jax.jit(model.init)(jax.random.fold_in(keys, number), dataset.silence(1))["params"])
-                          for number, model in enumerate(models)])
+    return _scores([(model, jax.jit(model.init)(jax.random.fold_in(keys, number), dataset.silence(1))["params"])
+                    for number, model in enumerate(models)])
 
 
 def _trained_space(config: ConfigDict, trained: Trained, where: str = OWN) -> baselines.TrainedSpace:

@@ -31,10 +31,11 @@ def sources(corpus):
     return [pair(corpus, one, one + 7) for one in range(4)]
 
 
-def found(sources, controls=(), seeds=None, variety=0.0, rounds=2):
+def found(sources, controls=(), seeds=None, variety=0.0, rounds=2, score=consonant, screen=None):
     """Edits under controls of one half, and others where given."""
     asked = [edits.prices(HALF | dict(controls), **BASE)] * len(sources)
-    return search.search(sources, consonant, FLAT, asked, progression=0.1, rounds=rounds, seeds=seeds, variety=variety)
+    return search.search(sources, score, FLAT, asked, progression=0.1, rounds=rounds, seeds=seeds, variety=variety,
+                         screen=screen)
 
 
 def after(source, controls=(), **settings):
@@ -215,8 +216,47 @@ def test_who_is_sure_already_is_asked_about_keys_alone(sources):
     prices = [edits.prices(HALF, **BASE)]
     (own,) = search.search(sources[:1], sure, FLAT, prices, progression=0.0)
     windows = len(SearchSpace.of(sources[:1], [0], 0.0).tokens)
-    assert asked == [12 * windows, windows]
+    assert asked == [12 * windows]  # and never again about the same
     assert own.melody_shift == 0 and not own.options.any() and not own.nudges.any()
+
+
+def listening(heard, critic=consonant):
+    """The critic, and every window that it is asked about."""
+
+    def score(tokens, pitch, duration):
+        heard.extend(b"".join(x.astype(np.int16).tobytes() for x in window)
+                     for window in zip(tokens, pitch, duration, strict=True))
+        return critic(tokens, pitch, duration)
+
+    return score
+
+
+def test_a_critic_is_asked_about_equal_windows_once(sources):
+    heard = []
+    found(sources[:2], score=listening(heard))
+    assert len(set(heard)) == len(heard) > 100
+
+
+def test_after_a_screening_critic_the_others_are_asked_about_few_options_and_find_as_good_ones(sources):
+    alone, few, screened = [], [], []
+    every = found(sources, score=listening(alone))
+    left = found(sources, score=listening(few), screen=listening(screened))
+    assert len(few) < 0.5 * len(alone) and len(screened) > len(few)
+    with_all, with_few = (np.mean([fit(source, edits.apply(source, own)) for source, own in
+                                   zip(sources, edited, strict=True)]) for edited in (every, left))
+    before = np.mean([fit(source) for source in sources])
+    assert with_few > before + 0.9 * (with_all - before)
+
+
+def test_what_the_screening_critic_rules_out_is_not_made(sources):
+    source = sources[0]
+    own = {pitches.astype(np.int16).tobytes() for pitches in SearchSpace.of([source], [0], 0.0).pitch}
+
+    def conservative(tokens, pitch, duration):
+        return np.array([5.0 if pitches.astype(np.int16).tobytes() in own else -50.0 for pitches in pitch])
+
+    (free,), (bound,) = found([source]), found([source], screen=conservative)
+    assert free.options.any() and not bound.options.any()
 
 
 def test_segments_come_back_as_segments_with_their_shifts(corpus):

@@ -30,6 +30,7 @@ _SNARE = 38
 _DEEPEST = 64  # elements within each other
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)""")
 _PLAIN = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d{1,3})?")
+_BEATS = re.compile(r"\s*\d+\s*(\+\s*\d+\s*)*")  # music21 takes together whatever digits stand in <beats>
 _AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[\da-fA-F]+);)([A-Za-z]\w*;)?")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -206,6 +207,7 @@ def _partwise(root: Element) -> Element:
 def _simplify(root: Element, notices: list[str]) -> None:
     """Takes away what does not sound, in place; its notices say what was heard of it."""
     _check_numbers(root)
+    _check_metres(root, notices)
     _list_parts(root)
     listed = {entry.get("id"): entry for entry in root.iterfind("part-list/score-part")}
     for part in root.iterfind("part"):
@@ -247,6 +249,19 @@ def _check_numbers(root: Element) -> None:
             if value > limit:
                 raise MusicFusionError(f"<{one.tag}> holds {term.strip()[:20]}")
             divisions = value or 1.0 if one.tag == "divisions" else divisions
+
+
+def _check_metres(root: Element, notices: list[str]) -> None:
+    """Takes away metres that cannot be understood."""
+    passed = False
+    for attributes in root.iter("attributes"):
+        for metre in attributes.findall("time"):
+            numbers = [one.text or "" for one in metre if one.tag in ("beats", "beat-type")]
+            if not all(map(_BEATS.fullmatch, numbers)):
+                attributes.remove(metre)
+                passed = True
+    if passed:
+        notices.append("a metre that cannot be understood is passed over")
 
 
 def _says_something(direction: Element) -> bool:

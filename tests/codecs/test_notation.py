@@ -360,6 +360,18 @@ def test_what_is_no_score_is_refused_in_one_line(content, why):
     assert "\n" not in str(refused.value) and str(refused.value).startswith("song: ")
 
 
+@pytest.mark.parametrize("beats", ["7;94", "1e1", "four", "", "3+", "9,9,9,9"])
+def test_a_metre_that_is_none_is_passed_over_at_once(beats):
+    found = read(SONG.replace("<beats>4", f"<beats>{beats}"))
+    assert len(found.tracks[0].notes) == 3 and "a metre that cannot be understood is passed over" in found.notices
+
+
+def test_metres_in_groups_and_with_spaces_are_metres():
+    for beats in ("2+2", " 4 ", "1 + 3"):
+        assert read(SONG.replace("<beats>4", f"<beats>{beats}")).metres == ((0.0, 4, 4),)
+        assert read(SONG.replace("<beats>4", f"<beats>{beats}")).notices == read(SONG).notices
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.xml", tmp_path):
         with pytest.raises(MusicFusionError, match="cannot be opened"):

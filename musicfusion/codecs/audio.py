@@ -4,9 +4,12 @@ Files are read block by block (audio_decode), after their headers were mended (a
 """
 
 import dataclasses
+import functools
 import io
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -293,23 +296,26 @@ def resampled(samples: Num[np.ndarray, " n"], own: int, rate: int = RATE) -> Flo
 
 def oggs(sounds: Iterable[Audio], most: int) -> list[bytes]:
     """Sounds as OGG Vorbis files, as good as `most` bytes for all of them allow, or else as small as can be."""
-    import soundfile
-
     sounds, levels = list(sounds), list(QUALITIES)
     files: list[bytes] = []
     while levels:
         level = levels.pop(0)
-        files = []
-        for sound in sounds:
-            buffer = io.BytesIO()
-            with soundfile.SoundFile(buffer, "w", sound.rate, 1, format="OGG", subtype="VORBIS",
-                                     compression_level=level) as file:
-                for first in range(0, len(sound.samples), 1 << 16):  # libsndfile's encoder overflows on long blocks
-                    file.write(np.clip(sound.samples[first : first + (1 << 16)], -1, 1))
-            files.append(buffer.getvalue())
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            files = list(pool.map(functools.partial(_ogg, level=level), sounds))
         total = sum(map(len, files))
         if total <= most:
             break
         if total > _HOPELESS * most:  # hours of sound: only the last level counts
             levels = levels[-1:]
     return files
+
+
+def _ogg(sound: Audio, level: float) -> bytes:
+    """A sound as an OGG Vorbis file; level: of compression, 0..1."""
+    import soundfile
+
+    buffer, how = io.BytesIO(), {"format": "OGG", "subtype": "VORBIS", "compression_level": level}
+    with soundfile.SoundFile(buffer, "w", sound.rate, 1, **how) as file:
+        for first in range(0, len(sound.samples), 1 << 16):  # libsndfile's encoder overflows on long blocks
+            file.write(np.clip(sound.samples[first : first + (1 << 16)], -1, 1))
+    return buffer.getvalue()

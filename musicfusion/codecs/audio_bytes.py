@@ -259,7 +259,7 @@ def _ogg(file: BufferedIOBase | View, size: int) -> Opened:
     start = max(size - _PAGE, 0)
     tail = _at(file, start, _PAGE)
     at = tail.rfind(b"OggS\0")
-    while at > 0 and len(tail) - at < 27:  # a page whose header is cut
+    while at >= 0 and len(tail) - at < 27:  # a page whose header is cut
         tail = tail[:at]
         at = tail.rfind(b"OggS\0")
     if at < 0:

@@ -177,6 +177,12 @@ def test_what_stands_behind_damage_in_mp3_is_read_at_its_place(rate, channels, c
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("length", [5, 25, 26, 27])
+def test_an_ogg_file_that_ends_in_its_first_header_is_refused_in_one_line(length):
+    data = encode(music(1), RATE, "OGG", "VORBIS")[:length]
+    assert not fuzz.run_once("audio", data)  # refused, and by no error of our own
+
+
 def test_an_ogg_file_with_a_hole_is_read():
     samples, notices = read(damaged(encode(music(8), RATE, "OGG", "VORBIS")))
     assert 4 < len(samples) / audio.RATE < 8 and "could be decoded" in notices[0]

@@ -91,6 +91,8 @@ def parse(argv: list[str]) -> Command | None:
         positional = values([argv[0], *rest])[1:]
     except flags.Error as error:
         raise MusicFusionError(f"{_line(error)}; --help lists the flags") from None
+    except ValueError as error:
+        raise MusicFusionError(f"--flagfile: not a file of flags, one a line ({_line(error)})") from None
     if values.help:
         print(_help(values))
         return None

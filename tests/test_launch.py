@@ -90,6 +90,14 @@ def test_a_second_call_in_one_process_starts_afresh(desk, capfd):
     assert command_line.parse(["musicfusion", f"--config={CONFIG}"]).seed == 0
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe\0\x80", b"--mode=\xe4"])
+def test_a_file_of_flags_that_is_no_text_is_refused_in_one_line(tmp_path, capfd, content):
+    (tmp_path / "flags").write_bytes(content)
+    assert main(f"--flagfile={tmp_path / 'flags'}") == 2
+    said = capfd.readouterr().err
+    assert "--flagfile" in said and said.count("\n") == 1
+
+
 def test_a_flag_may_stand_apart_from_its_value(desk, capfd):
     assert main("--config", str(CONFIG), "--config.fusion.steps", "17", "--print_config") == 0
     assert "steps: 17" in capfd.readouterr().out

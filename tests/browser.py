@@ -16,6 +16,60 @@ import pytest
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 20.0  # seconds
 
+# Contrasts of what is seen within elements (a selector), as WCAG 2.2 has them: rows of "text" or "border" (of a field,
+# or of a button that has one), what it is, its contrast, and the least that AA allows.
+CONTRASTS = """(roots) => {
+  const FIELDS = "input:not([type=range], [type=radio], [type=checkbox], [type=file]), textarea, select";
+  const pen = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const read = (colour) => {
+    pen.clearRect(0, 0, 1, 1);
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = ([r, g, b, a], under) => [r, g, b].map((x, k) => a * x + (1 - a) * under[k]);
+  const linear = (x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  const light = (rgb) => rgb.reduce((sum, x, k) => sum + [0.2126, 0.7152, 0.0722][k] * linear(x / 255), 0);
+  const ratio = (one, other) => {
+    const [a, b] = [light(one), light(other)];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  };
+  const chain = (one) => (one ? [...chain(one.parentElement), one] : []);
+  const opaque = (one) => chain(one).reduce((all, at) => all * getComputedStyle(at).opacity, 1);
+  const behind = (one) => chain(one).reduce((under, at) => over(read(getComputedStyle(at).backgroundColor), under),
+    matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255]);
+  const found = [];
+  for (const one of document.querySelectorAll(`:is(${roots}) *`)) {
+    const room = one.getBoundingClientRect();
+    if (!one.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || room.width <= 1 || room.height <= 1
+      || one.closest("[aria-hidden=true], :disabled")) continue;
+    const style = getComputedStyle(one), under = behind(one), field = one.matches(FIELDS);
+    const name = `${one.tagName.toLowerCase()}.${[...one.classList].join(".")}`;
+    const words = field ? one.value || one.placeholder : [...one.childNodes].filter(({ nodeType }) => nodeType === 3)
+      .map(({ data }) => data.trim()).join("");
+    if (words) {
+      const faint = field && !one.value ? getComputedStyle(one, "::placeholder").color : style.color;
+      const [r, g, b, a] = read(one.ownerSVGElement ? style.fill : faint), size = parseFloat(style.fontSize);
+      const least = size >= 24 || (size >= 18.66 && style.fontWeight >= 700) ? 3 : 4.5;
+      const contrast = ratio(over([r, g, b, a * opaque(one)], under), under);
+      found.push(["text", `${name}: ${words.slice(0, 40)}`, contrast, least]);
+    }
+    if (field || one.matches(".mf-square, button:not([role=tab])")) {
+      let edge = one; // a border may be that of what a field stands in
+      const last = ".block, .mf-widget, button:not(.upload-container)";
+      while (!parseFloat(getComputedStyle(edge).borderTopWidth) && !edge.matches(last)) edge = edge.parentElement;
+      const { borderTopWidth, borderTopColor } = getComputedStyle(edge), outside = behind(edge.parentElement);
+      const drawn = parseFloat(borderTopWidth) && read(borderTopColor)[3];
+      const borders = drawn ? [over(read(borderTopColor), outside)] : [];
+      const label = one.innerText || one.getAttribute("aria-label") || one.id;
+      const best = Math.max(...[...borders, under].map((x) => ratio(x, outside)));
+      if (field || borders.length) found.push(["border", `${name}: ${label.slice(0, 40)}`, best, 3]);
+    }
+  }
+  return found;
+}"""
+
 
 class Browser:
     """One window; what it downloads lies in the folder `downloads`.

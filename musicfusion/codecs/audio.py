@@ -4,12 +4,12 @@ Files are read block by block (audio_decode), after their headers were mended (a
 """
 
 import dataclasses
-import functools
 import io
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from jaxtyping import Float32, Num
 
 from musicfusion.codecs import audio_bytes, audio_decode
 from musicfusion.codecs.audio_bytes import KINDS
+from musicfusion.core import progress
 from musicfusion.core.errors import MusicFusionError
 
 RATE = 22050  # Hz, at which all audio is read
@@ -299,9 +300,10 @@ def oggs(sounds: Iterable[Audio], most: int) -> list[bytes]:
     sounds, levels = list(sounds), list(QUALITIES)
     files: list[bytes] = []
     while levels:
-        level = levels.pop(0)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            files = list(pool.map(functools.partial(_ogg, level=level), sounds))
+        begin, level = 1 - len(levels) / len(QUALITIES), levels.pop(0)
+        with progress.within(begin, 1 - len(levels) / len(QUALITIES)), ThreadPoolExecutor(os.cpu_count()) as pool:
+            encoded = [pool.submit(copy_context().run, _ogg, sound, level) for sound in sounds]  # each hears of an end
+            files = [one.result() for one in progress.steps(encoded, "compressing sound")]
         total = sum(map(len, files))
         if total <= most:
             break
@@ -317,5 +319,6 @@ def _ogg(sound: Audio, level: float) -> bytes:
     buffer, how = io.BytesIO(), {"format": "OGG", "subtype": "VORBIS", "compression_level": level}
     with soundfile.SoundFile(buffer, "w", sound.rate, 1, **how) as file:
         for first in range(0, len(sound.samples), 1 << 16):  # libsndfile's encoder overflows on long blocks
+            progress.tick("compressing sound")
             file.write(np.clip(sound.samples[first : first + (1 << 16)], -1, 1))
     return buffer.getvalue()

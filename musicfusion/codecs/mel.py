@@ -6,7 +6,7 @@
 silence stays silence. The mel scale is that of torchaudio, 2595 log10(1 + f / 700); the paper prints it without 700.
 """
 
-from functools import lru_cache
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jax import lax
 from jaxtyping import Complex, Float, Float32, Key, UInt8
 
 from musicfusion.codecs.audio import RATE
+from musicfusion.core import progress
 from musicfusion.core.arrays import AnyArray
 
 WINDOW, HOP = 2048, 512
@@ -22,6 +23,7 @@ HOPS = WINDOW // HOP  # in a window
 BINS = WINDOW // 2 + 1
 LOW, HIGH = -40.0, 50.0  # dB of mel power that are -1 and 1 in a mel-spectrogram
 TINY = 1e-10
+AT_ONCE = 4  # iterations of Griffin and Lim in one run
 
 
 def frames(samples: int) -> int:
@@ -29,7 +31,7 @@ def frames(samples: int) -> int:
     return 1 + samples // HOP
 
 
-@lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=8)
 def filterbank(bands: int) -> Float[np.ndarray, "1025 {bands}"]:
     """Triangular filters of height 1, equally wide on the mel scale from 0 to 11,025 Hz: float32 [1025, bands].
 
@@ -117,25 +119,50 @@ def griffin_lim(
     """Magnitudes [T, 1025] -> samples [(T - 1) 512] whose spectrum has nearly these magnitudes.
 
     The algorithm of Griffin and Lim (1984) with momentum (Perraudin, Balazs and Sondergaard, WASPAA 2013), as in
-    librosa. `key` draws the phases that it starts from.
+    librosa. `key` draws the phases that it starts from. A few iterations are one run of a compiled program, so that
+    core.progress hears of them; the whole cannot be compiled.
     """
-    phases = jnp.exp(2j * jnp.pi * jax.random.uniform(key, magnitude.shape))
+    phases, before = _first_phases(magnitude, key)
+    for done in progress.steps(range(0, iterations, AT_ONCE), "making sound of the mel-spectrogram"):
+        count = min(AT_ONCE, iterations - done)
+        phases, before = jax.block_until_ready(_next_phases(magnitude, phases, before, momentum, count))
+    return _sound(magnitude, phases)
 
+
+@jax.jit
+def _first_phases(magnitude, key):
+    """Phases at random, as complex numbers of length 1, and a spectrum of nothing: [T, 1025] each."""
+    phases = jnp.exp(2j * jnp.pi * jax.random.uniform(key, magnitude.shape))
+    return phases, jnp.zeros_like(phases)
+
+
+@functools.partial(jax.jit, donate_argnums=(1, 2))
+def _next_phases(magnitude, phases, before, momentum, count):
+    """`count` iterations. before: the spectrum that the last one rebuilt."""
     def body(_, carry):
         phases, before = carry
         rebuilt = stft(istft(magnitude * phases))
         moved = rebuilt - momentum / (1 + momentum) * before
         return moved / jnp.maximum(jnp.abs(moved), TINY), rebuilt
 
-    phases, _ = lax.fori_loop(0, iterations, body, (phases, jnp.zeros_like(phases)))
+    return lax.fori_loop(0, count, body, (phases, before))
+
+
+@jax.jit
+def _sound(magnitude, phases):
     return istft(magnitude * phases)
 
 
 def reconstruct(
     mels: Float[AnyArray, "T M"], key: Key[jax.Array, ""], iterations: int = 32
 ) -> Float[jax.Array, " (T-1)*512"]:
-    """A mel-spectrogram [T, M] in -1..1 -> samples [(T - 1) 512]; `key` draws the phases."""
-    return griffin_lim(jnp.sqrt(invert_filterbank(mel_power(mels))), key, iterations)
+    """A mel-spectrogram [T, M] in -1..1 -> samples [(T - 1) 512]; `key` draws the phases. It cannot be compiled."""
+    return griffin_lim(_magnitude(mels), key, iterations)
+
+
+@jax.jit
+def _magnitude(mels):
+    return jnp.sqrt(invert_filterbank(mel_power(mels)))
 
 
 def quantised(mels: Float[AnyArray, "*B"]) -> UInt8[np.ndarray, "*B"]:

@@ -1,9 +1,11 @@
 """How far a long computation is, told to whoever asked for it, through no argument of any function between them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import TypeVar
 
+T = TypeVar("T")
 Report = Callable[[str, float | None], None]
 
 _REPORT: ContextVar[Report | None] = ContextVar("report", default=None)
@@ -36,3 +38,25 @@ def tick(what: str, share: float | None = None) -> None:
     report = _REPORT.get()
     if report is not None:
         report(what, share)
+
+
+def steps(items: Sequence[T], what: str) -> Iterator[T]:
+    """The items, with a tick before each that tells the share of them that is done.
+
+    Raises:
+        Cancelled: as `tick`.
+    """
+    for number, item in enumerate(items):
+        tick(what, number / len(items))
+        yield item
+
+
+@contextmanager
+def within(begin: float, end: float) -> Iterator[None]:
+    """Shares that are told in the block, 0..1, are told as shares from `begin` to `end`. Blocks may be nested."""
+    report = _REPORT.get()
+    if report is None:
+        yield
+        return
+    with reporting(lambda what, share: report(what, None if share is None else begin + (end - begin) * share)):
+        yield

@@ -8,6 +8,7 @@
 export.py writes them. Nothing here imports jax before parameters are asked for.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -157,8 +158,9 @@ def _folders(name: str | Path) -> tuple[Path, Path]:
     return SHIPPED / name, Path(name).expanduser()
 
 
+@functools.cache
 def _downloaded(name: str) -> Path:
-    """The folder of a Hub's repository in huggingface_hub's cache."""
+    """The folder of a Hub's repository in huggingface_hub's cache; a process asks the Hub once for each name."""
     wanted = HUB.fullmatch(name)
     if not wanted:
         raise MusicFusionError(f"weights {name!r}: accepted is hf:OWNER/NAME or hf:OWNER/NAME@REVISION")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musicfusion.codecs.score import Score, Track
+from musicfusion.core import progress
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.files import atomic_write
 
@@ -64,7 +65,7 @@ def synthesise_parts(
     plain = soundfont == PLAIN
     named = Path(soundfont) if soundfont and not plain else None
     played, notice = [], ""
-    for tracks, voices in zip(parts.values(), parts_voices, strict=True):
+    for tracks, voices in progress.steps([*zip(parts.values(), parts_voices, strict=True)], "playing"):
         # Notes become samples: onset, end (both in samples), pitch, velocity. int64 [n, 4]
         voices = [np.rint(v * (rate, rate, 1, 1)).astype(np.int64) for v in voices]
         samples = None if plain else _fluidsynth(tracks, voices, length, rate, named or _soundfont())
@@ -156,6 +157,7 @@ def _fluidsynth(
         samples, now = np.zeros(length, np.float32), 0
         for when, on, channel, pitch, velocity in [*sorted(events), (length, 0, 0, 0, 0)]:
             if when > now:
+                progress.tick("playing")
                 stereo = synth.get_samples(when - now).astype(np.float32)
                 samples[now:when] = stereo.reshape(-1, 2).mean(axis=1) / 32768
                 now = when
@@ -226,6 +228,7 @@ def _plain(tracks: Sequence[Track], voices: list[np.ndarray], length: int, rate:
         release = int((0.02 if track.is_drum else timbre.release) * rate)
         falling = np.cos(np.linspace(0, np.pi / 2, release + 1, dtype=np.float32)[1:]) ** 2
         for pitch in np.unique(notes[:, 2]):
+            progress.tick("playing")
             same = notes[notes[:, 2] == pitch]
             if track.is_drum:  # a drum rings as long as it likes
                 tone = _hit(int(pitch), rate)

@@ -18,6 +18,7 @@ from musicfusion.core.files import atomic_write
 
 EMBED = 12 * 2**20  # bytes; a larger file is linked, or the page becomes too heavy to mail
 
+SCRIPTS = ("drawing.js", "sound.js", "player.js")
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
@@ -97,7 +98,7 @@ def write(folder: str | Path, title: str, sections: Sequence[Section]) -> Path:
     """
     folder = Path(folder)
     body = fragment(sections, folder)
-    digest = base64.b64encode(hashlib.sha256(_program().encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(_started().encode()).digest()).decode()
     policy = (f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline';"
               " img-src data: file: 'self'; base-uri 'none'; form-action 'none'")
     return atomic_write(
@@ -114,7 +115,7 @@ def fragment(sections: Sequence[Section], folder: Path, links: bool = True) -> s
     """The sections as HTML, to stand in a page of somebody else's; with links to files in `folder`, or without."""
     parts = [_section(section, folder, links) for section in sections]
     if any(isinstance(section, Player) for section in sections):
-        parts = [f"<style>\n{_own('player.css')}</style>", *parts, f"<script>{_program()}</script>"]
+        parts = [f"<style>\n{own('player.css')}</style>", *parts, f"<script>{_started()}</script>"]
     return "\n".join(parts)
 
 
@@ -124,14 +125,19 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 @cache
-def _own(name: str) -> str:
+def own(name: str) -> str:
     """A file that lies beside this one."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def _program() -> str:
+def program() -> str:
+    """The scripts of a player, without a start of any."""
+    return "".join(map(own, SCRIPTS))
+
+
+def _started() -> str:
     """What runs in a page: the player's functions, and a start for each player that was not started yet."""
-    return f"\n{_own('player.js')}musicfusionPlayer.start();\n"
+    return f"\n{program()}musicfusionPlayer.start();\n"
 
 
 def _section(section: Section, folder: Path, links: bool) -> str:

@@ -5,97 +5,26 @@
 // change by the event "musicfusion-lock", detail {spans: [[begin, end, part], ...]} in quarters, part null for all.
 
 globalThis.musicfusionPlayer ??= (() => {
+  const { node, button, box, noteBoxes } = musicfusionDrawing;
   const ICONS = { play: "M5 3 20 12 5 21Z", pause: "M5 3h5v18H5ZM14 3h5v18h-5Z",
     lock: "M7 10V7a5 5 0 0 1 10 0v3h2v11H5V10ZM9.5 10h5V7a2.5 2.5 0 0 0-5 0Z" };
-  const DRAWN = new Set(["svg", "g", "path", "rect", "text", "image"]);
   const MARKS = { gone: "gone in the new version", kept: "kept", new: "new" };
-  const RAMP = 0.012; // seconds in which a volume changes: no click, no gap
-  const LINE = 18, DRUM = 7, LANE = 24, WAVE = 96, PICTURE = 128, KEYS = 40, WIDEST = 60000; // pixels
+  const LINE = 18, DRUM = 7, LANE = 26, WAVE = 96, PICTURE = 128, KEYS = 40, WIDEST = 60000; // pixels
   const ZOOM = 30, CLOSEST = 400; // pixels a second
-  let context = null; // of all players of a page
+  const HOLD = 450; // milliseconds after which a finger that rests does not scroll, but locks bars
   let sounding = null; // the player that plays
 
-  function node(tag, properties = {}, ...inside) {
-    const made = DRAWN.has(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag)
-      : document.createElement(tag);
-    for (const [name, value] of Object.entries(properties)) {
-      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-      else if (value !== undefined) made.setAttribute(name, value);
-    }
-    made.append(...inside.filter((part) => part !== null));
-    return made;
-  }
-  const button = (text, properties) => node("button", { type: "button", ...properties }, text);
   const group = (name, kind, ...inside) => node("div", { class: kind, role: "group", "aria-label": name }, ...inside);
   const row = (...inside) => node("div", { class: "mf-row" }, ...inside);
-  const icon = (name) => node("svg", { viewBox: "0 0 24 24", "aria-hidden": true, class: "mf-icon" },
+  const icon = (name) => node("svg", { viewBox: "0 0 24 24", "aria-hidden": "true", class: "mf-icon" },
     node("path", { d: ICONS[name], "fill-rule": "evenodd" }));
   const sample = (text, wide, properties) => node("span", { class: "mf-sample", title: text },
-    node("svg", { width: wide, height: 10, "aria-hidden": true },
+    node("svg", { width: wide, height: 10, "aria-hidden": "true" },
       node("rect", { x: 1, y: 1, width: wide - 2, height: 8, ...properties })), node("span", {}, text));
   const press = (one, pressed) => one.setAttribute("aria-pressed", pressed);
   const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
   const unique = (items) => [...new Set(items)];
   const isBlack = (pitch) => [1, 3, 6, 8, 10].includes(pitch % 12);
-
-  // Sound: stems of all versions run side by side; volume(stem), 0 or 1, says which are audible -------------------------
-  async function bytes(address) {
-    const [, inside] = address.split("data:audio/ogg;base64,"); // decoded here: a page may forbid every request
-    if (inside) return Uint8Array.from(atob(inside), (c) => c.charCodeAt(0)).buffer;
-    const answer = await fetch(address);
-    if (!answer.ok) throw new Error(answer.statusText);
-    return answer.arrayBuffer();
-  }
-  function ramp({ gain }, to) {
-    gain.cancelScheduledValues(context.currentTime);
-    gain.setValueAtTime(gain.value, context.currentTime);
-    gain.linearRampToValueAtTime(to, context.currentTime + RAMP);
-  }
-  function makeSound(data, length, volume) {
-    const stems = data.versions.flatMap((version) => version.stems.map((stem) => ({ version: version.name, ...stem })));
-    let loading = null, out = null, from = 0, began = 0;
-    const self = {
-      stems, status: stems.length ? "not loaded" : "none", loaded: 0,
-      get playing() { return out !== null; },
-      get position() { return out ? Math.min(from + Math.max(context.currentTime - began, 0), length) : from; },
-      load(progress) {
-        context ??= new AudioContext({ sampleRate: data.rate });
-        if (!loading) Object.assign(self, { status: "loading", loaded: 0 });
-        loading ??= Promise.all(stems.map(async (stem) => {
-          stem.buffer = await context.decodeAudioData(await bytes(stem.src));
-          self.loaded++;
-          progress();
-        })).then(() => { self.status = "ready"; }, () => { self.status = "failed"; loading = null; }).then(progress);
-        progress();
-        return loading;
-      },
-      start(seconds) {
-        self.stop();
-        context.resume();
-        [from, began, out] = [seconds, context.currentTime + 0.02, new GainNode(context, { gain: 0 })];
-        out.gain.setValueAtTime(0, began);
-        out.gain.linearRampToValueAtTime(1, began + RAMP);
-        out.connect(context.destination);
-        for (const stem of stems.filter(({ buffer }) => seconds < buffer.duration)) {
-          stem.volume = new GainNode(context, { gain: volume(stem) });
-          stem.source = new AudioBufferSourceNode(context, { buffer: stem.buffer });
-          stem.source.connect(stem.volume).connect(out);
-          stem.source.start(began, seconds);
-        }
-      },
-      stop() {
-        if (!out) return;
-        from = self.position;
-        ramp(out, 0);
-        for (const stem of stems) stem.source?.stop(context.currentTime + 2 * RAMP);
-        for (const stem of stems) stem.volume = stem.source = null;
-        out = null;
-      },
-      move(seconds) { if (out) self.start(seconds); else from = seconds; },
-      level() { for (const stem of stems) if (stem.volume) ramp(stem.volume, volume(stem)); },
-    };
-    return self;
-  }
 
   // Locks: spans [begin, end, part] -----------------------------------------------------------------------------------
   function merged(spans) {
@@ -124,7 +53,7 @@ globalThis.musicfusionPlayer ??= (() => {
     let shown = versions[0], locked = merged(data.locked ?? []), zoom = 0, wide = 0, drawn = 0, lastX = 0, drag = null;
     const audible = (part) => (chosen.Solo.size ? chosen.Solo.has(part) : !chosen.Mute.has(part));
     const volume = (stem) => Number(stem.version === shown.name && audible(stem.part));
-    const sound = makeSound(data, length, volume);
+    const sound = musicfusionSound(data, length, volume);
 
     // Rows, the same for all versions: numbers of bars, chords, pitches, drums
     const pitchesOf = (kind) => unique(tracks.filter((track) => track.drums === kind).flatMap((track) => (
@@ -155,7 +84,6 @@ globalThis.musicfusionPlayer ??= (() => {
 
     // Drawing ---------------------------------------------------------------------------------------------------------
     const rolls = new Map(); // version -> what is drawn of it, in seconds to the right: the zoom stretches it
-    const box = (x, from, width, high) => `M${x} ${from}h${width}v${high}h${-width}z`;
     function roll(version) {
       const found = node("g", { class: compared ? "" : "mf-plain" });
       const path = (kind, pieces, more) => found.append(node("path", { class: kind, d: pieces.join(""), ...more }));
@@ -170,8 +98,8 @@ globalThis.musicfusionPlayer ??= (() => {
       }
       path("mf-bar", version.bars.map(([at]) => `M${at} ${LINE}V${height}`));
       for (const [mark, track] of Object.keys(MARKS).flatMap((one) => version.tracks.map((track) => [one, track]))) {
-        const own = track.notes.filter((note) => note[3] === mark).map(([at, lasts, pitch]) => box(at,
-          y(pitch, track.drums) + 0.5, Math.max(lasts, 0.02), (track.drums ? DRUM : size) - 1));
+        const own = noteBoxes(track.notes.filter((note) => note[3] === mark),
+          (pitch) => y(pitch, track.drums) + 0.5, (track.drums ? DRUM : size) - 1);
         if (own.length) path(`mf-note mf-${mark}`, own, { color: track.colour, "data-part": track.part });
       }
       rolls.set(version, found);
@@ -288,7 +216,7 @@ globalThis.musicfusionPlayer ??= (() => {
     const lockBar = () => lock(...quarters(barAt(sound.position), barAt(sound.position)), part());
 
     // Elements --------------------------------------------------------------------------------------------------------
-    const toggle = (word, one) => button(word, { "aria-label": `${word} ${one}`, "aria-pressed": false, onclick(event) {
+    const toggle = (word, one) => button(word, { "aria-label": `${word} ${one}`, "aria-pressed": "false", onclick(event) {
       if (!chosen[word].delete(one)) chosen[word].add(one);
       press(event.currentTarget, chosen[word].has(one));
       change();
@@ -304,7 +232,7 @@ globalThis.musicfusionPlayer ??= (() => {
     });
     const slider = node("input", { type: "range", class: "mf-slider", min: 0, max: length, step: "any",
       "aria-label": "Position", oninput: () => seek(Number(slider.value)) });
-    const keys = node("svg", { class: "mf-keys", width: tracks.length ? KEYS : 0, height, "aria-hidden": true },
+    const keys = node("svg", { class: "mf-keys", width: tracks.length ? KEYS : 0, height, "aria-hidden": "true" },
       ...pitches.flatMap((pitch) => [node("rect", { class: isBlack(pitch) ? "mf-pitch mf-dark" : "mf-pitch", x: KEYS - 12,
         y: y(pitch), width: 12, height: size }), pitch % 12 ? null : node("text", { x: 5, y: y(pitch) + size },
         `C${pitch / 12 - 1}`)]), drums.length ? node("text", { x: 3, y: floor + 15 }, "drums") : null);
@@ -321,14 +249,15 @@ globalThis.musicfusionPlayer ??= (() => {
       lockable && ["Enter", "locks or frees a bar, as dragging does"]].filter(Boolean);
     const root = node("div", { class: "mf-player", role: "group", "aria-label": `Player: ${data.title}`, tabindex: 0,
       "aria-keyshortcuts": `Space ArrowLeft ArrowRight${several ? " B" : ""}${lockable ? " Enter" : ""}`,
-      "data-lm-suppress-shortcuts": true }, // else B adds a cell in JupyterLab
+      "data-lm-suppress-shortcuts": "true" }, // else B adds a cell in JupyterLab
     row(playButton, time, several ? group("Version", "mf-group", ...versionButtons)
       : node("span", { class: "mf-label" }, shown.label),
     group("Zoom", "mf-group", button("−", { "aria-label": "Zoom out", onclick: () => magnify(zoom / 1.5) }),
       button("+", { "aria-label": "Zoom in", onclick: () => magnify(zoom * 1.5) }))),
     message, row(...partControls), slider, node("div", { class: "mf-roll" }, keys, scroll),
     lockable ? row(lockButton, node("label", {}, "of ", select)) : null,
-    row(...Object.keys(MARKS).filter((mark) => compared && marks.includes(mark)).map((mark) => sample(MARKS[mark], 22,
+    row(node("span", { class: "mf-touch" }, lockable ? "Tap to go there; hold, then drag, to lock or free bars."
+      : "Tap to go there."), ...Object.keys(MARKS).filter((mark) => compared && marks.includes(mark)).map((mark) => sample(MARKS[mark], 22,
       { class: `mf-${mark}` })), node("span", { class: "mf-help" }, ...help.flatMap(([key, does], k) => [k ? ", " : "",
       node("kbd", {}, key), ` ${does}`]))));
     root.addEventListener("keydown", (event) => {
@@ -350,21 +279,32 @@ globalThis.musicfusionPlayer ??= (() => {
     }, { passive: false });
     const under = (event) => Math.max(event.clientX - sheet.getBoundingClientRect().left, 0) / zoom; // seconds
     const dragged = (event) => [barAt(drag.at), barAt(under(event))].sort((a, b) => a - b);
-    const drop = () => { drag = selection.style.display = null; };
-    sheet.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      root.focus({ preventScroll: true });
-      drag = { at: under(event), x: event.clientX, far: false };
-      if (event.pointerType !== "touch") sheet.setPointerCapture(event.pointerId);
-    });
-    sheet.addEventListener("pointermove", (event) => {
-      if (!drag || !lockable || !count() || event.pointerType === "touch") return; // a finger scrolls
-      drag.far ||= Math.abs(event.clientX - drag.x) > 5;
-      if (!drag.far) return;
+    const drop = () => {
+      clearTimeout(drag?.timer);
+      drag = selection.style.display = null;
+    };
+    function sweep(event) {
+      drag.far = true;
       const [first, last] = dragged(event);
       selection.style.display = "block";
       place(selection, shown.bars[first][0], shown.bars[last + 1][0]);
+    }
+    sheet.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      root.focus({ preventScroll: true });
+      drop();
+      drag = { at: under(event), x: event.clientX, far: false };
+      if (event.pointerType !== "touch") sheet.setPointerCapture(event.pointerId);
+      else if (lockable && count()) drag.timer = setTimeout(() => sweep(event), HOLD);
     });
+    sheet.addEventListener("pointermove", (event) => {
+      if (!drag || !lockable || !count()) return;
+      const moved = Math.abs(event.clientX - drag.x) > 5;
+      if (drag.far || (moved && event.pointerType !== "touch")) sweep(event);
+      else if (moved) drop(); // a finger scrolls
+    });
+    sheet.addEventListener("touchmove", (event) => { if (drag?.far && event.cancelable) event.preventDefault(); }, { passive: false });
+    sheet.addEventListener("contextmenu", (event) => { if (event.pointerType === "touch") event.preventDefault(); });
     sheet.addEventListener("pointerup", (event) => {
       if (drag?.far) lock(...quarters(...dragged(event)), part());
       else if (drag) seek(under(event));
@@ -375,7 +315,7 @@ globalThis.musicfusionPlayer ??= (() => {
     const self = {
       play, pause, seek, show, locked: () => locked.map((span) => [...span]),
       state: () => ({ playing: sound.playing, position: sound.position, version: shown.name, sound: sound.status,
-        clock: context?.currentTime ?? 0, muted: [...chosen.Mute], solo: [...chosen.Solo], zoom, drawn,
+        clock: sound.clock, muted: [...chosen.Mute], solo: [...chosen.Solo], zoom, drawn,
         gains: sound.stems.map((stem) => [stem.version, stem.part, stem.volume?.gain.value ?? volume(stem)]) }),
       destroy() { sound.stop(); watch.disconnect(); root.remove(); },
     };

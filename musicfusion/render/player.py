@@ -22,6 +22,7 @@ from musicfusion.codecs import bars, chords
 from musicfusion.codecs.audio import Audio
 from musicfusion.codecs.general_midi import PROGRAMS
 from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, Track
+from musicfusion.core import progress
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.render import audio, page
 from musicfusion.render.figures import PALETTE
@@ -100,12 +101,13 @@ def sounds(result: "SampleResult", play: bool = True) -> tuple[dict[str, dict[st
     notices: dict[str, None] = {}
     part_of = _parts(result, PARTS)
     try:
-        for name in result.players:
+        for number, name in enumerate(result.players):
             if play and (score := result.scores.get(name)):
                 groups: dict[str, list[Track]] = {} if score.tracks else {OTHERS: []}
                 for track in score.tracks:
                     groups.setdefault(part_of[track_name(track)], []).append(track)
-                played = audio.synthesise_parts(score, groups, RATE)
+                with progress.within(number / len(result.players), (number + 1) / len(result.players)):
+                    played = audio.synthesise_parts(score, groups, RATE)
                 found[name] = {part: Audio(sound.samples, sound.rate) for part, sound in played.items()}
                 notices |= dict.fromkeys(sound.notice for sound in played.values() if sound.notice)
     except MusicFusionError as error:  # the notes are there
@@ -177,12 +179,13 @@ def data(result: "SampleResult", played: Sounds, address: Address = embedded, *,
 def _stems(result: "SampleResult", played: Sounds, most: int) -> tuple[dict[str, str], list[tuple[str, str, bytes]]]:
     """The part of each track, and stems (version, part, OGG): as many parts as fit into `most` bytes."""
     seconds = sum(mix(parts).seconds for parts in played.values())
-    count = min(max(int(most / max(seconds * STEM, 1)), 1), PARTS)
+    count = tried = min(max(int(most / max(seconds * STEM, 1)), 1), PARTS)
     while True:
         part_of = _parts(result, count)
         stems = [(name, part, sound) for name in result.players
                  for part, sound in _joined(played.get(name, {}), part_of).items()]
-        oggs = audio_files.oggs([sound for _, _, sound in stems], most)
+        with progress.within(1 - count / tried, 1 - (count - 1) / tried):
+            oggs = audio_files.oggs([sound for _, _, sound in stems], most)
         if count == 1 or sum(map(len, oggs)) <= most:
             return part_of, [(name, part, ogg) for (name, part, _), ogg in zip(stems, oggs, strict=True)]
         count -= 1

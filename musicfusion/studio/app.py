@@ -16,6 +16,7 @@ import gradio as gr
 from musicfusion.core import progress
 from musicfusion.core.contracts import Control, Declaration, Input, Locked
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.render import page as player_page
 from musicfusion.studio import takes, widgets, work
 from musicfusion.studio.examples import EXAMPLES, LICENCE, Example
 from musicfusion.studio.models import Shelf
@@ -24,7 +25,6 @@ from musicfusion.studio.uploads import Uploads, suffixes
 from musicfusion.studio.view import lock_data, takes_data
 from musicfusion.systems import declarations
 
-HERE = Path(__file__).parent
 TURNS = itertools.count()  # numbers what the player is given
 SEEDS = 2**31  # musicfusion.sample.SEEDS, which is not imported before it is needed
 PRIVATE: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -223,15 +223,18 @@ def _cancelled() -> tuple[Any, ...]:
     return _say("done", "Cancelled."), gr.update(visible=False)
 
 
-def _known(studio: Studio, declared: Declaration, words: list[str], known: int, weights: str) -> list[Any]:
+def _known(studio: Studio, declared: Declaration, words: list[str], known: int, weights: str) -> Any:
     """What only the weights know: the words of menus, and what widgets draw."""
     try:
         model = studio.shelf(weights)
     except MusicFusionError:  # said when it is used
-        return [gr.skip()] * (len(words) + known)
-    controls = model.controls
-    menus = [gr.update(choices=[("none", ""), *((word, word) for word in controls[name].choices)]) for name in words]
-    return menus + [gr.update(data=widgets.facts(model))] * known
+        found = [gr.skip()] * (len(words) + known)
+    else:
+        controls = model.controls
+        menus = [gr.update(choices=[("none", ""), *((word, word) for word in controls[name].choices)])
+                 for name in words]
+        found = menus + [gr.update(data=widgets.facts(model))] * known
+    return found if len(found) > 1 else found[0]  # of a list, Gradio would make the value of a single part
 
 
 def _fuse(studio: Studio, declared: Declaration, request: gr.Request, weights: str, seed: float,
@@ -281,7 +284,7 @@ def _make(studio: Studio, visitor: Visitor, declared: Declaration, weights: str,
         locked: Locked | None = visitor.locked(declared.name)
         result = model.sample(seed=seed, locked=locked, **files, **controls)
         state.enter("playing it")
-        return takes.make(visitor.number(), system=declared.name, weights=Path(weights).name, files=files,
+        return takes.make(visitor.next, system=declared.name, weights=Path(weights).name, files=files,
                           controls=result.metadata["controls"], seed=seed, result=result, uploads=studio.uploads)
     finally:
         studio.shelf.busy.release()
@@ -358,13 +361,18 @@ def theme() -> gr.themes.Base:
     """Fonts of the machine, and no others."""
     names = ("body_text_color_subdued", "block_info_text_color", "block_label_text_color", "block_title_text_color")
     quiet = dict.fromkeys(names, "*neutral_600")
-    dark = {f"{name}_dark": "*neutral_300" for name in quiet}  # Gradio's own greys are too faint to read
+    dark = {f"{name}_dark": "*neutral_300" for name in quiet}  # Gradio's own greys and blues are too faint to read
+    edges = {"input_border_width": "1px", "input_border_width_dark": "1px"}
+    for name in ("input_border_color", "button_secondary_border_color"):
+        edges |= {name: "*neutral_500", f"{name}_dark": "*neutral_400"}
+    blue = {"color_accent": "*primary_600", "button_primary_background_fill": "*primary_600",
+            "button_primary_background_fill_hover": "*primary_700"}
     return gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=["system-ui", "sans-serif"],
-                          font_mono=["ui-monospace", "monospace"]).set(**quiet, **dark)
+                          font_mono=["ui-monospace", "monospace"]).set(**quiet, **dark, **edges, **blue)
 
 
 def files() -> dict[str, bytes]:
     """Script and style of the page, by the name under which the guard gives them out."""
-    return {f"studio.{kind}": b"\n".join((folder / f"{name}.{kind}").read_bytes()
-                                         for folder, name in ((HERE.parent / "render", "player"), (HERE, "studio")))
-            for kind in ("js", "css")}
+    scripts = [player_page.program(), widgets.own("studio.js"), widgets.program()]
+    styles = [player_page.own("player.css"), widgets.own("studio.css")]
+    return {"studio.js": "\n".join(scripts).encode(), "studio.css": "\n".join(styles).encode()}

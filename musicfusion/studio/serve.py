@@ -23,7 +23,8 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, weights: Sequence[str] =
     Args:
         host: the address that is listened at; with another than this machine's own, others can use the page.
         port: 0 for any that is free.
-        weights: weights or workdirs beside those that ship, as `musicfusion.load` takes them.
+        weights: weights or workdirs beside those that ship, as `musicfusion.load` takes them. What is on a Hub is
+            downloaded before the page is there; nothing is after that.
         names: further names by which a browser may call this machine.
         frames: pages in which this one may be shown, as CSP names them.
         say: is told the address once the page is there.

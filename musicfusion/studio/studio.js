@@ -2,15 +2,7 @@
 // The parts of the studio that Gradio has not: each draws what app.py gives it as JSON, as text alone.
 
 globalThis.musicfusionStudio ??= (() => {
-  function node(tag, properties = {}, ...inside) {
-    const made = document.createElement(tag);
-    for (const [name, value] of Object.entries(properties)) {
-      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-      else if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
-    }
-    made.append(...inside.filter((part) => part !== null && part !== ""));
-    return made;
-  }
+  const { node } = musicfusionDrawing;
 
   // draw(root, data) now, and whenever the data change
   const part = (name, draw) => (element, props, watch, trigger) => {

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from musicfusion.core import progress
 from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.studio.uploads import Uploads
@@ -78,14 +79,16 @@ def make(number: int, *, system: str, weights: str, files: Mapping[str, str], co
     from musicfusion.render import player
 
     shown = public(result, uploads)
-    played, notices = player.sounds(shown)
+    with progress.within(0, 0.3):
+        played, notices = player.sounds(shown)
     token, sounds = secrets.token_urlsafe(16), dict[str, bytes]()
 
     def address(name: str, content: bytes) -> str:
         sounds[name] = content
         return f"studio/takes/{token}/{name}"
 
-    data = player.data(shown, played, address, most=SOUND)
+    with progress.within(0.3, 1):
+        data = player.data(shown, played, address, most=SOUND)
     main, before = shown.scores.get(shown.main), shown.scores.get(player.BEFORE)
     counts = player.changes(main, before) if main is not None and before is not None else {}
     rows = [(part, found["kept"], found["new"], found["gone"]) for part, found in counts.items()]
@@ -168,22 +171,19 @@ class Visitor:
         takes: oldest first.
         shown: numbers of the takes in the player: none, one, or two that are compared.
         spans: what is locked of the take that is shown.
+        next: number of the take that is added next.
     """
 
     def __init__(self) -> None:
         self.takes: list[Take] = []
         self.shown: tuple[int, ...] = ()
         self.spans: tuple[Span, ...] = ()
-        self._next = 1
-
-    def number(self) -> int:
-        """Of the next take."""
-        number, self._next = self._next, self._next + 1
-        return number
+        self.next = 1
 
     def add(self, take: Take) -> str:
         """Adds a take, and shows it; what was locked stays locked. Returns what is to be said of it, or ""."""
         self.takes.append(take)
+        self.next = take.number + 1
         base = self.base
         self.spans = self.spans if base is not None and base.system == take.system else ()
         self.shown = (take.number,)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from musicfusion.api import Model
     from musicfusion.render.result import SampleResult
 
+SCRIPTS = ("widgets.js", "widget_style.js", "widget_genres.js", "widget_share.js")
 LARGEST = 4096  # dimensions of a style for which the browser may ask
-PETAL = 2.0  # standard deviations of a mixture component that its petal shows
+SHOWN = 2.0  # standard deviations of a mixture component that its ellipse shows
 EARLY = 0.05  # seconds by which a note may come before its beat
 
 
@@ -41,7 +42,7 @@ class Widget:
     """A system's own control.
 
     Attributes:
-        kind: of musicfusionWidgets in widgets.js.
+        kind: of musicfusionWidgets, the scripts of this folder.
         sets: the controls that it replaces.
         facts: what it needs to know about the weights, fit for JSON.
         view: what there is to be seen of a result, fit for JSON, with a "kind" of its own; {} for nothing.
@@ -95,7 +96,7 @@ def views(result: "SampleResult") -> dict[str, Any]:
     """What there is to be seen of a result beside its player, for the property `data` of a view; {} for nothing.
 
     A style plane: {"kind": "plane", "seconds", "joint": second, "rows": [[cell, ...], ...]}, cell: {"style": [d_s],
-    "notes": [[second, seconds, pitch], ...]}. A circle of genres: {"kind": "circle", "genres", "petal": [outward,
+    "notes": [[second, seconds, pitch], ...]}. A circle of genres: {"kind": "circle", "genres", "component": [outward,
     sideways], "points": {name: [[x, y], ...]}, "genre", "to", "amount"}.
     """
     widget = WIDGETS.get(result.metadata.get("system", ""))
@@ -105,12 +106,17 @@ def views(result: "SampleResult") -> dict[str, Any]:
 def _html(kind: str, value: dict[str, Any], **props: Any) -> gr.HTML:
     start = f"musicfusionWidgets.{kind}({{element, props, trigger, watch, server}});"
     return gr.HTML(
-        value=value, html_template=f'<div class="mf-widget mf-{kind}"></div>', css_template=_own("widgets.css"),
-        js_on_load=f"{_own('widgets.js')}\n{start}", apply_default_css=False, data={}, **props)
+        value=value, html_template=f'<div class="mf-widget mf-{kind}"></div>', css_template=own("widgets.css"),
+        js_on_load=start, apply_default_css=False, data={}, **props)
+
+
+def program() -> str:
+    """The scripts of all widgets, which the page needs beside those of a player (render.page.program)."""
+    return "\n".join(map(own, SCRIPTS))
 
 
 @cache
-def _own(name: str) -> str:
+def own(name: str) -> str:
     """A file that lies beside this one."""
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
@@ -169,16 +175,16 @@ def _style_plane(result: "SampleResult") -> dict[str, Any]:
 # MusAE: the circle of genres -----------------------------------------------------------------------------------------
 
 
-def _petal() -> list[float]:
-    """How far a petal reaches from its middle, outward and sideways, in the plane of the flower."""
+def _component() -> list[float]:
+    """How far the ellipse of a mixture component reaches from its mean, outward and sideways, in the plane."""
     from musicfusion import priors
 
-    return [PETAL * math.sqrt(priors.RADIAL_VARIANCE), PETAL * math.sqrt(priors.OTHER_VARIANCE)]
+    return [SHOWN * math.sqrt(priors.RADIAL_VARIANCE), SHOWN * math.sqrt(priors.OTHER_VARIANCE)]
 
 
 def _genre_facts(model: "Model") -> dict[str, Any]:
     controls = model.controls
-    return {"genres": list(controls["to"].choices), "most": controls["amount"].high, "petal": _petal()}
+    return {"genres": list(controls["to"].choices), "most": controls["amount"].high, "component": _component()}
 
 
 def _genre_circle(result: "SampleResult") -> dict[str, Any]:
@@ -186,8 +192,9 @@ def _genre_circle(result: "SampleResult") -> dict[str, Any]:
     if not metadata.get("plane") or not metadata["genres"]:
         return {}
     controls = metadata["controls"]
-    return {"kind": "circle", "genres": list(metadata["genres"]), "petal": _petal(), "points": metadata["plane"],
-            "genre": metadata.get("genre", ""), "to": controls["to"], "amount": controls["amount"]}
+    return {"kind": "circle", "genres": list(metadata["genres"]), "component": _component(),
+            "points": metadata["plane"], "genre": metadata.get("genre", ""), "to": controls["to"],
+            "amount": controls["amount"]}
 
 
 # FusionGAN: the share of two genres ----------------------------------------------------------------------------------

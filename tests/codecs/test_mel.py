@@ -63,7 +63,7 @@ def test_an_inverted_filterbank_gives_a_spectrum_with_that_mel_power(music):
 @pytest.mark.parametrize("bands", [128, 256])
 def test_a_mel_spectrogram_turned_into_sound_and_back_is_within_1_5_db(music, bands):
     shown = mel.spectrogram(jnp.asarray(music), bands)
-    again = mel.spectrogram(jax.jit(mel.reconstruct)(shown, jax.random.key(0)), bands)
+    again = mel.spectrogram(mel.reconstruct(shown, jax.random.key(0)), bands)
     difference = jnp.abs(again - shown) / 2 * (mel.HIGH - mel.LOW)
     assert float(jnp.mean(difference)) < 1.5
 

@@ -12,56 +12,10 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from studio_page import FAST, fuse, open_tab, said, take_example, upload, upload_pair
 
 from musicfusion.codecs import midi
 from musicfusion.studio import examples
-from musicfusion.systems import declarations
-
-FAST = "connective_fusion"  # the system for what all of them have in common
-HEAD = "X:1\nM:4/4\nL:1/4\nQ:1/4=160\nK:C\n"
-PAIR = {"left": f"{HEAD}E E F G|G F E D|C C D E|E3/ D/ D2|", "right": f"{HEAD}C E G E|F A c A|G F E D|C4|"}
-CONTROLS = "button, input:not([type=file]), select, a[href], summary, [role=tab], [role=slider]"
-
-
-def open_tab(page, system: str) -> None:
-    """Goes to a system's tab, which may stand in the menu of those that have no room."""
-    name = declarations()[system].title.partition(":")[0]
-    tab = page.locator(f"[role=tab]:text-is('{name}')")
-    if not tab.is_visible():
-        page.click(".overflow-menu > button")
-        tab = page.locator(f".overflow-dropdown button:text-is('{name}')")
-    tab.click()
-    page.wait_for_selector(f"#{system}-fuse:visible")
-
-
-def upload(page, system: str, files: dict) -> None:
-    for name, path in files.items():
-        page.set_input_files(f"#{system}-{name} input[type=file]", path)
-        page.wait_for_selector(f"#{system}-{name} .file-preview, #{system}-{name} table")
-
-
-def upload_pair(page, folder, system: str = FAST) -> None:
-    """Two short tunes."""
-    for name, tune in PAIR.items():
-        (folder / f"{name}.abc").write_text(tune)
-    upload(page, system, {name: folder / f"{name}.abc" for name in PAIR})
-
-
-def fuse(page, system: str = FAST) -> str:
-    """Presses Fuse; what is said in the end."""
-    page.click(f"#{system}-fuse:enabled")
-    return said(page, system)
-
-
-def said(page, system: str = FAST) -> str:
-    page.wait_for_selector(f"#{system}-status progress")
-    line = page.wait_for_selector(f"#{system}-status :is([role=status], [role=alert])")
-    return line.inner_text()
-
-
-def take_example(page, system: str, label: str = "") -> None:
-    page.click(f".studio-examples button:visible:has-text('{label or examples.EXAMPLES[system][0].label}')")
-    page.wait_for_selector(f"#{system}-fuse:disabled", state="detached")
 
 
 def download(page, take: int, name: str, folder):
@@ -224,6 +178,23 @@ def test_cancel_works_at_once_and_the_next_fusion_goes_on(visit, tmp_path):
     assert fuse(page).startswith("take 1")
 
 
+def test_long_sound_tells_how_far_it_is_and_gives_way_to_the_next_fusion_when_it_is_cancelled(visit, tmp_path):
+    rate, minutes = 22050, 8
+    soundfile.write(tmp_path / "bass.wav", 0.5 * np.sin(2 * np.pi * 80 * np.arange(60 * minutes * rate) / rate), rate)
+    page = visit()
+    open_tab(page, "arrangement")
+    upload(page, "arrangement", {"source": tmp_path / "bass.wav"})
+    page.click("#arrangement-fuse:enabled")
+    page.wait_for_selector("#arrangement-status :text('making music: making sound of the mel-spectrogram')")
+    page.click("#arrangement-cancel")
+    page.wait_for_selector("#arrangement-status :text('Cancelled.')")
+    open_tab(page, FAST)
+    upload_pair(page, tmp_path)
+    began = time.monotonic()
+    assert fuse(page).startswith("take 1")
+    assert time.monotonic() - began < 15  # the sound alone would take longer
+
+
 def test_who_waits_for_another_may_cancel_that_too(visit):
     first, second = visit(), visit()
     for page in (first, second):
@@ -240,59 +211,7 @@ def test_who_waits_for_another_may_cancel_that_too(visit):
     assert second.locator(".studio-take").count() == 0
 
 
-# Looks and hands -----------------------------------------------------------------------------------------------------
-
-OVERLAPS = """(selector) => {
-  const boxes = [...document.querySelectorAll(selector)]
-    .filter((one) => one.checkVisibility({ visibilityProperty: true }))
-    .filter((one) => !one.closest('.mf-scroll, .visually-hidden, [aria-hidden=true]'))
-    .map((one) => [one, one.getBoundingClientRect()]).filter(([, box]) => box.width > 1 && box.height > 1);
-  return boxes.flatMap(([one, a], k) => boxes.slice(k + 1).filter(([other, b]) =>
-    !one.contains(other) && !other.contains(one)
-    && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
-    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1)
-    .map(([other]) => `${one.outerHTML.slice(0, 90)} over ${other.outerHTML.slice(0, 90)}`));
-}"""
-
-
-@pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])
-def test_the_page_fits_desktops_and_phones(visit, tmp_path, width, height):
-    page = visit(viewport={"width": width, "height": height})
-    for system in (FAST, "fusion_gan", "musae", "arrangement", "collagenet"):
-        open_tab(page, system)
-        page.wait_for_timeout(300)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, system
-        assert page.evaluate(OVERLAPS, CONTROLS) == [], system
-    open_tab(page, FAST)
-    upload_pair(page, tmp_path)
-    fuse(page)
-    page.wait_for_selector(".mf-player")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.evaluate(OVERLAPS, CONTROLS) == []
-
-
-def test_fuse_is_reached_and_pressed_by_keys_and_all_controls_have_names(visit):
-    page = visit()
-    take_example(page, "collagenet")
-    page.focus("#collagenet-pitch input[type=number]")
-    for _ in range(25):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "collagenet-fuse":
-            break
-    assert page.evaluate("document.activeElement.id") == "collagenet-fuse"
-    page.keyboard.press("Enter")
-    assert said(page, "collagenet").startswith("take 1")
-    unnamed = page.eval_on_selector_all(CONTROLS, """all => all.filter((one) => one.checkVisibility() && !one.closest(
-      '[aria-hidden=true]') && !(one.getAttribute('aria-label') || one.getAttribute('aria-labelledby') || one.innerText
-      || one.title || one.labels?.length)).map((one) => one.outerHTML.slice(0, 200))""")
-    assert unnamed == []
-
-
-def test_light_and_dark_follow_the_browser(visit):
-    shades = [visit(color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
-              for scheme in ("light", "dark")]
-    light, dark = (sum(map(int, re.findall(r"\d+", shade)[:3])) for shade in shades)
-    assert light > 700 and dark < 120
+# For the docs ------------------------------------------------------------------------------------------------------
 
 
 def test_the_pictures_of_the_docs_can_be_taken(visit, tmp_path):

@@ -85,6 +85,25 @@ def test_each_system_offers_what_ships_with_it_and_what_was_named_before_that(tm
     assert models.offered(declared, [str(folder)])["musae"] == [str(folder), "musae-lite"]
 
 
+def test_weights_of_a_hub_are_downloaded_before_the_page_opens_and_the_hub_is_not_asked_again(monkeypatch):
+    asked = []
+
+    def snapshot_download(repository, **settings):
+        asked.append(repository)
+        return str(pretrained.SHIPPED / "musae-lite")
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
+    assert models.offered(declarations(), ["hf:somebody/tiny"])["musae"] == ["hf:somebody/tiny", "musae-lite"]
+    assert asked == ["somebody/tiny"]
+    model = models.Shelf()("hf:somebody/tiny")
+    assert model.name == "hf:somebody/tiny" and model.declaration.name == "musae"
+    assert asked == ["somebody/tiny"]
+
+
+def test_weights_that_a_hub_does_not_have_are_one_line_before_the_page_opens():
+    assert "weights 'hf:nobody': accepted is hf:OWNER/NAME" in refused("--pretrained=hf:nobody")
+
+
 def test_the_latest_models_stay_ready(monkeypatch):
     from musicfusion import api
 

@@ -52,7 +52,7 @@ def made(uploads):
 def visitor_with(made, count: int) -> Visitor:
     visitor = Visitor()
     for _ in range(count):
-        number = visitor.number()
+        number = visitor.next
         visitor.add(dataclasses.replace(made, number=number, token=f"token-{number}"))
     return visitor
 
@@ -121,7 +121,7 @@ def test_what_a_take_was_made_with_is_said(made):
 def test_of_too_many_takes_the_oldest_without_a_star_goes(made):
     visitor = visitor_with(made, takes.MOST)
     visitor.star(1)
-    said = visitor.add(dataclasses.replace(made, number=visitor.number()))
+    said = visitor.add(dataclasses.replace(made, number=visitor.next))
     assert "take 2 was let go" in said
     assert visitor.find(1).starred and visitor.find(2) is None and len(visitor.takes) == takes.MOST
 
@@ -145,7 +145,7 @@ def test_what_is_locked_is_kept_of_the_take_that_is_shown(made):
     assert visitor.locked("musae") is None
     assert lock_data(visitor)["words"] == (
         "The next fusion keeps of take 1: bar 1, all parts; bar 2, melody.")
-    visitor.add(dataclasses.replace(made, number=visitor.number()))
+    visitor.add(dataclasses.replace(made, number=visitor.next))
     assert visitor.spans and visitor.base.number == 2  # the new take has the same notes there
     visitor.show(1)
     assert not visitor.spans and lock_data(visitor) == {"words": ""}

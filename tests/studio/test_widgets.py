@@ -66,10 +66,10 @@ def test_the_cells_of_a_style_plane_have_the_systems_styles_and_the_notes_of_the
         for j, cell in enumerate(row, start=1):
             notes = result.scores[f"grid/{i}_{j}"].tracks[0].notes
             notes = notes[(notes[:, 0] >= BEFORE) & (notes[:, 0] < BEFORE + 32)]
-            heard = np.array(cell["notes"])
-            assert heard[:, 2].tolist() == notes[:, 2].tolist()
-            np.testing.assert_allclose(heard[:, 0], (notes[:, 0] - BEFORE) * QUARTER, atol=1e-3)
-            np.testing.assert_allclose(heard[:, 1], notes[:, 1] * QUARTER, atol=1e-3)
+            drawn = np.array(cell["notes"])
+            assert drawn[:, 2].tolist() == notes[:, 2].tolist()
+            np.testing.assert_allclose(drawn[:, 0], (notes[:, 0] - BEFORE) * QUARTER, atol=1e-3)
+            np.testing.assert_allclose(drawn[:, 1], notes[:, 1] * QUARTER, atol=1e-3)
     assert shown["seconds"] == pytest.approx(32 * QUARTER) and shown["joint"] == pytest.approx(16 * QUARTER)
     json.dumps(shown, allow_nan=False)
 
@@ -94,7 +94,7 @@ def test_the_circle_tells_where_the_codes_lie():
     assert musae.plane(new, z[:0], codes) == {"new": [[1.1, 0.2], [1.3, 0.4]]}
     shown = widgets.views(moved())
     assert shown["points"] == {"song": [[-0.2, -0.1]], "moved": [[0.4, 0.9]]} and shown["genre"] == NASTY
-    assert shown["petal"] == pytest.approx([2 * 0.1**0.5, 2 * 0.001**0.5])
+    assert shown["component"] == pytest.approx([2 * 0.1**0.5, 2 * 0.001**0.5])
 
 
 def test_widgets_know_what_the_shipped_weights_know():
@@ -129,6 +129,7 @@ APP = """
 import itertools, json, os, sys
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
 import gradio as gr
+from musicfusion.render import page as player_page
 from musicfusion.studio import widgets
 
 given, count = json.load(open(sys.argv[1])), itertools.count()
@@ -159,7 +160,9 @@ with gr.Blocks() as page:
     gr.Button("tell", elem_id="tell").click(lambda *x: json.dumps([next(count), *x]), fields, told)
     first = [*[gr.update(data={}) for _ in views], *[field.value for field in fields]]
     gr.Button("reset", elem_id="reset").click(lambda: first, None, [*views.values(), *fields])
-_, url, _ = page.launch(server_name="127.0.0.1", quiet=True, prevent_thread_lock=True, enable_monitoring=False)
+scripts = player_page.program() + widgets.program()
+_, url, _ = page.launch(head=f"<script>{scripts}</script>", server_name="127.0.0.1", quiet=True,
+                        prevent_thread_lock=True, enable_monitoring=False)
 print(url, flush=True)
 sys.stdin.read()
 """
@@ -183,7 +186,7 @@ class Page:
         self.browser.page.locator("#gan .mf-range").wait_for()
         for place in ("pad", "many", "musae", "gan"):
             self.browser.click(f"#{place} .load")
-        self.browser.page.locator("#musae .mf-dial .mf-petals").wait_for()
+        self.browser.page.locator("#musae .mf-dial .mf-components").wait_for()
         self.see("#gan .mf-ends", COLLECTIONS[0])
 
     def see(self, selector: str, text: str) -> None:
@@ -231,7 +234,7 @@ def served(tmp_path_factory):
     given = folder / "given.json"
     facts = {"pad": {"size": 2, "corners": widgets.corners(2, 0)},
              "many": {"size": MANY, "corners": widgets.corners(MANY, 0)},
-             "musae": {"genres": GENRES, "most": 2.0, "petal": widgets.views(moved())["petal"]},
+             "musae": {"genres": GENRES, "most": 2.0, "component": widgets.views(moved())["component"]},
              "gan": {"genres": COLLECTIONS}}
     views = {"pad": widgets.views(fused()), "musae": widgets.views(moved()), "many": widgets.views(fused(2, MANY, 0))}
     given.write_text(json.dumps({"places": PLACES, "facts": facts, "views": views,
@@ -308,7 +311,8 @@ def test_the_cells_of_the_style_plane_play_and_their_style_is_used(page):
     page.browser.click("#pad .show")
     page.browser.page.locator("#pad .mf-cell").nth(SIZE**2 - 1).wait_for()
     assert page.browser.page.locator("#pad .mf-cell").count() == SIZE**2
-    drawn = page.each("#pad .mf-cell", "one.querySelectorAll('rect').length")
+    paths = "[...one.querySelectorAll('path')].map((path) => path.getAttribute('d')).join('')"
+    drawn = page.each("#pad .mf-cell", f"{paths}.split('M').length - 1")
     assert drawn == [len(cell["notes"]) for row in widgets.views(fused())["rows"] for cell in row] and min(drawn) > 0
     page.browser.click("#pad .mf-cell", 5)
     assert page.each("#pad .mf-cursor", "!one.hidden") == [k == 5 for k in range(SIZE**2)]

@@ -12,6 +12,7 @@ import numpy as np
 from musicfusion.codecs import inputs as sources
 from musicfusion.codecs import mel
 from musicfusion.codecs.audio import Audio
+from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.report import working
@@ -26,6 +27,7 @@ WHOLE = mel.frames(1800 * mel.RATE)  # frames that are turned into sound at once
 PIECE = 12 * translation.BLOCK  # frames of the pieces of something longer: five minutes
 FADE = 8  # frames over which a piece is faded into the next: 0.2 s
 LONG = 120.0  # seconds: from here on the terminal is told what is being done
+TRANSLATED = 0.1  # share of the time that translation takes; the rest makes sound
 LARGE = 1 << 24  # bytes of a file of which it is said that it is being read
 
 
@@ -59,11 +61,16 @@ def sampler(translate: Translate, *, source: str, target: str, bands: int, itera
         seconds = sum(len(piece.samples) for piece in pieces) / mel.RATE
         if seconds > LONG:
             working(f"{target} for {seconds / 60:.0f} minutes of {source}: mel-spectrogram")
-        translated = translate([piece.mels for piece in pieces], density)
+        with progress.within(0, TRANSLATED):
+            translated = translate([piece.mels for piece in pieces], density)
         ignored = density != DECLARATION.controls["density"].default and not conditional
         notices = ("these weights take no density: it has no effect",) if ignored else ()
-        return [result(piece, mels, source=source, target=target, seed=seed, iterations=iterations, stage=stage,
-                       notices=notices) for piece, mels, seed in zip(pieces, translated, seeds, strict=True)]
+        made, share = [], (1 - TRANSLATED) / len(pieces)
+        for k, (piece, mels, seed) in enumerate(zip(pieces, translated, seeds, strict=True)):
+            with progress.within(TRANSLATED + k * share, TRANSLATED + (k + 1) * share):
+                made.append(result(piece, mels, source=source, target=target, seed=seed, iterations=iterations,
+                                   stage=stage, notices=notices))
+        return made
 
     return Sampler(read=functools.partial(read, bands=bands), generate=generate)
 
@@ -130,7 +137,8 @@ def reconstruct(mels: np.ndarray, *, samples: int, seed: int, iterations: int, n
         piece = mels[begin : begin + PIECE]
         start = begin * mel.HOP
         length = min(len(piece) * mel.HOP, samples - start)
-        own = translation.reconstruct(piece, samples=length, seed=seed, iterations=iterations)
+        with progress.within(begin / len(mels), min(begin + PIECE, len(mels)) / len(mels)):
+            own = translation.reconstruct(piece, samples=length, seed=seed, iterations=iterations)
         if begin:
             own[: len(ramp)] *= ramp[: len(own)]
         if begin + PIECE < len(mels):

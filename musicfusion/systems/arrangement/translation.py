@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import mel
+from musicfusion.core import progress
 from musicfusion.core.contracts import Tree
 from musicfusion.systems.arrangement import objective
 from musicfusion.systems.arrangement.dataset import AUDIBLE
@@ -47,7 +48,8 @@ def translator(generator: nn.Module, params: Tree, *, length: int, overlap: int,
         crops = [_crops(source, length, overlap) for source in sources]
         flat = np.concatenate(crops)
         batches = [np.resize(flat[k : k + BATCH], (BATCH, *flat.shape[1:])) for k in range(0, len(flat), BATCH)]
-        translated = np.concatenate([np.asarray(program(params, batch, density)) for batch in batches])[: len(flat)]
+        translated = np.concatenate([np.asarray(program(params, batch, density))
+                                     for batch in progress.steps(batches, "translating")])[: len(flat)]
         translated = np.where(np.max(flat, (1, 2), keepdims=True) > -1, translated, -1.0)
         ends = np.cumsum([len(own) for own in crops])
         joined = [_joined(own, overlap) for own in np.split(translated, ends[:-1])]
@@ -100,8 +102,5 @@ def reconstruct(mels: np.ndarray, *, samples: int, seed: int, iterations: int) -
     frames = -(-len(mels) // BLOCK) * BLOCK + 1
     padded = np.full((frames, mels.shape[1]), -1.0, np.float32)
     padded[: len(mels)] = mels
-    sound = np.asarray(_reconstruct(jnp.asarray(padded), jax.random.key(seed), iterations))
+    sound = np.asarray(mel.reconstruct(padded, jax.random.key(seed), iterations))
     return np.pad(sound, (0, max(samples - len(sound), 0)))[:samples]
-
-
-_reconstruct = jax.jit(mel.reconstruct, static_argnums=2)

@@ -14,6 +14,7 @@ import numpy as np
 
 from musicfusion.codecs import bars, chords, melody, polyphony, splice, windows
 from musicfusion.codecs.score import Score, Track
+from musicfusion.core import progress
 from musicfusion.core.contracts import Locked
 from musicfusion.latent import space as latent
 from musicfusion.render import page, pianoroll
@@ -104,7 +105,7 @@ def fuse(pairs: Sequence[Pair], run: Callable[..., dict[str, Any]], *, seeds: Se
     seed = np.repeat(np.asarray(seeds, np.int32), counts)
     number = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
     out = []
-    for first in range(0, len(seed), BATCH):
+    for first in progress.steps(range(0, len(seed), BATCH), "fusing windows"):
         index = np.minimum(np.arange(first, first + BATCH), len(seed) - 1)
         part = {name: x[index] for name, x in batch.items()}
         out.append(jax.device_get(run(part, seed[index], number[index])))

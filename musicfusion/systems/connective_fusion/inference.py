@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion import losses
+from musicfusion.core import progress
 from musicfusion.core.example_keys import numbered
 from musicfusion.core.results import Trained
 from musicfusion.systems.connective_fusion import baselines
@@ -86,8 +87,12 @@ class Inference:
     def _batched(self, run: Callable, *given: Any) -> Callable:
         """run(*given, *examples), `batch` examples at a time: on a CPU, moving large arrays costs more than work."""
 
+        def once(*examples):
+            progress.tick("running the networks")
+            return jax.device_get(run(*given, *examples))
+
         def over(*examples):
             parts = ([x[i : i + self.batch] for x in examples] for i in range(0, len(examples[0]), self.batch))
-            return jax.tree.map(lambda *part: np.concatenate(part), *(jax.device_get(run(*given, *x)) for x in parts))
+            return jax.tree.map(lambda *part: np.concatenate(part), *(once(*x) for x in parts))
 
         return over

@@ -11,6 +11,7 @@ import numpy as np
 from musicfusion.codecs import bars, feel, inputs, melody, midi, splice
 from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
+from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
@@ -155,8 +156,11 @@ def styles(given: float | Sequence[float], size: int) -> np.ndarray:
 def generate(networks: Inference, pieces: Sequence[Piece], controls: Mapping[str, Any],
              seeds: Sequence[int], locked: Sequence[Locked | None]) -> list[SampleResult]:
     """The joined melodies. controls: "iterations", "grid"; the style is in the piece."""
-    return [_generated(networks, piece, controls["iterations"], controls["grid"], seed, lock)
-            for piece, seed, lock in zip(pieces, seeds, locked, strict=True)]
+    made = []
+    for k, (piece, seed, lock) in enumerate(zip(pieces, seeds, locked, strict=True)):
+        with progress.within(k / len(pieces), (k + 1) / len(pieces)):
+            made.append(_generated(networks, piece, controls["iterations"], controls["grid"], seed, lock))
+    return made
 
 
 def _generated(networks: Inference, piece: Piece, iterations: int, grid: int, seed: int,
@@ -166,13 +170,16 @@ def _generated(networks: Inference, piece: Piece, iterations: int, grid: int, se
     for side, part in zip(piece.sides, np.split(before, 2, 1), strict=True):
         if side.symbols is not None:
             part[:] = side.symbols
-    moved = iterate(networks, z, piece.style[None], iterations)
-    versions = [before, *(np.asarray(networks.decode(m)) for m in moved[1:])]
+    with progress.within(0, 0.2):
+        moved = iterate(networks, z, piece.style[None], iterations)
+    with progress.within(0.2, 0.4):
+        versions = [before, *(np.asarray(networks.decode(m)) for m in progress.steps(moved[1:], "decoding"))]
     judged = networks.has(CLASSIFIER)
     trajectory = [{"iteration": i, "z_distance": float(networks.distance(m, z)[0]),
                    "reality": float(judges.reality(networks.logits(symbols))[0]) if judged else None}
                   for i, (m, symbols) in enumerate(zip(moved, versions, strict=True))]
-    cells = style_plane(networks, z, size=grid, style=len(piece.style), iterations=iterations, seed=seed)
+    with progress.within(0.4, 1):
+        cells = style_plane(networks, z, size=grid, style=len(piece.style), iterations=iterations, seed=seed)
     fused, real = versions[-1][0], trajectory[-1]["reality"]
     if locked is not None:
         fused = spliced(piece, fused, locked)
@@ -208,7 +215,7 @@ def _encoded(piece: Piece, networks: Inference, seed: int) -> np.ndarray:
 def iterate(networks: Inference, z: np.ndarray, style: np.ndarray, times: int) -> list[np.ndarray]:
     """z, G(z), G(G(z)), ... (section 2.2.3): [n, 2 d_z] each."""
     found = [z]
-    for _ in range(times):
+    for _ in progress.steps(range(times), "moving through the latent space"):
         found.append(networks.move(found[-1], style))
     return found
 

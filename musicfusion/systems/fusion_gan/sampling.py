@@ -12,6 +12,7 @@ import numpy as np
 from musicfusion.codecs import bars, feel, inputs, melody, midi, splice
 from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, from_notes, monophonic, pick_melody
+from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Tree
 from musicfusion.data.corpus import Corpus
 from musicfusion.render.result import Picture, SampleResult
@@ -143,12 +144,12 @@ def _played(pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequenc
         prompt[steps - own :] = piece.symbols[len(piece.symbols) - own :]
     order = np.arange(-(-len(pieces) * count // BATCH) * BATCH) % (len(pieces) * count)  # the last run is filled up
     played = []
-    for first in range(0, len(order), BATCH):
+    for first in progress.steps(range(0, len(order), BATCH), "writing melodies"):
         of, numbers = np.divmod(order[first : first + BATCH], count)
-        played.append(model.program(
+        played.append(jax.device_get(model.program(
             params, prompts[of], known[of], np.array(seeds, np.int32)[of], numbers.astype(np.int32),
-            np.full(BATCH, controls["ratio"], np.float32)))
-    symbols = np.concatenate(jax.device_get(played))[: len(pieces) * count]
+            np.full(BATCH, controls["ratio"], np.float32))))
+    symbols = np.concatenate(played)[: len(pieces) * count]
     return symbols.reshape(len(pieces), count, -1)
 
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from musicfusion.codecs.melody import HOLD
+from musicfusion.core import progress
 from musicfusion.systems.musae.components import Components
 from musicfusion.systems.musae.genre_means import GenreMeans
 
@@ -38,16 +39,21 @@ def create(model: Any, params: Mapping, *, components: Components, bars: int, ba
     """The space of an autoencoder with trained parameters; batch: windows that are encoded or decoded at a time."""
     encode = jax.jit(lambda params, tokens: model.apply({"params": params}, {"tracks": tokens}, method="encode")[0])
     decode = jax.jit(lambda params, z: model.apply({"params": params}, z, method="decode")["tracks"])
-    return LatentSpace(encode=batched(encode, params, batch), decode=batched(decode, params, batch),
+    return LatentSpace(encode=batched(encode, params, batch, "encoding"),
+                       decode=batched(decode, params, batch, "decoding"),
                        components=components, bars=bars, means=means)
 
 
-def batched(run: Callable, params: Any, size: int) -> Callable[[np.ndarray], np.ndarray]:
-    """run(params, x [size, ...]) for any number of examples: all calls have one shape, so it is compiled once."""
+def batched(run: Callable, params: Any, size: int, what: str = "computing") -> Callable[[np.ndarray], np.ndarray]:
+    """run(params, x [size, ...]) for any number of examples: all calls have one shape, so it is compiled once.
+
+    what: it does, for core.progress.
+    """
 
     def over(x: np.ndarray) -> np.ndarray:
         x = np.asarray(x)
-        found = [np.asarray(run(params, _filled(x[i : i + size], size)))[: len(x) - i] for i in range(0, len(x), size)]
+        found = [np.asarray(run(params, _filled(x[i : i + size], size)))[: len(x) - i]
+                 for i in progress.steps(range(0, len(x), size), what)]
         return np.concatenate(found)
 
     return over

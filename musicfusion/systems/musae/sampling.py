@@ -16,6 +16,7 @@ from musicfusion.codecs import inputs as sources
 from musicfusion.codecs.feel import EVEN, Feel
 from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
+from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import batches
@@ -149,12 +150,16 @@ def generate(space: LatentSpace, pieces: Sequence[Piece], controls: Mapping[str,
     Raises:
         MusicFusionError: the genres' means are needed, and were not computed; a lock does not fit.
     """
-    encoded = _together(space.encode, [piece.windows for piece in pieces])
-    codes = [_codes(space, piece, z, controls, seed) for piece, z, seed in zip(pieces, encoded, seeds, strict=True)]
-    decoded = _together(space.decode, codes)
+    with progress.within(0, 0.3):
+        encoded = _together(space.encode, [piece.windows for piece in pieces])
+    with progress.within(0.3, 0.4):
+        codes = [_codes(space, piece, z, controls, seed) for piece, z, seed in zip(pieces, encoded, seeds, strict=True)]
+    with progress.within(0.4, 0.9):
+        decoded = _together(space.decode, codes)
     make = (_new_music, _moved_song, _interpolation)
-    made = [make[len(piece.songs)](space, piece, z, windows, controls, lock)
-            for piece, z, windows, lock in zip(pieces, encoded, decoded, locked, strict=True)]
+    with progress.within(0.9, 1):
+        made = [make[len(piece.songs)](space, piece, z, windows, controls, lock)
+                for piece, z, windows, lock in zip(pieces, encoded, decoded, locked, strict=True)]
     return [dataclasses.replace(result, metadata={**result.metadata, "plane": plane(piece, z, moved)})
             for result, piece, z, moved in zip(made, pieces, encoded, codes, strict=True)]
 
@@ -210,7 +215,7 @@ _nearest = jax.jit(lambda count, z: priors.nearest_component(z, count))
 
 def _own_component(space: LatentSpace, z: np.ndarray) -> int:
     """The component that most windows are nearest to; z: of one piece's windows [n, size]."""
-    nearest = batched(_nearest, space.components.count, BLOCK)(z)
+    nearest = batched(_nearest, space.components.count, BLOCK, "finding genres")(z)
     return int(np.argmax(np.bincount(nearest, minlength=1)))
 
 

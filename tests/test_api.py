@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -247,8 +248,9 @@ def test_a_plain_script_without_a_main_guard_works(how, micro_run, files, tmp_pa
         "standard input": ([sys.executable, "-", *arguments], SCRIPT),
         "the interpreter": ([sys.executable, "-i", "-q", "-", *arguments], SCRIPT + "\nexit()\n"),
     }[how]
+    compiler = {name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_"))}
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=tmp_path, env=cache)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=tmp_path, env=cache | compiler)
     assert done.returncode == 0, done.stderr
     assert done.stdout.replace(">>> ", "").split() == ["True", "['before',", "'fused']", "3"]
     assert "Traceback" not in done.stderr and done.stderr.replace(">>> ", "").strip() == ""

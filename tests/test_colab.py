@@ -175,13 +175,15 @@ def test_fine_tuning_begins_from_weights_and_is_measured_before_and_after(shown,
 
     def config(system, variant, **changes):
         assert mf.api.config(system, variant, **changes).system == "collagenet"
-        kept = {key: value for key, value in changes.items() if not key.startswith(("latents", "evaluate__"))}
-        found = micro_config(system, evaluate__judges=changes["evaluate__judges"], **kept)
+        found = micro_config(system, **{key: value for key, value in changes.items() if not key.startswith("latents")})
         write_config(found.to_dict(), workdir)
         return found
 
     monkeypatch.setattr(mf, "config", config, raising=False)
-    namespace = run(CODE["finetune"], WEIGHTS=repr(str(weights)), EXAMPLES="60", STEPS="4")
+    cells = {cell: text.replace("SEGMENTS, EDITED = 100, 20", "SEGMENTS, EDITED = 50, 2")
+             for cell, text in CODE["finetune"].items()}
+    namespace = run(cells, WEIGHTS=repr(str(weights)), EXAMPLES="60", STEPS="4")
+    assert (namespace["config"].evaluate.segments, namespace["config"].evaluate.edited) == (50, 2)
     assert len(list((tmp_path / "songs").glob("*.mid"))) > 30
     assert (namespace["config"].run.init, namespace["config"].data.root) == (str(weights), "songs")
     tables = [it.data for it in shown if type(it).__name__ == "Markdown" and "|" in it.data]

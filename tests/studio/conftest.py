@@ -22,7 +22,7 @@ class Studio:
 
     def __init__(self, folder: Path, *flags: str):
         environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
-        environment.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)  # programs that users have compiled already
+        environment.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)  # as fast as users have it
         command = [sys.executable, "-m", "musicfusion.launch", "studio", "--port=0", *flags]
         self.said = (folder / "said.txt").open("w+")
         self.process = subprocess.Popen(command, env=environment, cwd=ROOT, text=True, stdout=subprocess.PIPE,

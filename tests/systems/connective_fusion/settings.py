@@ -3,6 +3,7 @@
 MICRO = {
     "data.songs": 100,
     "melody_vae.steps": 40,
+    "melody_vae.batch": 32,
     "melody_vae.size.width": 32,
     "melody_vae.size.depth": 1,
     "latents.windows": 100,
@@ -10,6 +11,7 @@ MICRO = {
     "latents.transpositions": 2,
     "latents.batch": 20,
     "fusion.steps": 40,
+    "fusion.batch": 32,
     "fusion.actor.width": 32,
     "fusion.critic.width": 32,
     "fusion.actor.depth": 1,
@@ -18,7 +20,7 @@ MICRO = {
     "reality_classifier.steps": 40,
     "reality_classifier.size.width": 16,
     "reality_classifier.batch": 32,
-    "evaluate.windows": 40,
-    "evaluate.batch": 20,
+    "evaluate.windows": 20,
+    "evaluate.batch": 10,
     "sample.examples": 1,
 }

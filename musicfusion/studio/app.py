@@ -148,7 +148,8 @@ def _tab(studio: Studio, declared: Declaration, result: Result) -> None:
         yield from _fuse(studio, declared, request, weights, seed, values)
 
     run = begun.then(fuse, [weights, seed, *files, *controls.values()], [status, halt, *result.outputs],
-                     concurrency_id="model", concurrency_limit=1, **PRIVATE)
+                     concurrency_id="model", concurrency_limit=1, **{**PRIVATE, "api_visibility": "public"},
+                     api_name=declared.name)
     run.failure(_refused, None, [status, halt], queue=False, **PRIVATE)
     halt.click(_cancelled, None, [status, halt], cancels=[run], queue=False, **PRIVATE)
     worded = {key: one for key, one in controls.items() if _is_open_word(declared.controls[key])}

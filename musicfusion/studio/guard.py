@@ -30,10 +30,10 @@ POLICY = ("default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; 
           " object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors {}")
 API = "/gradio_api"
 FILE, UPLOAD = f"{API}/file=", f"{API}/upload"
-# What the page itself asks for; nothing else of Gradio's can be reached.
+# What the page itself asks for, and gradio_client; nothing else of Gradio's can be reached.
 OPEN = re.compile(
-    rf"/|/theme\.css|/favicon\.ico|/(assets|static)/[\w./-]+|{API}/(queue/(join|data)|cancel|reset|upload|upload_progress"
-    r"|run/predict|component_server|startup-events)")
+    rf"/|/config|/theme\.css|/favicon\.ico|/(assets|static)/[\w./-]+|{API}/(queue/(join|data)|cancel|reset|upload"
+    r"|upload_progress|run/predict|component_server|startup-events|info|heartbeat/[\w-]+)")
 STYLES = {".js": "text/javascript", ".css": "text/css"}
 
 

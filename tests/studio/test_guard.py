@@ -122,8 +122,8 @@ def test_what_another_page_asks_is_refused(site, origin):
 
 
 @pytest.mark.parametrize("path", [
-    "/config", "/docs", "/openapi.json", "/monitoring", "/gradio_api/proxy=http://example.org", "/gradio_api/info",
-    "/gradio_api/file/etc/passwd", "/gradio_api/stream/x", "/gradio_api/call/fuse", "/login", "/static/../config?",
+    "/docs", "/openapi.json", "/monitoring", "/gradio_api/proxy=http://example.org", "/gradio_api/file/etc/passwd",
+    "/gradio_api/stream/x", "/gradio_api/call/fuse", "/login", "/static/../config?",
     "/gradio_api/deep_link", "/gradio_api/queue/join/more"])
 def test_nothing_of_gradio_is_reached_that_the_page_does_not_use(site, path):
     assert site.ask(path, key=site.welcome()).status == 404

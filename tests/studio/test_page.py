@@ -163,31 +163,24 @@ def test_inputs_that_are_missing_are_named(visit):
     assert fuse(page, "collagenet") == "inputs: none given; collagenet takes melody and accompaniment"
 
 
+def begin_long_sound(page, folder, minutes: int) -> None:
+    """Asks for the drums of a bass note that lasts for minutes."""
+    rate = 22050
+    soundfile.write(folder / "bass.wav", 0.5 * np.sin(2 * np.pi * 80 * np.arange(60 * minutes * rate) / rate), rate)
+    open_tab(page, "arrangement")
+    upload(page, "arrangement", {"source": folder / "bass.wav"})
+    page.click("#arrangement-fuse:enabled")
+
+
 def test_cancel_works_at_once_and_the_next_fusion_goes_on(visit, tmp_path):
     page = visit()
-    take_example(page, "collagenet")
-    page.click("#collagenet-fuse:enabled")
-    page.wait_for_selector("#collagenet-status :text('making music')")
-    began = time.monotonic()
-    page.click("#collagenet-cancel")
-    page.wait_for_selector("#collagenet-status :text('Cancelled.')")
-    assert time.monotonic() - began < 3
-    assert page.locator(".studio-take").count() == 0
-    open_tab(page, FAST)
-    upload_pair(page, tmp_path)
-    assert fuse(page).startswith("take 1")
-
-
-def test_long_sound_tells_how_far_it_is_and_gives_way_to_the_next_fusion_when_it_is_cancelled(visit, tmp_path):
-    rate, minutes = 22050, 8
-    soundfile.write(tmp_path / "bass.wav", 0.5 * np.sin(2 * np.pi * 80 * np.arange(60 * minutes * rate) / rate), rate)
-    page = visit()
-    open_tab(page, "arrangement")
-    upload(page, "arrangement", {"source": tmp_path / "bass.wav"})
-    page.click("#arrangement-fuse:enabled")
+    begin_long_sound(page, tmp_path, 8)
     page.wait_for_selector("#arrangement-status :text('making music: making sound of the mel-spectrogram')")
+    began = time.monotonic()
     page.click("#arrangement-cancel")
     page.wait_for_selector("#arrangement-status :text('Cancelled.')")
+    assert time.monotonic() - began < 3
+    assert page.locator(".studio-take").count() == 0
     open_tab(page, FAST)
     upload_pair(page, tmp_path)
     began = time.monotonic()
@@ -195,17 +188,16 @@ def test_long_sound_tells_how_far_it_is_and_gives_way_to_the_next_fusion_when_it
     assert time.monotonic() - began < 15  # the sound alone would take longer
 
 
-def test_who_waits_for_another_may_cancel_that_too(visit):
+def test_who_waits_for_another_may_cancel_that_too(visit, tmp_path):
     first, second = visit(), visit()
-    for page in (first, second):
-        take_example(page, "collagenet")
-    first.click("#collagenet-fuse:enabled")
-    first.wait_for_selector("#collagenet-status :text('making music')")
+    take_example(second, "collagenet")
+    begin_long_sound(first, tmp_path, 4)
+    first.wait_for_selector("#arrangement-status :text('making music')")
     second.click("#collagenet-fuse:enabled")
     second.wait_for_selector("#collagenet-status :text('waiting for its turn')")
     second.click("#collagenet-cancel")
     second.wait_for_selector("#collagenet-status :text('Cancelled.')")
-    assert said(first, "collagenet").startswith("take 1")
+    assert said(first, "arrangement").startswith("take 1")
     second.wait_for_timeout(1000)
     assert second.inner_text("#collagenet-status").strip() == "Cancelled."
     assert second.locator(".studio-take").count() == 0

@@ -24,6 +24,7 @@ from musicfusion.systems.collagenet.dataset import PARTS, PER_BEAT
 from musicfusion.systems.collagenet.edits import Edits, Source
 from musicfusion.systems.collagenet.reharmony import OWN, ChordModel
 from musicfusion.systems.collagenet.sampling import Pair, locked_steps, on_step, song
+from musicfusion.systems.collagenet.screening import Score
 
 LEAST = 1 / 16  # quarters that a note lasts at least after it or its neighbour has moved
 LEGATO = 0.25  # quarters between notes that count as one line
@@ -67,8 +68,8 @@ class Kept:
     notices: tuple[str, ...]
 
 
-def generator(*, score: search.Score, model: ChordModel, prices: Mapping[str, float], progression: float, rounds: int,
-              variety: float, screen: search.Score | None = None) -> Callable:
+def generator(*, score: Score, model: ChordModel, prices: Mapping[str, float], progression: float, rounds: int,
+              variety: float, screen: Score | None = None) -> Callable:
     """(pairs, controls, seeds, locked) -> SampleResults.
 
     Args:

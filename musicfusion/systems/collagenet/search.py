@@ -1,21 +1,18 @@
 """Which edits a pair gets: those by which a critic gains more than they cost.
 
-A critic (judges.py) hears windows of eight beats. A window's gain is log sigmoid(logit - MARGIN): who is sure already
-gains no more. Edits are chosen by coordinate ascent over the whole song: all options of a place at once, and places
-that share no window together. All critics are asked about the few options that the cheapest of them ranks highest, and
-about equal windows once. New chords also pay for progressions that songs do not have; what is tried are those that
-the melody is likeliest under (reharmony.ChordModel).
+Critics (judges.py) score windows of eight beats; screening.py says what a window gains, and which critic is asked.
+Edits are chosen by coordinate ascent over the whole song: all options of a place at once, and places that share no
+window together. New chords also pay for progressions that songs do not have; what is tried are those that the melody is
+likeliest under (reharmony.ChordModel).
 """
 
 import dataclasses
-import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from musicfusion.codecs import melody, polyphony
 from musicfusion.systems.collagenet import edits as editing
@@ -24,25 +21,17 @@ from musicfusion.systems.collagenet.dataset import KEYS, LOWEST_SHIFT, STEPS
 from musicfusion.systems.collagenet.edits import Edits, Prices, Source
 from musicfusion.systems.collagenet.locks import Fixed, Held
 from musicfusion.systems.collagenet.reharmony import CHORDS, OPTIONS, OWN, ChordModel
+from musicfusion.systems.collagenet.screening import Critics, Score, shortlist
 from musicfusion.systems.collagenet.search_space import NUDGES, SLIDES, SearchSpace, index
 
-MARGIN = 4.0  # a logit of which a critic is sure enough
 ROUNDS = 2  # of chords, then notes
 NOTE_ROUNDS = 4
 PROPOSED = 24  # chords that are tried in a place
 CHORDS_LEFT, NOTES_LEFT = 4, 2  # options of a place, of a note, that the screening critic leaves
-DOUBT = 1.0  # nats that an option may lose by that critic
 EXPECTED = 0.25  # weight of the nats of the melody under a chord, in the order of what is tried
 LEAST = 0.2  # of a chord's price is due even where it changes no note
 CROSSING = 0.1  # nats for an accompaniment note that comes to lie above the melody
 ENOUGH = 1e-3  # nats that an edit must gain
-
-Score = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-def gain(logits: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """log sigmoid(logit - MARGIN), at most 0."""
-    return -np.logaddexp(0.0, MARGIN - np.asarray(logits, np.float64))
 
 
 def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: Sequence[Prices], *, progression: float,
@@ -64,7 +53,7 @@ def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: S
         screen: a cheap critic that is asked about all options; `score` is asked about those that it ranks highest.
             Without it, about all.
     """
-    critics = _Critics(score, screen)
+    critics = Critics(score, screen)
     problem = SearchSpace.of(sources, [0] * len(sources) if seeds is None else seeds, variety)
     held = [None] * len(sources) if holds is None else holds
     fixed = Fixed.of(problem, held)
@@ -78,43 +67,6 @@ def search(sources: Sequence[Source], score: Score, model: ChordModel, prices: S
 
 
 # The search ----------------------------------------------------------------------------------------------------------
-
-
-class _Critics:
-    """The gains of windows, (tokens [n, 32], pitch, duration [n, 32, 14]) -> [n].
-
-    Attributes:
-        gain: by all critics.
-        screen: by the one that screens; None without it.
-    """
-
-    def __init__(self, score: Score, screen: Score | None):
-        self.gain = _remembered(score)
-        self.screen = None if screen is None else _remembered(screen)
-
-
-def _remembered(score: Score) -> Score:
-    """Gains by a score that is asked about equal windows once."""
-    known: dict[bytes, float] = {}
-
-    def ask(tokens, pitch, duration) -> np.ndarray:
-        if not len(tokens):
-            return np.zeros(0)
-        rows = np.concatenate([np.asarray(x, np.int16).reshape(len(tokens), -1) for x in (tokens, pitch, duration)], 1)
-        names = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows]
-        new = {name: i for i, name in enumerate(names) if name not in known}
-        if new:
-            at = list(new.values())
-            known.update(zip(new, gain(score(tokens[at], pitch[at], duration[at])).tolist(), strict=True))
-        return np.array([known[name] for name in names])
-
-    return ask
-
-
-def _shortlist(losses: np.ndarray, most: int) -> np.ndarray:
-    """Which options all critics are asked about, the best first: the nats that each loses by one critic [n] -> [m]."""
-    order = np.argsort(losses, kind="stable")[:most]
-    return order[losses[order] < DOUBT]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -150,7 +102,7 @@ class _State:
         self.changed[windows] = self.clock
 
 
-def _keys(p: SearchSpace, sources: Sequence[Source], critics: _Critics, prices: Sequence[Prices],
+def _keys(p: SearchSpace, sources: Sequence[Source], critics: Critics, prices: Sequence[Prices],
           holds: Sequence[Held | None], fixed: Fixed) -> _State:
     """Every song in the key that fits best, in the octave that leaves the parts as they lie; with what it holds."""
     free = np.array([hold is None and (own.melody_moves or own.accompaniment_moves)
@@ -230,7 +182,7 @@ class _Place(NamedTuple):
     chosen: np.ndarray
 
 
-def _chords(p: SearchSpace, state: _State, critics: _Critics, model: ChordModel, prices: Sequence[Prices],
+def _chords(p: SearchSpace, state: _State, critics: Critics, model: ChordModel, prices: Sequence[Prices],
             progression: float, fixed: Fixed) -> None:
     """One sweep over all places: each gets the chord that is best as all others are."""
     windows_of, chains = index(p.place, len(p.members)), [x.place[x.cells[:-1]] for x in p.layouts]
@@ -258,8 +210,8 @@ def _chords(p: SearchSpace, state: _State, critics: _Critics, model: ChordModel,
                 cases.append(_Place(place, mine, costs, chosen[chosen != now]))
         if critics.screen is not None:
             cases = _screened(p, state, critics.screen, cases)
-        heard = _heard(p, state, critics.gain, cases)
-        for (place, mine, costs, chosen), (new, gains) in zip(cases, heard, strict=True):
+        scored = _scored(p, state, critics.gain, cases)
+        for (place, mine, costs, chosen), (new, gains) in zip(cases, scored, strict=True):
             rise = (new - state.gain[mine]) @ p.weight[mine] + costs[state.option[place]] - costs[chosen]
             best = int(np.argmax(rise))
             if rise[best] > ENOUGH:
@@ -272,15 +224,15 @@ def _screened(p: SearchSpace, state: _State, screen: Score, cases: Sequence[_Pla
     """Places with the options that are left of those that were chosen."""
     found = []
     beside = [case._replace(chosen=np.append(case.chosen, state.option[case.place])) for case in cases]
-    for case, (values, _) in zip(beside, _heard(p, state, screen, beside), strict=True):
+    for case, (values, _) in zip(beside, _scored(p, state, screen, beside), strict=True):
         losses = case.costs[case.chosen] - values @ p.weight[case.windows]
-        left = _shortlist(losses[:-1] - losses[-1], CHORDS_LEFT)
+        left = shortlist(losses[:-1] - losses[-1], CHORDS_LEFT)
         if len(left):
             found.append(case._replace(chosen=case.chosen[left]))
     return found
 
 
-def _heard(p: SearchSpace, state: _State, ask: Score, cases: Sequence[_Place]) -> list[tuple[np.ndarray, np.ndarray]]:
+def _scored(p: SearchSpace, state: _State, ask: Score, cases: Sequence[_Place]) -> list[tuple[np.ndarray, np.ndarray]]:
     """(values, gains) of each place, [chosen, windows] each.
 
     A value is a gain, less where the accompaniment comes to cross the melody.
@@ -363,7 +315,7 @@ def _colours(places: Iterable[int], windows_of, chains: Iterable[np.ndarray]) ->
     return [members for members, _, _ in colours]
 
 
-def _notes(p: SearchSpace, state: _State, critics: _Critics, prices: Sequence[Prices], fixed: Fixed) -> None:
+def _notes(p: SearchSpace, state: _State, critics: Critics, prices: Sequence[Prices], fixed: Fixed) -> None:
     """Melody notes moved one at a time in each window, as long as that gains."""
     every = np.arange(len(p.tokens))
     pitch = _rendered(p, every, state.option[p.place])
@@ -380,7 +332,7 @@ def _notes(p: SearchSpace, state: _State, critics: _Critics, prices: Sequence[Pr
         if not cases:
             return
 
-        def heard(ask: Score, cases: Sequence[_Case]) -> Iterator[tuple[_Case, np.ndarray]]:
+        def scored(ask: Score, cases: Sequence[_Case]) -> Iterator[tuple[_Case, np.ndarray]]:
             """Cases with the gains of their windows."""
             w, tokens = (np.concatenate([getattr(case, name) for case in cases]) for name in ("windows", "tokens"))
             gains = ask(tokens, pitch[w], p.duration[w])
@@ -388,15 +340,15 @@ def _notes(p: SearchSpace, state: _State, critics: _Critics, prices: Sequence[Pr
 
         if critics.screen is not None:
             now, losses = critics.screen(state.tokens, pitch, p.duration), np.zeros(len(cases))
-            for number, (case, new) in enumerate(heard(critics.screen, cases)):
+            for number, (case, new) in enumerate(scored(critics.screen, cases)):
                 losses[number] = case.cost - p.weight[case.windows] @ (new - now[case.windows])
             borders = np.flatnonzero(np.diff([case.note for case in cases])) + 1
-            left = [own[_shortlist(losses[own], NOTES_LEFT)] for own in np.split(np.arange(len(cases)), borders)]
+            left = [own[shortlist(losses[own], NOTES_LEFT)] for own in np.split(np.arange(len(cases)), borders)]
             cases = [cases[number] for number in np.concatenate(left).tolist()]
             if not cases:
                 return
         found = []
-        for number, (case, new) in enumerate(heard(critics.gain, cases)):
+        for number, (case, new) in enumerate(scored(critics.gain, cases)):
             rise = p.weight[case.windows] @ (new - state.gain[case.windows]) - case.cost
             if rise > ENOUGH:
                 found.append((-rise, number, new))

@@ -8,7 +8,7 @@ from consonance import BASE, FLAT, HALF, consonant
 
 from musicfusion.codecs import melody, polyphony
 from musicfusion.metrics import retained
-from musicfusion.systems.collagenet import edits, reharmony, search
+from musicfusion.systems.collagenet import edits, reharmony, screening, search
 from musicfusion.systems.collagenet.dataset import STEPS
 from musicfusion.systems.collagenet.search_space import SearchSpace
 
@@ -50,7 +50,7 @@ def fit(source, new=None):
     weights = np.diff([*starts, source.steps])
     cut = [np.stack([np.asarray(new[name])[at : at + STEPS] for at in starts]) for name in
            ("melody", "pitch", "duration")]
-    gains = search.gain(consonant(melody.without_carry(cut[0]), cut[1], polyphony.cut(cut[2])))
+    gains = screening.gain(consonant(melody.without_carry(cut[0]), cut[1], polyphony.cut(cut[2])))
     return float(np.average(gains, weights=weights))
 
 

@@ -6,7 +6,7 @@ section 3.3). Each is narrow in all directions but the radial one.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float, Integer, Key
+from jaxtyping import Bool, Float, Integer, Key
 
 from musicfusion.core.arrays import AnyArray
 
@@ -35,27 +35,46 @@ def centre(angle: Float[AnyArray, "*B"]) -> Float[jax.Array, "*B 2"]:
 
 
 def flower(
-    keys: Key[jax.Array, " B"], angle: Float[AnyArray, " B"], size: int
+    keys: Key[jax.Array, " B"], angle: Float[AnyArray, " B"], size: int, tagged: Bool[AnyArray, " B"] | bool = True
 ) -> Float[jax.Array, "B {size}"]:
     """One draw from N(mu_i, Sigma_i), the flower's component at an angle, for each key.
 
-    Sigma_i = M_i S M_i^-1 rotates S = diag(a_1, a_2, a_2, ...) so that its large variance points outward.
+    Sigma_i = M_i S M_i^-1 rotates S = diag(a_1, a_2, a_2, ...) so that its large variance points outward. What has no
+    genre is drawn about the middle of the flower, N(0, a_2 I): the component of the public code for untagged music.
 
     Args:
         keys: random keys [B].
         angle: of each draw's component, radians [B].
         size: dimensions of z, 2 or more.
+        tagged: whether there is a genre, [B].
 
     Returns:
         z [B, size].
 
     Source: MusAE, equations (14) to (18).
     """
-    normal = gaussian(keys, size)
-    outward, sideways = normal[:, 0] * jnp.sqrt(RADIAL_VARIANCE), normal[:, 1] * jnp.sqrt(OTHER_VARIANCE)
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    first = jnp.stack([cos * (1 + outward) - sin * sideways, sin * (1 + outward) + cos * sideways], -1)
-    return jnp.concatenate([first, normal[:, 2:] * jnp.sqrt(OTHER_VARIANCE)], -1)
+    return coloured(gaussian(keys, size), angle, tagged)
+
+
+def coloured(
+    white: Float[AnyArray, "B size"], angle: Float[AnyArray, " B"], tagged: Bool[AnyArray, " B"] | bool = True
+) -> Float[jax.Array, "B size"]:
+    """Draws from N(0, I), [B, size] -> draws from the flower's component at an angle; the rest as for `flower`."""
+    tagged = jnp.broadcast_to(jnp.asarray(tagged), white.shape[:1])[:, None]
+    narrow = white * OTHER_VARIANCE**0.5
+    outward = jnp.concatenate([1 + white[:, :1] * RADIAL_VARIANCE**0.5, narrow[:, 1:]], -1)
+    return jnp.where(tagged, rotated(outward, angle), narrow)
+
+
+def whitened(
+    z: Float[AnyArray, "B size"], angle: Float[AnyArray, " B"], tagged: Bool[AnyArray, " B"] | bool = True
+) -> Float[jax.Array, "B size"]:
+    """The inverse of `coloured`: in these coordinates every component is N(0, I). [B, size] -> the same."""
+    tagged = jnp.broadcast_to(jnp.asarray(tagged), z.shape[:1])[:, None]
+    turned = rotated(z, -angle)
+    outward = (turned[:, :1] - 1) / RADIAL_VARIANCE**0.5
+    return jnp.where(tagged, jnp.concatenate([outward, turned[:, 1:] / OTHER_VARIANCE**0.5], -1),
+                     z / OTHER_VARIANCE**0.5)
 
 
 def rotated(z: Float[AnyArray, "B size"], angle: Float[AnyArray, " B"]) -> Float[jax.Array, "B size"]:

@@ -52,3 +52,27 @@ def test_a_rotated_draw_is_a_draw_from_the_component_at_that_angle():
 def test_an_example_draws_the_same_whatever_stands_beside_it():
     few, many = (priors.gaussian(keys(n), SIZE) for n in (3, 10))
     np.testing.assert_array_equal(few, many[:3])
+
+
+def test_whitened_is_the_inverse_of_coloured_with_and_without_a_genre():
+    white, tagged = np.asarray(priors.gaussian(keys(40), SIZE)), np.arange(40) % 3 > 0
+    angle = priors.angle(np.arange(40) % COMPONENTS, COMPONENTS)
+    z = priors.coloured(white, angle, tagged)
+    np.testing.assert_allclose(priors.whitened(z, angle, tagged), white, atol=1e-4)
+    np.testing.assert_allclose(priors.coloured(priors.whitened(z, angle, tagged), angle, tagged), z, atol=1e-6)
+    np.testing.assert_array_equal(z, priors.flower(keys(40), angle, SIZE, tagged))
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_whitened_draws_are_standard_normal(tagged):
+    angle = priors.angle(jnp.arange(MANY) % COMPONENTS, COMPONENTS)
+    white = np.asarray(priors.whitened(priors.flower(keys(), angle, SIZE, tagged), angle, tagged))
+    np.testing.assert_allclose(white.mean(0), np.zeros(SIZE), atol=0.03)
+    np.testing.assert_allclose(np.cov(white.T), np.eye(SIZE), atol=0.04)
+
+
+def test_what_has_no_genre_is_drawn_about_the_middle_whatever_its_angle():
+    drawn = np.asarray(priors.flower(keys(), jnp.full(MANY, 2.0), SIZE, False))
+    np.testing.assert_allclose(drawn.mean(0), np.zeros(SIZE), atol=1e-3)
+    np.testing.assert_allclose(np.cov(drawn.T), 0.001 * np.eye(SIZE), atol=4e-5)
+    np.testing.assert_array_equal(drawn[:9], priors.flower(keys(9), jnp.zeros(9), SIZE, jnp.zeros(9, bool)))

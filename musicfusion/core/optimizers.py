@@ -14,8 +14,10 @@ SCHEDULES = ("constant", "cosine", "decay", "linear")
 
 
 def create(*, rate: float, schedule: str, steps: int, warmup: int = 0, clip: float = 1.0, beta1: float = 0.9,
-           beta2: float = 0.999) -> optax.GradientTransformation:
-    """Adam with clipping by global norm (0 = none). The arguments but `steps` are a config's group "optimizer".
+           beta2: float = 0.999, updates: int = 1) -> optax.GradientTransformation:
+    """Adam with clipping by global norm (0 = none). A config's group "optimizer" is all but `steps` and `updates`.
+
+    updates: in each step; the schedule and the warm-up count steps.
 
     Schedules: constant; cosine (linear warm-up, then down to 1 % at `steps`); decay (x 0.9999 a step, floor 1 % of
     the rate: what the public code of EC2-VAE, PolyDis and CollageNet does); linear (constant for half of `steps`, then
@@ -34,7 +36,7 @@ def create(*, rate: float, schedule: str, steps: int, warmup: int = 0, clip: flo
         rates = optax.linear_schedule(rate, 0.0, steps - steps // 2, steps // 2)
     else:
         raise MusicFusionError(f"schedule {schedule!r} is unknown: use {', '.join(SCHEDULES)}")
-    adam = optax.adam(rates, beta1, beta2)
+    adam = optax.adam((lambda count: rates(count // updates)) if updates > 1 else rates, beta1, beta2)
     return optax.chain(optax.clip_by_global_norm(clip), adam) if clip else adam
 
 

@@ -4,7 +4,8 @@
 basses and guitars every combination is a song of its own. Genres come from an index beside the files:
 
     index.csv    columns file (under the folder), genre (several with "|" between); and, if files share a song, which
-                 one: song or chart_song. Files of one song stay in one split.
+                 one: song or chart_song. Files of one song stay in one split. A column groove names the rhythm
+                 pattern that a file was generated from; data.splits keeps those apart, too.
 """
 
 import csv
@@ -31,10 +32,11 @@ LONGEST = 1000  # bars
 
 
 class Entry(NamedTuple):
-    """What the index says of a file: which song it is of, and its genres."""
+    """What the index says of a file: which song it is of, its genres, and its rhythm pattern, "" for none."""
 
     song: str
     genres: tuple[str, ...]
+    groove: str = ""
 
 
 def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
@@ -49,7 +51,7 @@ def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Cor
     genres, items = _genres(read_index(root)), []
     for song, path, entry in named(root, limit):
         bits = np.uint32(sum(1 << genres.index(genre) for genre in entry.genres if genre in genres))
-        items.append(Item(path.relative_to(root).as_posix(), (path, bits), song, root))
+        items.append(Item(path.relative_to(root).as_posix(), (path, bits), song, root, entry.groove))
     return reading.read(
         items, _songs, f"{root.resolve().name}, {len(items)} MIDI files", several=True, versions=True,
         passages=near_duplicates.of_tracks, progress=progress, root=str(root), licence=licences.of_folder(root),
@@ -93,7 +95,8 @@ def read_index(root: Path) -> Mapping[str, Entry]:
             found = {}
             for row in rows:
                 genres = tuple(genre.strip() for genre in (row.get("genre") or "").split("|") if genre.strip())
-                found[row["file"]] = Entry((row[song] or row["file"]).replace("#", "-"), genres)
+                name = (row[song] or row["file"]).replace("#", "-")
+                found[row["file"]] = Entry(name, genres, (row.get("groove") or "").strip())
             return found
     except (UnicodeDecodeError, csv.Error) as error:
         raise MusicFusionError(f"{path}: not a table of comma-separated values ({error})") from error

@@ -19,7 +19,7 @@ from musicfusion.data import sources
 from musicfusion.data.corpus import Corpus, Progress, fingerprint, joined
 from musicfusion.data.sources import Source
 
-FORMAT = "musicfusion corpus 3"
+FORMAT = "musicfusion corpus 4"
 _ARRAY = "array/"
 
 
@@ -89,6 +89,8 @@ def save(corpus: Corpus, path: Path) -> None:
         "format": FORMAT,
         "songs": corpus.songs,
         "families": corpus.families,
+        "grooves": corpus.grooves,
+        "parts": corpus.parts,
         "skipped": dict(corpus.skipped),
         "source": corpus.source,
         "licence": corpus.licence,
@@ -120,12 +122,14 @@ def open_file(path: Path) -> Corpus:
                 raise ValueError(f"its format is {meta['format']!r}")
             arrays = {key.removeprefix(_ARRAY): entries[key] for key in entries.files if key.startswith(_ARRAY)}
             first_beat, songs, families = entries["first_beat"], tuple(meta["songs"]), tuple(meta["families"])
-            if fingerprint(arrays, songs, first_beat, families) != meta["fingerprint"]:
+            grooves = tuple(meta["grooves"])
+            if fingerprint(arrays, songs, first_beat, families, grooves) != meta["fingerprint"]:
                 raise ValueError("its arrays are not those that were written")
             return Corpus(
-                arrays=arrays, songs=songs, families=families, first_beat=first_beat, fingerprint=meta["fingerprint"],
-                skipped=meta["skipped"], source=meta["source"], licence=meta["licence"], tags=tuple(meta["tags"]),
-                instrumentation=meta["instrumentation"], unit=meta["unit"])
+                arrays=arrays, songs=songs, families=families, grooves=grooves, parts=tuple(meta["parts"]),
+                first_beat=first_beat, fingerprint=meta["fingerprint"], skipped=meta["skipped"], source=meta["source"],
+                licence=meta["licence"], tags=tuple(meta["tags"]), instrumentation=meta["instrumentation"],
+                unit=meta["unit"])
     except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file
         reason = " ".join(str(error).split())
         raise MusicFusionError(

@@ -37,9 +37,12 @@ class Corpus:
             recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel).
         songs: their names. Those that begin alike up to a "#" are versions or parts of one song.
         first_beat: int32 [songs + 1].
-        fingerprint: sha256 over names, borders and arrays, and over the families of near-duplicates.
+        fingerprint: sha256 over names, borders and arrays, over the families of near-duplicates, and over grooves.
         families: under which name each song is split; songs of one family are versions of one another. By default
             their names up to a "#"; near-duplicates have that of the first of them (data.near_duplicates).
+        grooves: for each song the rhythm pattern that it was generated from, "" for none; () where no song has one.
+            Songs that share one share a split, too (data.splits).
+        parts: how many songs each corpus had that this one was joined of, in order; () where it was not joined.
         skipped: what was left out, and why.
         source: where the songs come from, in words.
         licence: under which licence the songs may be used; "" where that is unknown (data.licences).
@@ -53,6 +56,8 @@ class Corpus:
     first_beat: np.ndarray
     fingerprint: str
     families: tuple[str, ...] = ()
+    grooves: tuple[str, ...] = ()
+    parts: tuple[int, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     source: str
     licence: str = ""
@@ -63,6 +68,8 @@ class Corpus:
     def __post_init__(self) -> None:
         if not self.families:
             object.__setattr__(self, "families", tuple(map(whole, self.songs)))
+        if not any(self.grooves):
+            object.__setattr__(self, "grooves", ())
 
     @property
     def versions(self) -> dict[str, list[str]]:
@@ -113,8 +120,8 @@ class Corpus:
 
 def concatenate(
     songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, *, root: str = "",
-    families: tuple[str, ...] = (), licence: str = "", tags: tuple[str, ...] = (), instrumentation: str = "",
-    unit: str = "beats",
+    families: tuple[str, ...] = (), grooves: tuple[str, ...] = (), licence: str = "", tags: tuple[str, ...] = (),
+    instrumentation: str = "", unit: str = "beats",
 ) -> Corpus:
     """Songs, each a name and its arrays, as one Corpus in the order given. root: the folder that errors name.
 
@@ -131,15 +138,16 @@ def concatenate(
     lengths = [len(of_song[timeline]) // UNITS[unit] for _, of_song in songs]
     first_beat = np.cumsum([0, *lengths]).astype(np.int32)
     return Corpus(
-        arrays=arrays, songs=names, first_beat=first_beat, fingerprint=fingerprint(arrays, names, first_beat, families),
-        families=families, skipped=dict(skipped), source=source, licence=licence, tags=tags,
-        instrumentation=instrumentation, unit=unit)
+        arrays=arrays, songs=names, first_beat=first_beat,
+        fingerprint=fingerprint(arrays, names, first_beat, families, grooves), families=families, grooves=grooves,
+        skipped=dict(skipped), source=source, licence=licence, tags=tags, instrumentation=instrumentation, unit=unit)
 
 
 def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequence[str] = ()) -> Corpus:
     """Several corpora with the same arrays as one, in the order given.
 
-    Near-duplicates are looked for across all of them. The licence names that of each part, unless they are the same.
+    Near-duplicates are looked for across all of them where they have melodies; elsewhere a song is of the family that
+    a song of its name has in another part. The licence names that of each part, unless they are the same.
 
     Args:
         corpora: the parts.
@@ -171,11 +179,19 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequ
     families = tuple(itertools.chain.from_iterable(one.families for one in corpora))
     if "melody" in arrays:
         families = near_duplicates.families(families, split_songs(arrays["melody"], first_beat))
+    else:
+        elsewhere = {whole(name): family for name, family in zip(songs, families, strict=True) if family != whole(name)}
+        families = tuple(elsewhere.get(family, family) for family in families)
+    grooves: tuple[str, ...] = ()
+    if any(one.grooves for one in corpora):
+        grooves = tuple(itertools.chain.from_iterable(one.grooves or ("",) * len(one.songs) for one in corpora))
     skipped = {name: why for one in corpora for name, why in one.skipped.items()}
     return Corpus(
-        arrays=arrays, songs=songs, first_beat=first_beat, fingerprint=fingerprint(arrays, songs, first_beat, families),
-        families=families, skipped=skipped, source=" + ".join(one.source for one in corpora),
-        licence=_licences(corpora), tags=tags or of_genres, instrumentation=first.instrumentation, unit=first.unit)
+        arrays=arrays, songs=songs, first_beat=first_beat,
+        fingerprint=fingerprint(arrays, songs, first_beat, families, grooves), families=families, grooves=grooves,
+        parts=tuple(itertools.chain.from_iterable(one.parts or (len(one.songs),) for one in corpora)),
+        skipped=skipped, source=" + ".join(one.source for one in corpora), licence=_licences(corpora),
+        tags=tags or of_genres, instrumentation=first.instrumentation, unit=first.unit)
 
 
 def _kind(corpus: Corpus) -> str:
@@ -228,14 +244,14 @@ def finer(corpus: Corpus) -> Corpus:
     if corpus.tags:
         arrays["tags"] = np.repeat(corpus.arrays["tags"], 2)
     return replace(corpus, arrays=arrays, first_beat=first_beat,
-                   fingerprint=fingerprint(arrays, corpus.songs, first_beat, corpus.families))
+                   fingerprint=fingerprint(arrays, corpus.songs, first_beat, corpus.families, corpus.grooves))
 
 
 def fingerprint(arrays: Mapping[str, np.ndarray], songs: tuple[str, ...], first_beat: np.ndarray,
-                families: tuple[str, ...] = ()) -> str:
-    """sha256 over what a run sees: the names, the borders of the songs, every array, and the near-duplicates.
+                families: tuple[str, ...] = (), grooves: tuple[str, ...] = ()) -> str:
+    """sha256 over what a run sees: the names, the borders of the songs, every array, near-duplicates and grooves.
 
-    families: as of a Corpus; only those count that do not follow from the songs' names.
+    families, grooves: as of a Corpus; of families only those count that do not follow from the songs' names.
     """
     digest = hashlib.sha256("\n".join(songs).encode())
     digest.update(np.ascontiguousarray(first_beat).tobytes())
@@ -246,4 +262,7 @@ def fingerprint(arrays: Mapping[str, np.ndarray], songs: tuple[str, ...], first_
     for name, family in zip(songs, families, strict=bool(families)):
         if family != whole(name):
             digest.update(f"{name} is a version of {family}\n".encode())
+    if any(grooves):
+        for name, groove in zip(songs, grooves, strict=True):
+            digest.update(f"{name} has the groove {groove}\n".encode())
     return digest.hexdigest()

@@ -30,7 +30,7 @@ _KEYBOARDS = re.compile(r"piano|klavier|clavier|cembalo|harpsichord|organ|orgue|
 
 
 def is_here(root: Path) -> bool:
-    """Whether a folder is laid out as the corpus."""
+    """Whether a folder is laid out as the corpus; OpenScore's quartets, files/sqNUMBER.mxl, are another."""
     try:
         with (root / INDEX).open(encoding="utf-8", newline="") as file:
             columns = next(csv.reader(file), [])
@@ -41,7 +41,7 @@ def is_here(root: Path) -> bool:
 
 def song_files(root: Path) -> list[Path]:
     """The songs' files, sorted by name."""
-    return sorted((root / FILES).glob("*.mxl"))
+    return sorted((root / FILES).glob("lc*.mxl"))
 
 
 def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:

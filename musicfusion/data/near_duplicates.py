@@ -5,12 +5,14 @@ one of them.
 
     NearDuplicates   a song most of whose bars are those of an earlier one: readers leave it out
     families         songs whose melodies share phrases, such as two arrangements of one song: they share a split
+    known_windows    windows of tracks that stand in other songs, to count them
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Bool, Integer
 
 from musicfusion.codecs import melody, polyphony, tracks
 from musicfusion.codecs.score import STEPS_PER_QUARTER
@@ -25,7 +27,7 @@ class NearDuplicates:
     """The songs met so far, each as a set of passages."""
 
     def __init__(self) -> None:
-        self._owners: dict[bytes, list[str]] = {}
+        self._owners: dict[bytes, dict[str, None]] = {}  # in the order in which they were met
         self._order: dict[str, int] = {}
 
     def of(self, passages: frozenset[bytes]) -> str | None:
@@ -39,10 +41,10 @@ class NearDuplicates:
         return Counter(owner for passage in passages for owner in self._owners.get(passage, ()))
 
     def add(self, name: str, passages: frozenset[bytes]) -> None:
-        """Remembers a song."""
+        """Remembers a song, or more passages of one that was met before; each passage counts once."""
         self._order.setdefault(name, len(self._order))
         for passage in passages:
-            self._owners.setdefault(passage, []).append(name)
+            self._owners.setdefault(passage, {})[name] = None
 
 
 def families(names: Sequence[str], melodies: Sequence[np.ndarray]) -> tuple[str, ...]:
@@ -83,6 +85,36 @@ def phrases(tokens: np.ndarray) -> frozenset[bytes]:
     found = steps.tobytes()
     length = 2 * (PHRASE - 1)
     return frozenset(found[start : start + length] for start in range(0, len(found) - length + 1, 2))
+
+
+def known_windows(
+    windows: Integer[np.ndarray, "n T tracks"], of: Integer[np.ndarray, "m T tracks"],
+    pitched: Bool[np.ndarray, " tracks"],
+) -> Bool[np.ndarray, "n tracks"]:
+    """Which tracks of windows stand among other windows, step for step, each track by itself -> bool [n, tracks].
+
+    What is silent in a track counts as not known.
+
+    Args:
+        windows, of: tokens (codecs.tracks) [n, T, tracks] and [m, T, tracks]; holds without a note should be rests
+            (tracks.without_carry).
+        pitched: tracks [tracks] that are the same in whatever key: they are counted from their lowest pitch.
+    """
+    own, others = _from_lowest(windows, pitched), _from_lowest(of, pitched)
+    sounds = (windows < melody.HOLD).any(1)
+    known = np.zeros(sounds.shape, bool)
+    for track in range(len(pitched)):
+        there = {column.tobytes() for column in others[:, track]}
+        known[:, track] = [column.tobytes() in there for column in own[:, track]]
+    return known & sounds
+
+
+def _from_lowest(tokens: np.ndarray, pitched: np.ndarray) -> np.ndarray:
+    """Tokens [n, T, tracks] -> uint8 [n, tracks, T], the pitches of pitched tracks counted from a track's lowest."""
+    tokens = np.asarray(tokens).astype(np.uint8).transpose(0, 2, 1)
+    struck = tokens < melody.HOLD
+    lowest = np.min(tokens, axis=2, where=struck, initial=melody.HOLD, keepdims=True)
+    return np.ascontiguousarray(np.where(struck & np.asarray(pitched)[:, None], tokens - lowest, tokens))
 
 
 def of_melody(arrays: Mapping[str, np.ndarray], stretch: int = 1) -> frozenset[bytes]:

@@ -26,12 +26,14 @@ class Item(NamedTuple):
     name: what `Corpus.skipped` calls it;  content: what the reader's function gets (it is pickled)
     song: what the corpus calls the song, where that is not the name
     folder: left out of reasons, since a cached corpus travels and tells nobody's paths
+    groove: the rhythm pattern that its songs were generated from, "" for none
     """
 
     name: str
     content: Any
     song: str = ""
     folder: Path | None = None
+    groove: str = ""
 
 
 def read(
@@ -63,6 +65,7 @@ def read(
         MusicFusionError: none of the items can be used.
     """
     songs: list[tuple[str, Arrays]] = []
+    grooves: list[str] = []
     skipped: dict[str, str] = {}
     known = NearDuplicates()
     processes = min(os.cpu_count() or 1, len(items) // ENOUGH)
@@ -81,6 +84,7 @@ def read(
                     if other is None or (versions and other == owner):
                         known.add(owner, own[part])
                         songs.append((name + part, arrays))
+                        grooves.append(item.groove)
                     else:
                         skipped[item.name + part] = f"most of it is {other}"
             if progress:
@@ -88,7 +92,7 @@ def read(
     families: tuple[str, ...] = ()
     if songs and "melody" in songs[0][1]:
         families = near_duplicates.families([whole(name) for name, _ in songs], [own["melody"] for _, own in songs])
-    return concatenate(songs, skipped, source, families=families, **facts)
+    return concatenate(songs, skipped, source, families=families, grooves=tuple(grooves), **facts)
 
 
 def _outcome(item: Item, song: Callable[[Any], Any]) -> Any:

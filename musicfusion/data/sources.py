@@ -28,6 +28,7 @@ from musicfusion.data import (
     chorales,
     collections,
     corpus,
+    ensembles,
     licences,
     lieder,
     midi_folder,
@@ -41,6 +42,7 @@ from musicfusion.data import (
 from musicfusion.data.corpus import Corpus
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
+VOICES = "voices"  # music21's pieces for four voices as a band
 # What every reader uses.
 _EVERY = (corpus, reading, near_duplicates, licences, chord_symbols, chords, melody, polyphony, score, tracks)
 _MIDI = (midi, midi_chunks, midi_events, midi_text)
@@ -134,16 +136,33 @@ def arrangements(root: str, limit: int = 0) -> Source:
     """Music in four tracks.
 
     Args:
-        root: "" for the pieces for four voices of music21, or a folder of MIDI files of bands (data.bands).
+        root: "" for the pieces for four voices of music21, or a folder of MIDI files of bands (data.bands). Other music
+            as a band's four tracks (data.ensembles): VOICES for the same pieces, or a folder with POP909, with the
+            Groove MIDI Dataset or with the OpenScore String Quartets.
         limit: read only so many songs, of all that there are (0: all).
 
     Raises:
-        MusicFusionError: there is no such folder, or no MIDI file in it.
+        MusicFusionError: there is no such folder, or no song in it.
     """
+    of_voices = (*_EVERY, voices, kern, musicxml, chorales)
+    others = (*of_voices, *_MIDI, pop909, ensembles)
     if not root:
-        return Source("voices", chorales.version(), (*_EVERY, voices, kern, musicxml, chorales),
-                      functools.partial(voices.read, limit))
-    folder = _folder(root, "a folder with MIDI files")
+        return Source("voices", chorales.version(), of_voices, functools.partial(voices.read, limit))
+    if root == VOICES:
+        return Source("voices-band", chorales.version(), others,
+                      functools.partial(ensembles.read_voices, limit=limit))
+    folder = _folder(root, f"{VOICES}, a folder with POP909, with the Groove MIDI Dataset, with the OpenScore String"
+                           " Quartets or with MIDI files of bands")
+    if pop909.is_here(folder):
+        return Source("pop909-band", _songs_of_pop909(folder, limit), others,
+                      functools.partial(ensembles.read_pop909, folder, limit=limit))
+    if ensembles.is_drums(folder):
+        takes = [path for _, path, _ in ensembles.drum_files(folder)[: limit or None]]
+        return Source("drums", _digest([folder / ensembles.INFO, *takes]), others,
+                      functools.partial(ensembles.read_drums, folder, limit=limit))
+    if scores := ensembles.quartet_files(folder):
+        return Source("quartets", _digest(scores[: limit or None]), others,
+                      functools.partial(ensembles.read_quartets, folder, limit=limit))
     index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
     return Source("bands", _digest_of(folder, [*bands.files(folder, limit), *index]),
                   (*_EVERY, *_MIDI, midi_folder, bands), functools.partial(bands.read, folder, limit=limit))

@@ -30,7 +30,8 @@ def init(model: Any, key: Key[jax.Array, ""], batch: Mapping[str, Shaped[AnyArra
 
 
 def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl: Mapping[str, float],
-         kl_midpoint: float = 0.0, free_nats: float = 0.0, counts: Callable[[dict, dict], dict]) -> Task:
+         kl_midpoint: float = 0.0, free_nats: float = 0.0, teacher_forced: bool = False,
+         counts: Callable[[dict, dict], dict]) -> Task:
     """ELBO with a KL weight for each aspect; the loss is nats per segment.
 
     Args:
@@ -39,6 +40,8 @@ def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl:
         kl: weight of each aspect's KL, per nat.
         kl_midpoint: fraction of the steps at which a logistic ramp of these weights reaches half; 0: no ramp.
         free_nats: so many of each aspect's KL cost nothing.
+        teacher_forced: whether validation also counts what `model.predicted(z, batch)` gets right, which knows the
+            truth before each step: as forced_MEASURE.
         counts: (batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
 
     Returns:
@@ -70,7 +73,12 @@ def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl:
 
     def validate(state, batch, frozen, key):
         _, metrics = loss(state["params"], batch, frozen, key, 1.0)
-        found = parallel.total(counts(batch, generate(state["params"], batch, frozen, key)))
+        found = counts(batch, generate(state["params"], batch, frozen, key))
+        if teacher_forced:
+            mean, _ = model.apply({"params": state["params"]}, batch, method="encode")
+            predicted = model.apply({"params": state["params"]}, mean, batch, method="predicted")
+            found |= {f"forced_{name}": count for name, count in counts(batch, predicted).items()}
+        found = parallel.total(found)
         rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
         return metrics | rates
 

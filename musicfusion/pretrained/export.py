@@ -58,7 +58,7 @@ def export(system: System, config: ConfigDict, workdir: Path, corpus: Corpus, ou
         "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in content.items()},
     }
     content[MANIFEST] = (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
-    trained = sum(splits.of_song(song, config.seed, system.splits).startswith("train") for song in corpus.families)
+    trained = sum(split.startswith("train") for split in splits.of_songs(corpus, config.seed, system.splits))
     facts = [
         ["system", f"{system.declaration.name}, preset {config.preset} ({system.declaration.paper})"],
         ["data", f"{corpus.source}: {len(corpus.songs)} songs, {trained} of them for training"],

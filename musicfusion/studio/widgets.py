@@ -8,9 +8,9 @@
 
 components: name of a control -> its component, with the kinds that WIDGETS needs: `style` a gr.Textbox (one number, or
 several with colons between, as on the command line), `to` a gr.Dropdown with "" among its choices, `genre` of FusionGAN
-a gr.Dropdown or gr.Radio, `amount` and `ratio` gr.Sliders; a gr.Number `seed` may be among them. A widget sets these
-components in the browser, without a call of Python: what app.py reads of them is what the user sees. And it follows
-them: where app.py changes a component, the widget shows it.
+a gr.Dropdown or gr.Radio, `angle`, `amount` and `ratio` gr.Sliders; a gr.Number `seed` may be among them. A widget sets
+these components in the browser, without a call of Python: what app.py reads of them is what the user sees. And it
+follows them: where app.py changes a component, the widget shows it.
 
 `build` hides the components that a widget replaces, and returns {name of such a control: its widget}: app.py shows or
 hides the widget instead. A system without a widget gives {}, and its results {} for a view, which then is not shown.
@@ -97,7 +97,7 @@ def views(result: "SampleResult") -> dict[str, Any]:
 
     A style plane: {"kind": "plane", "seconds", "joint": second, "rows": [[cell, ...], ...]}, cell: {"style": [d_s],
     "notes": [[second, seconds, pitch], ...]}. A circle of genres: {"kind": "circle", "genres", "component": [outward,
-    sideways], "points": {name: [[x, y], ...]}, "genre", "to", "amount"}.
+    sideways], "points": {name: [[x, y], ...]}, "genre", "to", "angle": degrees, below 0 for none, "amount"}.
     """
     widget = WIDGETS.get(result.metadata.get("system", ""))
     return widget.view(result) if widget else {}
@@ -194,7 +194,7 @@ def _genre_circle(result: "SampleResult") -> dict[str, Any]:
     controls = metadata["controls"]
     return {"kind": "circle", "genres": list(metadata["genres"]), "component": _component(),
             "points": metadata["plane"], "genre": metadata.get("genre", ""), "to": controls["to"],
-            "amount": controls["amount"]}
+            "angle": controls["angle"], "amount": controls["amount"]}
 
 
 # FusionGAN: the share of two genres ----------------------------------------------------------------------------------
@@ -213,6 +213,6 @@ def _two_genres(model: "Model") -> dict[str, Any]:
 
 WIDGETS: dict[str, Widget] = {
     "connective_fusion": Widget(kind="style", sets=("style",), facts=_style_facts, view=_style_plane),
-    "musae": Widget(kind="wheel", sets=("to", "amount"), facts=_genre_facts, view=_genre_circle),
+    "musae": Widget(kind="wheel", sets=("to", "angle", "amount"), facts=_genre_facts, view=_genre_circle),
     "fusion_gan": Widget(kind="share", sets=("genre", "ratio"), facts=_two_genres),
 }

@@ -9,12 +9,12 @@ from musicfusion.core.errors import MusicFusionError
 STEPS = 100
 
 
-def rates(schedule, warmup=0):
-    """How far Adam goes at each step down a steady slope: its learning rate."""
-    optimizer = optimizers.create(rate=0.5, schedule=schedule, warmup=warmup, clip=0.0, steps=STEPS)
+def rates(schedule, warmup=0, updates=1):
+    """How far Adam goes at each update down a steady slope: its learning rate."""
+    optimizer = optimizers.create(rate=0.5, schedule=schedule, warmup=warmup, clip=0.0, steps=STEPS, updates=updates)
     params = {"x": jnp.zeros(())}
     state, found = optimizer.init(params), []
-    for _ in range(STEPS + 5):
+    for _ in range(updates * (STEPS + 5)):
         updates, state = optimizer.update({"x": jnp.ones(())}, state, params)
         found.append(-float(updates["x"]))
     return found
@@ -33,6 +33,13 @@ def test_cosine_warms_up_and_ends_at_a_hundredth_and_decay_falls_slowly():
     assert cosine[STEPS] == pytest.approx(0.005, rel=1e-2)
     decay = rates("decay")
     assert decay[100] == pytest.approx(0.5 * 0.9999**100, rel=1e-4)
+
+
+@pytest.mark.parametrize(("schedule", "warmup"), [("cosine", 10), ("decay", 0), ("linear", 0)])
+def test_with_several_updates_a_step_schedule_and_warm_up_count_the_steps(schedule, warmup):
+    plain, several = rates(schedule, warmup), rates(schedule, warmup, updates=5)
+    assert several[::5] == pytest.approx(plain, rel=1e-3, abs=1e-6)
+    assert several[4::5] == pytest.approx(plain, rel=1e-3, abs=1e-6), "one rate for all updates of a step"
 
 
 def test_an_unknown_schedule_is_refused():

@@ -66,6 +66,16 @@ def test_genres_and_songs_come_from_the_index(indexed):
     assert len({splits.of_song(name, 0) for name in corpus.songs if name[0] == "1"}) == 1, "one song, one split"
 
 
+def test_the_groove_of_a_file_comes_from_the_index_if_it_has_that_column(indexed):
+    assert bands.read(indexed).grooves == ()
+    index = indexed / "index.csv"
+    head, *rows = index.read_text().splitlines()
+    index.write_text("\n".join([f"{head},groove", f"{rows[0]},lib:SHUFFLE", f"{rows[1]},", rows[2]]) + "\n")
+    corpus = bands.read(indexed)
+    grooves = dict(zip(corpus.songs, corpus.grooves, strict=True))
+    assert grooves == {"1#x/a#0": "lib:SHUFFLE", "1#x/b#0": "", "2#y/c#0": "", "d#d#0": ""}
+
+
 def test_the_cache_notices_that_the_index_changed(indexed, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     before = cache.load(str(indexed), source=sources.arrangements)

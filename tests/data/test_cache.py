@@ -10,7 +10,7 @@ import pytest
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import cache, chorales, pop909, sources
-from musicfusion.data.corpus import concatenate
+from musicfusion.data.corpus import concatenate, joined
 
 LIMIT = 4
 
@@ -188,6 +188,18 @@ def test_families_are_kept_and_noticed(tmp_path):
     cache.save(dataclasses.replace(corpus, families=("a", "b")), changed)
     with pytest.raises(MusicFusionError, match="its arrays are not those that were written"):
         cache.load(str(changed))
+
+
+def test_grooves_and_parts_are_kept_and_grooves_are_noticed(tmp_path):
+    songs = [(name, {"melody": np.full(32, 60 + k, np.uint8)}) for k, name in enumerate("ab")]
+    one, path = concatenate(songs, {}, "x", grooves=("shuffle", "")), tmp_path / "a.npz"
+    both = joined([one, one])
+    cache.save(both, path)
+    again = cache.load(str(path))
+    assert again.grooves == ("shuffle", "", "shuffle", "") and again.parts == (2, 2) and equal(again, both)
+    cache.save(dataclasses.replace(both, grooves=()), path)
+    with pytest.raises(MusicFusionError, match="its arrays are not those that were written"):
+        cache.load(str(path))
 
 
 def test_a_file_of_an_earlier_format_is_refused_and_a_cache_is_read_again(tmp_path, cache_home, monkeypatch):

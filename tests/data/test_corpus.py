@@ -117,6 +117,36 @@ def test_genres_of_joined_corpora_are_the_same_by_name():
     assert joined([untagged, band("x", ("a",), ["a"])]).arrays["tags"].tolist() == [0] * 4 + [1] * 4
 
 
+def with_grooves(name, grooves):
+    songs = [(f"{name}{k}", {"tracks": np.full((16, 4), 60, np.uint8)}) for k in range(2)]
+    return concatenate(songs, {}, name, grooves=grooves, instrumentation="band")
+
+
+def test_grooves_count_only_where_there_are_any():
+    plain, grooved = with_grooves("x", ()), with_grooves("x", ("shuffle", ""))
+    assert with_grooves("x", ("", "")).grooves == () == plain.grooves
+    assert with_grooves("x", ("", "")).fingerprint == plain.fingerprint
+    assert len({one.fingerprint for one in (plain, grooved, with_grooves("x", ("", "shuffle")))}) == 3
+
+
+def test_a_joined_corpus_keeps_grooves_and_says_how_many_songs_each_part_had():
+    one, two, three = with_grooves("x", ()), with_grooves("y", ("shuffle", "")), band("z", ("a",), ["a"])
+    both = joined([one, two])
+    assert both.grooves == ("", "", "shuffle", "") and both.parts == (2, 2)
+    assert joined([three, both]).grooves == ("", "", "", "shuffle", "") and joined([three, both]).parts == (1, 2, 2)
+    assert joined([one, one]).grooves == () and joined([two]).parts == () and joined([two], ("t",)).parts == (2,)
+
+
+def test_a_song_of_tracks_is_of_the_family_that_its_name_has_in_another_part():
+    tokens = {"tracks": np.full((16, 4), 60, np.uint8)}
+    pop = concatenate([("017", tokens), ("018", tokens)], {}, "", families=("017", "017"))
+    of_charts = concatenate([("018#rock#0", tokens), ("019#rock#0", tokens)], {}, "")
+    for parts in ([pop, of_charts], [of_charts, pop]):
+        both = joined(parts)
+        assert dict(zip(both.songs, both.families, strict=True)) == {
+            "017": "017", "018": "017", "018#rock#0": "017", "019#rock#0": "019"}
+
+
 def test_only_what_is_alike_is_joined():
     many = [band(f"{k} ", tuple(f"genre {k} {n}" for n in range(BITS - 1)), [()]) for k in range(2)]
     for parts, why in (

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,6 +34,41 @@ def test_a_near_duplicate_shares_more_than_half_of_its_passages_with_one_song():
     assert known.of(passages("")) is None
     known.add("third", passages("abce"))
     assert known.of(passages("abcy")) == "first", "of several the one met first"
+
+
+def test_a_passage_that_a_song_has_twice_counts_once():
+    known = NearDuplicates()
+    for _ in range(3):
+        known.add("first", passages("ab"))
+    known.add("second", passages("a"))
+    assert known.shared(passages("abcd")) == {"first": 2, "second": 1}
+    assert known.of(passages("abcd")) is None, "half of them, however often they were met"
+
+
+def test_windows_are_known_track_by_track_in_whatever_key_and_silence_is_not():
+    generator = np.random.default_rng(0)
+    songs = generator.integers(40, 60, (50, 8, 3))
+    songs[:, 3], songs[:, 5] = melody.HOLD, melody.REST
+    pitched = np.array([False, True, True])
+    own = songs[[3, 7, 9, 11]].copy()
+    own[0] += np.where(own[0] < melody.HOLD, 4, 0)  # all in another key, which drums do not have
+    own[1, 2, 1] += 1
+    own[2, :, 2] = melody.REST
+    own[3, :, 0], own[3, :, 1] = songs[12, :, 0], songs[13, :, 1]  # tracks of several songs
+    expected = [[False, True, True], [True, False, True], [True, True, False], [True, True, True]]
+    assert near_duplicates.known_windows(own, songs, pitched).tolist() == expected
+    silent = np.full((1, 8, 3), melody.REST)
+    assert not near_duplicates.known_windows(silent, np.concatenate([songs, silent]), pitched).any()
+
+
+def test_thousands_of_windows_are_looked_up_at_once():
+    generator = np.random.default_rng(0)
+    own, songs = (generator.integers(0, 130, (n, 32, 4), np.uint8) for n in (2000, 45_000))
+    own[:700] = songs[-700:]
+    began = time.perf_counter()
+    known = near_duplicates.known_windows(own, songs, np.array([False, True, True, True]))
+    assert time.perf_counter() - began < 5
+    assert known.sum(0).tolist() == [700] * 4
 
 
 def test_passages_are_the_same_in_every_key():

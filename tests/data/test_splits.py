@@ -69,3 +69,67 @@ def test_all_is_every_window(small_corpus):
 def test_an_unknown_split_is_named(small_corpus):
     with pytest.raises(MusicFusionError, match=r"'dev'.*train, validation, test, all"):
         splits.select(small_corpus, np.zeros(3, np.int32), "dev", 0)
+
+
+# Grooves ------------------------------------------------------------------------------------------------------------
+
+SHARES = {"train": 7, "validation": 1, "test": 2}
+GENRES = {"swing": 3, "rock": 2, "waltz": 1}  # how many grooves each has
+
+
+def grooved(charts: int = 60, names=None, tags: bool = True):
+    """Songs of every chart in every groove, called CHART#GROOVE, and as many that nobody generated."""
+    names = names or [f"{genre}{k}" for genre, count in GENRES.items() for k in range(count)]
+    tokens, songs, grooves = np.full((16, 4), 60, np.uint8), [], []
+    for chart in range(charts):
+        for groove in [*names, ""]:
+            bit = 1 << list(GENRES).index(groove.rstrip("0123456789")) if groove else 0
+            songs.append((f"{chart:03d}#{groove}", {"tracks": tokens} | (
+                {"tags": np.full(4, bit, np.uint32)} if tags else {})))
+            grooves.append(groove)
+    return concatenate(songs, {}, "", grooves=tuple(grooves), tags=tuple(GENRES) if tags else ())
+
+
+def of_split(corpus, split, seed=0):
+    chosen = splits.select(corpus, np.arange(len(corpus.songs)), split, seed, SHARES)
+    return {corpus.songs[k] for k in chosen}
+
+
+def test_of_each_genre_one_groove_is_held_out_if_it_has_two():
+    corpus, drawn = grooved(), set()
+    for seed in range(12):
+        held_out = splits.held_out_grooves(corpus, seed)
+        assert sorted(groove.rstrip("0123456789") for groove in held_out) == ["rock", "swing"]
+        drawn |= held_out
+    assert drawn == {"swing0", "swing1", "swing2", "rock0", "rock1"}, "the seed draws others"
+    assert len(splits.held_out_grooves(grooved(tags=False), 0)) == 1, "without genres all are one group"
+
+
+def test_a_song_is_tested_only_if_neither_its_chart_nor_its_groove_was_learned():
+    corpus, seed = grooved(), 3
+    held_out = splits.held_out_grooves(corpus, seed)
+    learned, validated, tested, others = (
+        of_split(corpus, split, seed) for split in (*SHARES, splits.HELD_OUT_GROOVES))
+    for name, groove in zip(corpus.songs, corpus.grooves, strict=True):
+        chart = splits.of_song(name, seed, SHARES)
+        assert (name in tested) == (chart == "test" and (not groove or groove in held_out))
+        assert (name in learned) == (chart == "train" and groove not in held_out)
+        assert (name in validated) == (chart == "validation" and groove not in held_out)
+        assert (name in others) == (chart == "train" and groove in held_out)
+    assert all((learned, validated, tested, others)), "none of them is empty"
+    assert splits.of_songs(corpus, seed, SHARES).count("") > 0, "some are in none"
+    assert of_split(corpus, "all", seed) == set(corpus.songs)
+
+
+def test_the_order_of_the_grooves_does_not_matter():
+    names = [f"{genre}{k}" for genre, count in GENRES.items() for k in range(count)]
+    for split in SHARES:
+        assert of_split(grooved(), split) == of_split(grooved(names=names[::-1]), split)
+
+
+def test_without_grooves_songs_are_split_by_their_families_alone(small_corpus):
+    expected = tuple(splits.of_song(name, 5) for name in small_corpus.songs)
+    assert splits.of_songs(small_corpus, 5) == expected
+    _, song = small_corpus.windows(require={})
+    assert not len(splits.select(small_corpus, song, splits.HELD_OUT_GROOVES, 5))
+    assert splits.held_out_grooves(small_corpus, 5) == frozenset()

@@ -48,7 +48,8 @@ def cell(number):
 
 def moved(**changes):
     """A result of MusAE, whose song was moved."""
-    metadata = {"system": "musae", "genres": GENRES, "genre": NASTY, "controls": {"to": "swing", "amount": 1.5},
+    metadata = {"system": "musae", "genres": GENRES, "genre": NASTY,
+                "controls": {"to": "swing", "angle": -1.0, "amount": 0.6},
                 "plane": {"song": [[-0.2, -0.1]], "moved": [[0.4, 0.9]]}} | changes
     return SampleResult(title="", main="song", metadata=metadata)
 
@@ -100,7 +101,7 @@ def test_the_circle_tells_where_the_codes_lie():
 def test_widgets_know_what_the_shipped_weights_know():
     model = mf.load("musae-lite")
     told = widgets.facts(model)
-    assert told["genres"] == list(model.controls["to"].choices) and len(told["genres"]) == 32 and told["most"] == 2
+    assert told["genres"] == list(model.controls["to"].choices) and len(told["genres"]) == 32 and told["most"] == 1
     assert widgets.facts(mf.load("connective-fusion-lite")) == {
         "size": 2, "corners": [[0, 0], [0, 1], [1, 0], [1, 1]]}
     assert widgets.facts(mf.load("fusion-gan-lite"))["genres"] == [
@@ -136,7 +137,8 @@ given, count = json.load(open(sys.argv[1])), itertools.count()
 CONTROLS = {
     "connective_fusion": lambda: {"style": gr.Textbox("0.5", label="style")},
     "musae": lambda: {"to": gr.Dropdown(["", *given["facts"]["musae"]["genres"]], value="", label="to"),
-                      "amount": gr.Slider(0, 2, 1.25, label="amount")},
+                      "angle": gr.Slider(-1, 360, -1, label="angle"),
+                      "amount": gr.Slider(0, 1, 0.5, label="amount")},
     "fusion_gan": lambda: {"genre": gr.Dropdown(["fusion", "a", "b"], value="fusion", label="genre"),
                            "ratio": gr.Slider(0, 1, 0.5, label="ratio")},
     "arrangement": lambda: {"density": gr.Slider(0, 1, 0.5, label="density")},
@@ -171,7 +173,7 @@ PLACES = {"pad": "connective_fusion", "many": "connective_fusion", "musae": "mus
           "none": "arrangement"}
 
 
-FIRST = {"pad": ["0.5", 0], "many": ["0.5", 0], "musae": ["", 1.25, 0], "gan": ["fusion", 0.5, 0],
+FIRST = {"pad": ["0.5", 0], "many": ["0.5", 0], "musae": ["", -1, 0.5, 0], "gan": ["fusion", 0.5, 0],
          "none": [0.5, 0]}  # values of the controls, in the order of PLACES
 
 
@@ -234,7 +236,7 @@ def served(tmp_path_factory):
     given = folder / "given.json"
     facts = {"pad": {"size": 2, "corners": widgets.corners(2, 0)},
              "many": {"size": MANY, "corners": widgets.corners(MANY, 0)},
-             "musae": {"genres": GENRES, "most": 2.0, "component": widgets.views(moved())["component"]},
+             "musae": {"genres": GENRES, "most": 1.0, "component": widgets.views(moved())["component"]},
              "gan": {"genres": COLLECTIONS}}
     views = {"pad": widgets.views(fused()), "musae": widgets.views(moved()), "many": widgets.views(fused(2, MANY, 0))}
     given.write_text(json.dumps({"places": PLACES, "facts": facts, "views": views,
@@ -279,12 +281,12 @@ def test_what_python_sets_is_shown_and_a_click_that_follows_at_once_reads_what_i
     page.browser.click("#pad .set")
     page.see("#pad .mf-style .mf-said", "0.20 : 0.80")
     page.browser.click("#musae .set")
-    page.see("#musae .mf-wheel .mf-said", "ska, 1.25")
+    page.see("#musae .mf-wheel .mf-said", "ska, 0.60")
     page.browser.click("#gan .set")
     page.see("#gan .mf-share .mf-said", "only fiddle tunes")
     page.focus("#musae .mf-dial")
     page.browser.press(*["ArrowRight"] * 20)
-    assert page.told("musae")[:2] == [GENRES[(GENRES.index("ska") - 20) % len(GENRES)], 1.25]
+    assert page.told("musae")[:3] == [GENRES[(GENRES.index("ska") - 20) % len(GENRES)], -1, 0.6]
 
 
 def test_in_more_dimensions_a_point_means_the_style_of_the_systems_plane_with_this_seed(page):
@@ -338,26 +340,49 @@ def test_genres_stand_at_the_angles_of_their_mixture_components(page):
 
 def test_the_wheel_is_clicked_dragged_and_turned_by_keys(page):
     dial = "#musae .mf-wheel .mf-dial"
-    assert page.told("musae") == ["", 1.25, 0] and "no genre" in page.browser.text("#musae .mf-wheel .mf-said")
+    assert page.told("musae") == ["", -1, 0.6, 0] and "no genre" in page.browser.text("#musae .mf-wheel .mf-said")
     page.browser.page.locator("#musae .mf-wheel [data-genre='2']").click()
-    assert page.told("musae") == ["samba", 1.25, 0]
+    assert page.told("musae") == ["samba", -1, 0.6, 0]
     x, y, radius = page.wheel()
     cos, sin = (float(f(priors.angle(1, len(GENRES)))) for f in (np.cos, np.sin))
     page.browser.drag((x + 0.2 * radius, y), (x + 0.4 * radius * cos, y - 0.4 * radius * sin))
-    assert page.told("musae") == ["swing", 0.8, 0]
+    assert page.told("musae") == ["swing", -1, 0.4, 0]
     page.focus(dial)
     page.browser.press("ArrowUp", "ArrowRight", "Shift+ArrowUp")
-    assert page.told("musae") == ["rock", 0.86, 0]
+    assert page.told("musae") == ["rock", -1, 0.46, 0]
     page.focus(dial)
     page.browser.press("ArrowRight")
     assert page.told("musae")[0] == "soul"
     page.focus(dial)
     page.browser.press("s", "s", *["ArrowUp"] * 30)
-    assert page.told("musae")[:2] == ["samba", 2]
-    assert page.browser.page.locator(dial).get_attribute("aria-valuetext") == "samba, 2.00"
+    assert page.told("musae")[:3] == ["samba", -1, 1]
+    assert page.browser.page.locator(dial).get_attribute("aria-valuetext") == "samba, 1.00"
     page.focus(dial)
     page.browser.press("Delete")
-    assert page.told("musae")[:2] == ["", 2]
+    assert page.told("musae")[:3] == ["", -1, 1]
+
+
+def test_the_wheel_stands_between_genres_too_where_that_is_asked_for(page):
+    dial, between = "#musae .mf-wheel .mf-dial", page.browser.page.get_by_label("also between genres")
+    page.browser.page.locator("#musae .mf-wheel [data-genre='1']").click()
+    between.check()
+    assert page.told("musae")[:2] == ["", 51.4], "swing's own angle, of 7 genres"
+    x, y, radius = page.wheel()
+    page.browser.drag((x + 0.2 * radius, y), (x, y + 0.4 * radius))
+    assert page.told("musae") == ["", 270, 0.4, 0]
+    page.see("#musae .mf-wheel .mf-said", "270°, 0.40")
+    page.focus(dial)
+    page.browser.press("ArrowLeft", "Shift+ArrowRight")
+    assert page.told("musae")[:2] == ["", 274]
+    between.uncheck()
+    assert page.told("musae")[:2] == ["ska", -1], "the nearest"
+    between.check()
+    page.browser.page.locator("#musae .mf-wheel [data-genre='2']").click()
+    assert page.told("musae")[:2] == ["samba", -1]
+    between.uncheck()
+    page.focus(dial)
+    page.browser.press("Delete")
+    assert page.told("musae")[:2] == ["", -1]
 
 
 def test_after_a_fusion_the_song_is_marked_on_the_wheel_and_in_the_view(page):
@@ -367,8 +392,9 @@ def test_after_a_fusion_the_song_is_marked_on_the_wheel_and_in_the_view(page):
     page.browser.page.locator("#musae .mf-wheel .mf-mark.mf-song").wait_for()
     places = page.each("#musae .mf-view .mf-mark", "one.getAttribute('transform')")
     assert places == ["translate(-10 5)", "translate(20 -45)"]
-    page.see("#musae .mf-legend", "1.5 times the way from the mean of " + NASTY)
-    assert page.told("musae") == ["", 1.25, 0]
+    page.see("#musae .mf-legend", "60 % of it was made anew toward swing")
+    assert page.told("musae") == ["", -1, 0.6, 0]
+    assert "nearest to " + NASTY in page.browser.text("#musae .mf-legend")
 
 
 def test_the_share_of_two_genres_is_a_slider_between_their_names(page):

@@ -19,7 +19,7 @@ class FourTrackAutoencoder(nn.Module):
         """The one part of z, and its size."""
         return {"z": self.latent}
 
-    def teacher(self, fraction: jax.Array) -> float:
+    def teacher(self, fraction: jax.Array | float) -> jax.Array | float:
         """Share of the truth that is fed in training, whatever fraction of it has passed."""
         return 1.0
 

@@ -31,15 +31,16 @@ FLOWER = Method(name="flower", title="MusAE, flower", prior="flower", critic=Tru
 METHODS = (
     FLOWER,
     Method(name="gaussian", title="MusAE, Gaussian", prior="gaussian", critic=True),
+    Method(name="narrow", title="MusAE, N(0, .001 I)", prior="narrow", critic=True),
     Method(name="free", title="MusAE, no critic", prior="flower"),
     Method(name="flat", title="MusicVAE, flat"),
     Method(name="hierarchical", title="MusicVAE, hierarchical", hierarchical=True),
 )
 
 
-def majority_tokens(corpus: Corpus, *, seed: int, bars: int, encoding: str) -> np.ndarray:
-    """The commonest token of each track in training windows, int [4]."""
-    starts = dataset.windows(corpus, "train", seed=seed, bars=bars)["start"]
+def majority_tokens(corpus: Corpus, *, seed: int, bars: int, encoding: str, split: str = "train") -> np.ndarray:
+    """The commonest token of each track in windows of a split, int [4]."""
+    starts = dataset.windows(corpus, split, seed=seed, bars=bars)["start"]
     chosen = starts[:: max(len(starts) // ENOUGH, 1), None]
     tokens = corpus.arrays["tracks"][chosen * STEPS_PER_BEAT + np.arange(bars * dataset.BAR)]
     tokens = tracks.without_carry(tokens)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.core.contracts import Precompute, Resident
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 from musicfusion.metrics import arrangement
 from musicfusion.systems.musae import dataset
@@ -41,6 +42,19 @@ class Components:
         """The genres in the order of their components, around the circle."""
         return [self.genres[k] for k in np.argsort(np.asarray(self.component)[: len(self.genres)])]
 
+    def of(self, corpus: Corpus) -> np.ndarray:
+        """The component of each of a corpus's genres, in its order: int32 [32].
+
+        Raises:
+            MusicFusionError: the corpus has a genre that these components lack.
+        """
+        if unknown := [genre for genre in corpus.tags if genre not in self.genres]:
+            raise MusicFusionError(f"{corpus.source}: genre {unknown[0]!r} is unknown; accepted are"
+                                   f" {', '.join(self.genres) or 'songs without genres'}")
+        if corpus.tags and corpus.tags != self.genres:
+            raise MusicFusionError(f"{corpus.source}: its genres are not those that were learned, in their order")
+        return np.asarray(self.component)
+
     @classmethod
     def load(cls, params: Mapping[str, np.ndarray]) -> "Components":
         """From the parameters of the stage `components`."""
@@ -66,24 +80,24 @@ def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool)
     return arrays
 
 
-def resident(corpus: Corpus, *, seed: int, bars: int) -> Resident:
+def resident(corpus: Corpus, *, seed: int, bars: int, sparse: bool) -> Resident:
     """The components of a corpus, computed from its training windows, as the one example of `precompute`."""
-    return Resident(arrays=arranged(corpus, seed=seed, bars=bars).params(), train=1)
+    return Resident(arrays=arranged(corpus, seed=seed, bars=bars, sparse=sparse).params(), train=1)
 
 
-def arranged(corpus: Corpus, *, seed: int, bars: int) -> Components:
+def arranged(corpus: Corpus, *, seed: int, bars: int, sparse: bool = False) -> Components:
     """The genres of a corpus in an order in which similar ones are neighbours."""
     component = np.arange(COMPONENTS, dtype=np.int32)
     if len(corpus.tags) > 1:
-        order = round_trip(distances(features(corpus, seed=seed, bars=bars)), seed)
+        order = round_trip(distances(features(corpus, seed=seed, bars=bars, sparse=sparse)), seed)
         component[order] = np.arange(len(corpus.tags))
     return Components(component=component, count=len(corpus.tags) or COMPONENTS, genres=corpus.tags,
                       instrumentation=corpus.instrumentation)
 
 
-def features(corpus: Corpus, *, seed: int, bars: int) -> np.ndarray:
+def features(corpus: Corpus, *, seed: int, bars: int, sparse: bool = False) -> np.ndarray:
     """The mean features of each genre's training windows, in standard deviations over windows: [genres, features]."""
-    starts = dataset.windows(corpus, "train", seed=seed, bars=bars)["start"]
+    starts = dataset.windows(corpus, "train", seed=seed, bars=bars, sparse=sparse)["start"]
     tags, genres = corpus.arrays["tags"][starts], range(len(corpus.tags))
     members = [np.flatnonzero(tags >> np.uint32(k) & 1) for k in genres]
     chosen = np.concatenate([of_genre[:: 1 + len(of_genre) * len(genres) // ENOUGH] for of_genre in members])

@@ -1,6 +1,6 @@
 """What trained methods do with songs that they did not learn from: MusAE's table 1 and figure 4, the fit to the prior.
 
-What only a flower of genres has, figures 3 and 5 and the change of genre, is measured in genre_evaluation.py.
+What only a flower of genres has is measured in genre_evaluation.py, separability.py and transfer.py.
 """
 
 import dataclasses
@@ -11,24 +11,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicfusion import priors
 from musicfusion.codecs import tracks
 from musicfusion.codecs.melody import HOLD
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
-from musicfusion.data.corpus import Corpus
+from musicfusion.data import batches, near_duplicates, splits
+from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 from musicfusion.metrics import bootstrap
 from musicfusion.systems.musae import baselines, dataset, genre_evaluation, objective, tables
 from musicfusion.systems.musae.baselines import FLOWER, Method
 from musicfusion.systems.musae.components import Components
-from musicfusion.systems.musae.genre_evaluation import Examples
+from musicfusion.systems.musae.dataset import UNTAGGED
+from musicfusion.systems.musae.examples import Examples
+from musicfusion.systems.musae.judges import Classifier
 from musicfusion.systems.musae.latent_space import LatentSpace
-from musicfusion.systems.musae.tables import Findings, Measured, Number
+from musicfusion.systems.musae.tables import Findings, Measured
+from musicfusion.systems.musae.transfer import Number
 
 PAIRS = 256  # of windows that are interpolated (section 4.3)
 SHARES = np.linspace(0, 1, 11)  # of the other window, along an interpolation
 DIRECTIONS = 256  # of the sliced Wasserstein distance
+ENOUGH = 16  # codes of a component for a distance
+TWINS = 50_000  # training windows, at most, among which exact equals are looked for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,37 +52,47 @@ class Selection:
 class Subject:
     """A trained method, ready to be measured.
 
-    critic: (z [n, size], batch) -> its scores [n]; None for a method without a critic.
+    critic: (z [n, size], batch) -> its scores [n]; None for a method without a critic, or where it was not kept.
+    predicted: (z [n, size], tokens [n, T, 4]) -> the likeliest tokens where the truth is fed, int32 [n, T, 4]; None
+        where nothing is fed to the decoder.
+    rate: tokens int [n, T, 4] -> KL of the posterior to N(0, I), nats a window [n]; None without such a KL.
     """
 
     method: Method
     space: LatentSpace
     critic: Callable[[jax.Array, Mapping], jax.Array] | None = None
+    predicted: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    rate: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 def evaluate(
     corpus: Corpus, *, preset: str, lengths: Iterable[int], selection: Selection, components: Components,
-    subjects: Callable[[int], Iterable[Subject]], classifier: Callable[[np.ndarray], np.ndarray] | None,
+    subjects: Callable[[int], Iterable[Subject]], untrained: Callable[[int], LatentSpace],
+    judges: Mapping[str, Classifier],
 ) -> Evaluation:
     """Measures the trained methods on windows of a corpus.
 
     Args:
         corpus: of the songs.
         preset: of the config, for the heading.
-        lengths: bars of the windows; the flower's genres are measured in the shortest ones.
+        lengths: bars of the windows.
         components: of the prior.
         subjects: bars -> the methods that were trained on windows of so many, MusAE itself first.
-        classifier: tokens int [n, T, 4] -> probabilities of genres in the corpus's order [n, 32]; None without one.
+        untrained: bars -> MusAE's latent space with parameters as they are drawn at first.
+        judges: of genres, by name.
     """
     names = tuple(part.name for part in tracks.INSTRUMENTATIONS[corpus.instrumentation])
     lengths, seed = tuple(lengths), selection.seed
-    windows, songs, flower = {}, set(), None
+    windows, songs, genres = {}, set(), {}
     reconstructions, fits, curves = [], [], {}
+    known = {}
     for bars in lengths:
         examples = read(corpus, selection, bars=bars, components=components)
         windows[bars] = len(examples.tokens)
         songs |= {*examples.song.tolist()}
-        majority = baselines.majority_tokens(corpus, seed=seed, bars=bars, encoding=selection.encoding)
+        known[bars] = known_windows(corpus, examples, selection, bars=bars)
+        majority = baselines.majority_tokens(corpus, seed=seed, bars=bars, encoding=selection.encoding,
+                                             split=_learned(selection))
         majority = np.broadcast_to(majority, examples.tokens.shape)
         reconstructions.append(Measured(method="majority", title="majority token", bars=bars,
                                         values=reconstruction(examples, majority, names)))
@@ -86,44 +102,92 @@ def evaluate(
             working(f"{bars} bars: {method.title}")
             z = space.encode(examples.tokens)
             row = functools.partial(Measured, method=method.name, title=method.title, bars=bars)
-            reconstructions.append(row(values=reconstruction(examples, space.decode(z), names)))
+            reconstructions.append(row(values=reconstruction(examples, space.decode(z), names)
+                                       | _fed(subject, examples, z)))
             curves[bars][method.title] = interpolated(space, examples, z, seed)
             if method.prior:
                 fits.append(row(values=prior_fit(subject, examples, z, seed)))
-            if method == FLOWER and bars == min(lengths):
-                flower = genre_evaluation.measure(space, examples, z, classifier, seed)
+            if method == FLOWER:
+                familiar = None
+                if corpus.grooves and selection.split == "test":
+                    familiar = read(corpus, dataclasses.replace(selection, split="validation"), bars=bars,
+                                    components=components)
+                genres[bars] = genre_evaluation.measure(space, untrained(bars), examples, z, judges, seed, familiar)
+                if space.rest is not None:
+                    fits.append(Measured(method="flow", title="the flower's rest by the flow", bars=bars,
+                                         values=rest_fit(space, examples, z, seed)))
     found = Findings(instrumentation=corpus.instrumentation, genres=tuple(components.around), windows=windows,
-                     reconstructions=tuple(reconstructions), interpolation=curves, fits=tuple(fits), flower=flower)
+                     known=known, reconstructions=tuple(reconstructions), interpolation=curves, fits=tuple(fits),
+                     flower=genres)
     return tables.evaluation(found, preset=preset, source=corpus.source, split=selection.split, songs=len(songs))
 
 
 def read(corpus: Corpus, selection: Selection, *, bars: int, components: Components) -> Examples:
-    """The windows that are measured."""
+    """The windows that are measured: of songs in which no track is silent for longer than a bar."""
     table = dataset.measured(corpus, selection.split, seed=selection.seed, bars=bars, count=selection.count,
                              batch=selection.batch)
-    arrays = dataset.arrays(corpus, table["start"], component=components.component, components=components.count)
+    arrays = dataset.arrays(corpus, table["start"], component=components.of(corpus), components=components.count)
     run = jax.jit(lambda arrays, index, keys: dataset.examples(
         arrays, index, keys, False, bars=bars, encoding=selection.encoding))
     index = jnp.arange(len(table["start"]))
     batch = jax.device_get(run(arrays, index, numbered(jax.random.key(selection.seed), index)))
-    return Examples(tokens=batch["tracks"], genre=batch["genre"], component=batch["component"], song=table["song"])
+    _, family = np.unique(np.array(corpus.families), return_inverse=True)
+    return Examples(tokens=batch["tracks"], genre=batch["genre"], component=batch["component"], song=table["song"],
+                    family=family.reshape(-1)[table["song"]])
+
+
+def _learned(selection: Selection) -> str:
+    """The split that stands for what models learn from."""
+    return selection.split if selection.split == splits.ALL else "train"
+
+
+def known_windows(corpus: Corpus, examples: Examples, selection: Selection, *, bars: int) -> dict[str, float]:
+    """Of each track, the share of its measured windows that stand note for note in training songs, in whatever key."""
+    if selection.split == splits.ALL:  # then no song of this corpus was learned from
+        return {}
+    names = [part.name for part in tracks.INSTRUMENTATIONS[corpus.instrumentation]]
+    try:
+        starts = dataset.windows(corpus, "train", seed=selection.seed, bars=bars, sparse=True)["start"]
+    except MusicFusionError:
+        return {}
+    chosen = starts[batches.fixed(len(starts), min(len(starts), TWINS))]
+    steps = chosen[:, None] * STEPS_PER_BEAT + np.arange(bars * dataset.BAR)
+    learned = tracks.without_carry(corpus.arrays["tracks"][steps])
+    learned = tracks.merged(learned) if selection.encoding == "paper" else learned
+    pitched = np.array([not part.drums for part in tracks.INSTRUMENTATIONS[corpus.instrumentation]])
+    own = near_duplicates.known_windows(examples.tokens, learned, pitched)
+    sounding = np.any(examples.tokens < HOLD, 1)
+    return {name: float(own[:, k].sum() / max(sounding[:, k].sum(), 1)) for k, name in enumerate(names)}
+
+
+def _fed(subject: Subject, examples: Examples, z: np.ndarray) -> dict[str, Number]:
+    """What is measured of a decoder that is fed: where the truth is fed to it; and the rate of its code."""
+    found: dict[str, Number] = {}
+    if subject.predicted is not None:
+        right = (subject.predicted(z, examples.tokens) == examples.tokens) & (examples.tokens < HOLD)
+        found["forced"] = float(right.sum() / max(np.sum(examples.tokens < HOLD), 1))
+    if subject.rate is not None:
+        found["rate"] = float(np.mean(subject.rate(examples.tokens)))
+    return found
 
 
 def reconstruction(examples: Examples, decoded: np.ndarray, names: Iterable[str]) -> dict[str, Number]:
     """The values of a row of table 1: shares of steps and of onsets that are right in decoded int [n, T, 4].
 
     names: of the tracks. Returns {"steps_TRACK", "onsets_TRACK": by track, NaN where a track has no onsets; "steps",
-    "onsets": means over tracks and windows with intervals over songs}.
+    "onsets": means over tracks and windows with intervals over families of songs}.
     """
     right, onset = examples.tokens == decoded, examples.tokens < HOLD
     count = onset.sum((0, 1))
     steps = right.mean((0, 1))
     onsets = np.where(count > 0, (right & onset).sum((0, 1)) / np.maximum(count, 1), np.nan)
-    by_window = (right & onset).sum(1) / np.where(onset.sum(1) > 0, onset.sum(1), np.nan)  # [n, 4]
+    begun = onset.sum(1)  # [n, 4]
+    playing = np.count_nonzero(begun, 1)  # tracks
+    by_window = np.sum((right & onset).sum(1) / np.maximum(begun, 1), 1) / np.where(playing > 0, playing, np.nan)
     return {**{f"steps_{name}": float(x) for name, x in zip(names, steps, strict=True)},
             **{f"onsets_{name}": float(x) for name, x in zip(names, onsets, strict=True)},
-            "steps": bootstrap.interval(right.mean((1, 2)), examples.song, 0),
-            "onsets": bootstrap.interval(np.nanmean(by_window, 1), examples.song, 0)}
+            "steps": bootstrap.interval(right.mean((1, 2)), examples.family, 0),
+            "onsets": bootstrap.interval(by_window, examples.family, 0)}
 
 
 def pairs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -152,27 +216,50 @@ def prior_fit(subject: Subject, examples: Examples, z: np.ndarray, seed: int) ->
     Returns:
         {"mean": how far the means of the dimensions are off,
          "variance": mean ratio to the prior's,
-         "wasserstein": the sliced distance to draws from the prior, "wasserstein_prior": that of two sets of draws,
-         "gap": the critic's between draws and codes, where there is one,
+         "wasserstein": the sliced distance to draws from the prior, mean over components with enough codes (of a prior
+            without components, of all), in coordinates in which it is N(0, I); "wasserstein_prior": that of two sets
+            of draws,
+         "gap": the critic's between draws and codes, where there is one; "witness": the gap of the norms,
          "recovered": of windows with a genre, the share whose nearest component is that genre's}
     """
     prior, count, size = subject.method.prior, subject.space.components.count, z.shape[1]
-    keys = numbered(jax.random.key(seed), jnp.arange(2 * len(z)))
-    batch = {"component": jnp.tile(jnp.asarray(examples.component), 2), "components": jnp.full(2 * len(z), count)}
-    drawn, again = np.split(np.asarray(objective.draw(prior, keys, batch, size)), 2)
-    spread = again.std(0)
+    component = jnp.asarray(examples.component)
+    batch = {"component": component, "components": jnp.full(len(z), count)}
+    white = np.asarray(objective.whitened(prior, jnp.asarray(z), batch))
+    draws, again = np.random.default_rng(seed).normal(size=(2, *white.shape))
+    groups = examples.component if prior == "flower" else np.zeros(len(z), int)
     gap = None
     if subject.critic is not None:
-        critic, single = subject.critic, jax.tree.map(lambda x: x[: len(z)], batch)
-        score = jax.jit(lambda z: critic(z, single))
-        gap = float(np.mean(score(drawn)) - np.mean(score(z)))
+        drawn = objective.draw(prior, numbered(jax.random.key(seed), jnp.arange(len(z))), batch, size)
+        gap = float(np.mean(subject.critic(drawn, batch)) - np.mean(subject.critic(jnp.asarray(z), batch)))
     known = (examples.genre >= 0) & (prior == "flower")
-    near = np.asarray(priors.nearest_component(jnp.asarray(z), count)) == examples.component
-    return {"mean": float(np.sqrt(np.mean(((z.mean(0) - drawn.mean(0)) / spread) ** 2))),
-            "variance": float(np.mean(z.var(0) / spread**2)),
-            "wasserstein": sliced_wasserstein(z / spread, drawn / spread, seed),
-            "wasserstein_prior": sliced_wasserstein(again / spread, drawn / spread, seed), "gap": gap,
+    near = subject.space.nearest(z) == examples.component
+    return {"mean": float(np.sqrt(np.mean(white.mean(0) ** 2))), "variance": float(np.mean(white.var(0))),
+            "wasserstein": by_group(white, draws, groups, seed),
+            "wasserstein_prior": by_group(again, draws, groups, seed), "gap": gap,
+            "witness": float(np.abs(np.mean(objective.norm(jnp.asarray(white)))
+                                    - np.mean(objective.norm(jnp.asarray(draws))))),
             "recovered": float(near[known].mean()) if known.any() else None}
+
+
+def rest_fit(space: LatentSpace, examples: Examples, z: np.ndarray, seed: int) -> dict[str, Number]:
+    """The same of the flow's rest: how well it fits N(0, I) at the positions of the examples' components."""
+    assert space.rest is not None
+    position = np.where((examples.component == UNTAGGED)[:, None], 0, space.position(examples.component))
+    rest = space.rest(z, position.astype(np.float32))
+    draws, again = np.random.default_rng(seed).normal(size=(2, *rest.shape))
+    return {"mean": float(np.sqrt(np.mean(rest.mean(0) ** 2))), "variance": float(np.mean(rest.var(0))),
+            "wasserstein": by_group(rest, draws, examples.component, seed),
+            "wasserstein_prior": by_group(again, draws, examples.component, seed),
+            "witness": float(np.abs(np.mean(objective.norm(jnp.asarray(rest)))
+                                    - np.mean(objective.norm(jnp.asarray(draws)))))}
+
+
+def by_group(one: np.ndarray, other: np.ndarray, group: np.ndarray, seed: int) -> float | None:
+    """The sliced Wasserstein distance of two samples [n, size], mean over the groups int [n] that have ENOUGH."""
+    found = [sliced_wasserstein(one[group == k], other[group == k], seed) for k in np.unique(group)
+             if np.sum(group == k) >= ENOUGH]
+    return float(np.mean(found)) if found else None
 
 
 def sliced_wasserstein(one: np.ndarray, other: np.ndarray, seed: int) -> float:

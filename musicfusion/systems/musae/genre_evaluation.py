@@ -1,11 +1,7 @@
-"""What only a flower of genres has: draws from its components, genres that a line separates, changes of genre.
-
-Figures 3 and 5 of MusAE, and beyond.
-"""
+"""What only a flower of genres has: draws from its components (MusAE's figure 3), what of a code tells the genre."""
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -13,61 +9,37 @@ import numpy as np
 
 from musicfusion import priors
 from musicfusion.core.example_keys import numbered
-from musicfusion.metrics import arrangement
-from musicfusion.systems.musae.latent_space import LatentSpace, kept
+from musicfusion.metrics import arrangement, bootstrap
+from musicfusion.systems.musae.examples import Examples
+from musicfusion.systems.musae.flow import PLANE
+from musicfusion.systems.musae.judges import Classifier, classified
+from musicfusion.systems.musae.latent_space import LatentSpace
+from musicfusion.systems.musae.separability import Plane, halves, probe, separability
+from musicfusion.systems.musae.transfer import Number, Transfer, transferred
 
 DRAWS = 256  # from each component (section 4.4.1)
-AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)  # of a change of genre
-SPREADS = (0.5, 0.7, 1.0)  # of draws from where a genre's codes lie
-
-Classifier = Callable[[np.ndarray], np.ndarray]  # tokens int [n, T, 4] -> probabilities of genres [n, 32]
-Plane = tuple[str, np.ndarray, np.ndarray]  # title, points [n, 2], which of two genres: 1 or -1 [n]
+JUDGED = 48  # of these are classified
+SPREADS = (0.7, 1.0)  # of draws: how far they lie from where most codes do
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Examples:
-    """Windows that are measured: tokens int32 [n, T, 4], genre int [n] (-1: none), component int [n], song int [n]."""
-
-    tokens: np.ndarray
-    genre: np.ndarray
-    component: np.ndarray
-    song: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Transfer:
-    """Windows moved toward another genre: shares of windows, and of notes that are kept.
-
-    way: how they are moved; amount: how far. target, source: classified as the genre they move toward, as their own.
-    rhythm, notes: F1 of onsets, and of onsets with their pitch, beside the window before.
-    """
-
-    way: str
-    amount: float
-    target: float
-    source: float
-    rhythm: float
-    notes: float
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FlowerFindings:
-    """What is measured of a flower; without a classifier or without genres some of it is missing.
+class GenreFindings:
+    """What is measured of a flower, in windows of so many bars; without judges or genres some of it is missing.
 
     features: {measure: [components, tracks]} of draws from each component, relative to their mean over all components.
-    rank_correlation: how far components lie apart, and how much these features differ.
-    draws: share of draws from a component that are classified as its genre; from_means: {spread: the same of draws from
-        where the genre's codes lie}.
-    real: the classifier's accuracy on real windows.
+    correlations: {what: Spearman's correlation of how far components lie apart and how much these features differ}.
+    recognised: {what: {judge: the share classified as its genre}}: real windows, draws.
+    probes: {which numbers of a code: how often a linear probe finds the genre}; chance: the commonest genre's share.
     in_plane, in_space: accuracy of a line between two genres in the plane of two principal components, and in all of
         z, mean over `genre_pairs` pairs; planes: what figure 5 shows.
+    transfer: changes of genre.
     """
 
     features: Mapping[str, np.ndarray]
-    rank_correlation: float | None = None
-    draws: float | None = None
-    from_means: Mapping[float, float] = dataclasses.field(default_factory=dict)
-    real: float | None = None
+    correlations: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    recognised: Mapping[str, Mapping[str, Number]] = dataclasses.field(default_factory=dict)
+    probes: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    chance: float | None = None
     in_plane: float | None = None
     in_space: float | None = None
     genre_pairs: int = 0
@@ -75,33 +47,105 @@ class FlowerFindings:
     transfer: tuple[Transfer, ...] = ()
 
 
-def measure(space: LatentSpace, examples: Examples, z: np.ndarray, classifier: Classifier | None,
-            seed: int) -> FlowerFindings:
-    """All of it. z [n, size]: the codes of the examples."""
-    component = np.repeat(np.arange(space.components.count), DRAWS)
-    decoded = space.decode(component_codes(component, space.components.count, z.shape[1], seed))
-    features = relative_features(decoded, space.components.count)
-    found = FlowerFindings(features=features,
-                           rank_correlation=circle_correlation(np.concatenate(list(features.values()), 1)))
+def measure(space: LatentSpace, untrained: LatentSpace, examples: Examples, z: np.ndarray,
+            judges: Mapping[str, Classifier], seed: int, familiar: Examples | None = None) -> GenreFindings:
+    """All of it.
+
+    Args:
+        z: the codes of the examples [n, size].
+        untrained: a space of the same kind that learned nothing.
+        judges: of genres, by name.
+        familiar: windows of other songs whose grooves the space did learn from, where those of the examples are held
+            out: on these a judge of held-out grooves shows how much it can know.
+    """
+    count = space.components.count
+    component = np.repeat(np.arange(count), DRAWS)
+    decoded = space.decode(drawn(space, component, 1.0, seed))
+    features = relative_features(decoded, count)
+    found = GenreFindings(features=features, correlations=correlations(space, untrained, features, component, seed))
     if not space.genres:
         return found
-    found = dataclasses.replace(found, **separability(examples, z, space.components.genres, seed))
-    if classifier is None:
-        return found
-    position = np.asarray(space.components.component)[: len(space.genres)]
-
-    def recognised(decoded: np.ndarray) -> float:
-        genre = np.minimum(np.argmax(classifier(decoded), 1), len(position) - 1)
-        return float(np.mean(position[genre] == component))
-
-    from_means = {}
-    if space.means is not None:
-        from_means = {spread: recognised(space.decode(space.means.draw(component, spread=spread, seed=seed)))
-                      for spread in SPREADS}
     known = examples.genre >= 0
-    real = np.argmax(classifier(examples.tokens), 1)[known] == examples.genre[known]
-    return dataclasses.replace(found, draws=recognised(decoded), from_means=from_means, real=float(np.mean(real)),
-                               transfer=transferred(space, examples, z, classifier, seed))
+    found = dataclasses.replace(found, transfer=transferred(space, examples, z, judges, seed))
+    if known.any():
+        tagged = examples.only(known)
+        found = dataclasses.replace(
+            found, **separability(tagged, z[known], space.components.genres, seed),
+            probes=probes(space, tagged, z[known], seed),
+            chance=float(np.max(np.bincount(tagged.genre)) / len(tagged.genre)))
+    rates = {"real windows": examples, "real windows of known grooves": familiar}
+    real = {what: real_rates(judges, own) for what, own in rates.items() if own is not None and np.any(own.genre >= 0)}
+    if familiar is not None:
+        familiar = familiar.only(familiar.genre >= 0)
+        known_probes = probes(space, familiar, space.encode(familiar.tokens), seed)
+        found = dataclasses.replace(
+            found, probes={**found.probes, **{f"{what}, known grooves": x for what, x in known_probes.items()}})
+    return dataclasses.replace(found, recognised=real | recognised(space, decoded, judges, seed))
+
+
+def real_rates(judges: Mapping[str, Classifier], examples: Examples) -> dict[str, Number]:
+    """{judge: the share of windows with a genre that are classified as it}."""
+    examples = examples.only(examples.genre >= 0)
+    return {name: bootstrap.interval(classified(judge, examples.tokens) == examples.genre, examples.family, 0)
+            for name, judge in judges.items()}
+
+
+def drawn(space: LatentSpace, component: np.ndarray, spread: float, seed: int) -> np.ndarray:
+    """A code of each of the components int [n]: [n, size].
+
+    By the flow, where there is one, from the middle of the component, the rest `spread` times as wide as codes are;
+    else from the prior.
+    """
+    if space.code is None:
+        return component_codes(component, space.components.count, space.size, seed)
+    rest = np.random.default_rng(seed).normal(size=(len(component), space.size - PLANE)).astype(np.float32)
+    return space.code(spread * rest, space.position(component))
+
+
+def recognised(space: LatentSpace, decoded: np.ndarray, judges: Mapping[str, Classifier],
+               seed: int) -> dict[str, dict[str, Number]]:
+    """{what: {judge: the share classified as its genre}}. decoded: draws from each component, DRAWS of each."""
+    count = space.components.count
+    component = np.repeat(np.arange(count), JUDGED)
+    first = (np.arange(count)[:, None] * DRAWS + np.arange(JUDGED)).reshape(-1)
+    windows = {"draws from a component": decoded[first]}
+    if space.code is not None:
+        windows |= {f"the same, {spread} times as wide": space.decode(drawn(space, component, spread, seed))
+                    for spread in SPREADS if spread != 1}
+    windows["draws from the prior, without the flow"] = space.decode(
+        component_codes(component, count, space.size, seed))
+    if space.means is not None:
+        windows |= {f"draws about the genre's mean, {spread} times as wide": space.decode(
+            space.means.draw(component, spread=spread, seed=seed)) for spread in SPREADS}
+    genre = np.argsort(np.asarray(space.components.component)[: len(space.genres)])[component]
+    return {what: {name: float(np.mean(classified(judge, tokens) == genre)) for name, judge in judges.items()}
+            for what, tokens in windows.items()}
+
+
+def probes(space: LatentSpace, examples: Examples, z: np.ndarray, seed: int) -> dict[str, float | None]:
+    """How often a linear probe finds the genre: in all numbers of codes z [n, size], and in parts of them."""
+    half = halves(examples.family, seed)
+    found = {"all of z": z, "the plane": z[:, :PLANE], "z without the plane": z[:, PLANE:]}
+    if space.means is not None:
+        mean = np.asarray(space.means.mean)
+        found["z less the mean of the genre nearest in the plane"] = z - mean[space.nearest(z)]
+    if space.rest is not None:
+        found["the flow's rest"] = space.rest(z, z[:, :PLANE])
+        found["the flow's rest, told the genre"] = space.rest(z, space.position(examples.component))
+    return {what: probe(x, examples.genre, half) for what, x in found.items()}
+
+
+def correlations(space: LatentSpace, untrained: LatentSpace, features: Mapping[str, np.ndarray], component: np.ndarray,
+                 seed: int) -> dict[str, float | None]:
+    """Spearman's correlations of distance on the circle and difference of features, beside what means nothing."""
+    own = np.concatenate(list(features.values()), 1)
+    codes = component_codes(component, space.components.count, untrained.size, seed)
+    nothing = relative_features(untrained.decode(codes), space.components.count)
+    shuffled = [circle_correlation(own[np.random.default_rng(k).permutation(len(own))]) for k in range(20)]
+    values = [x for x in shuffled if x is not None]
+    return {"draws from components": circle_correlation(own),
+            "the same, components shuffled (95 %)": float(np.quantile(values, 0.95)) if values else None,
+            "an untrained decoder": circle_correlation(np.concatenate(list(nothing.values()), 1))}
 
 
 # Figure 3: draws from the components ---------------------------------------------------------------------------------
@@ -146,106 +190,3 @@ def ranks(x: np.ndarray) -> np.ndarray:
     """Each number's rank, [n] -> [n]; equal ones share their mean rank."""
     _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-
-
-# Figure 5: two genres in a plane -------------------------------------------------------------------------------------
-
-
-def separability(examples: Examples, z: np.ndarray, genres: tuple[str, ...], seed: int) -> dict:
-    """How well a line separates the codes of two genres, in the plane of two principal components and in all of z.
-
-    The line is found by least squares on one half of the songs, and tried on the other. genres: in the corpus's order.
-
-    Returns:
-        {"in_plane", "in_space", "genre_pairs", "planes"} as in FlowerFindings. planes: of the pairs that are separated
-        worst, middling and best, by PCA and, where scikit-learn is installed, by t-SNE.
-    """
-    found = []
-    for a, b in itertools.combinations(range(len(genres)), 2):
-        index = np.flatnonzero((examples.genre == a) | (examples.genre == b))
-        sign = np.where(examples.genre[index] == a, 1.0, -1.0)
-        half = examples.song[index] % 2 == 0
-        if min(np.sum(half & (sign > 0)), np.sum(half & (sign < 0)),
-               np.sum(~half & (sign > 0)), np.sum(~half & (sign < 0))) < 3:
-            continue
-        shares = (line_accuracy(principal(z[index]), sign, half), line_accuracy(z[index], sign, half))
-        found.append((*shares, f"{genres[a]} and {genres[b]}", index, sign))
-    if not found:
-        return {}
-    found.sort(key=lambda pair: pair[0])
-    planes: list[Plane] = []
-    for share, _, title, index, sign in (found[k] for k in sorted({0, len(found) // 2, len(found) - 1})):
-        planes.append((f"{title}, PCA: {share:.0%}", principal(z[index]), sign))
-        if (points := embedded(z[index], seed)) is not None:
-            planes.append((f"{title}, t-SNE", points, sign))
-    return {"in_plane": float(np.mean([pair[0] for pair in found])),
-            "in_space": float(np.mean([pair[1] for pair in found])),
-            "genre_pairs": len(found), "planes": tuple(planes)}
-
-
-def embedded(x: np.ndarray, seed: int) -> np.ndarray | None:
-    """t-SNE: [n, size] -> [n, 2]; None where scikit-learn is not installed."""
-    try:
-        from sklearn.manifold import TSNE
-    except ModuleNotFoundError:
-        return None
-    return TSNE(perplexity=min(30.0, (len(x) - 1) / 3), random_state=seed).fit_transform(x)
-
-
-def principal(x: np.ndarray) -> np.ndarray:
-    """The first two principal components: [n, size] -> [n, 2]."""
-    centred = x - x.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    return centred @ axes[:2].T
-
-
-def line_accuracy(x: np.ndarray, sign: np.ndarray, half: np.ndarray) -> float:
-    """Balanced accuracy, on the other half, of the line that least squares (ridge) finds in one half.
-
-    x: [n, size]; sign: of which kind each is, 1 or -1 [n]; half: bool [n].
-    """
-    x = (x - x[half].mean(0)) / np.maximum(x[half].std(0), 1e-6)
-    x = np.concatenate([x, np.ones((len(x), 1))], 1)
-    weight = np.where(sign > 0, 1 / np.sum(half & (sign > 0)), 1 / np.sum(half & (sign < 0)))[half, None]
-    ridge = 1e-2 * np.eye(x.shape[1])
-    line = np.linalg.solve(x[half].T @ (weight * x[half]) + ridge, x[half].T @ (weight[:, 0] * sign[half]))
-    right = np.sign(x[~half] @ line) == sign[~half]
-    return float(np.mean([np.mean(right[sign[~half] > 0]), np.mean(right[sign[~half] < 0])]))
-
-
-# Changes of genre ----------------------------------------------------------------------------------------------------
-
-
-def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, classifier: Classifier,
-                seed: int) -> tuple[Transfer, ...]:
-    """Windows moved toward another genre, drawn for each: how often they are classified as it, and what is kept.
-
-    Ways: "around", their first two dimensions are rotated; "straight", the difference of the components' means is
-    added; "means", the difference of the two genres' mean codes of training windows, in all dimensions.
-    """
-    component, count = np.asarray(space.components.component), space.components.count
-    known = np.flatnonzero(examples.genre >= 0)
-    genres = len(space.genres)
-    if genres < 2 or not len(known):
-        return ()
-    source, z = examples.genre[known], z[known]
-    target = (source + np.random.default_rng(seed).integers(1, genres, len(known))) % genres
-    here, there = component[source], component[target]
-    centres = np.asarray(priors.centre(priors.angle(jnp.arange(count), count)))
-    turns = ((there - here) / count + 0.5) % 1.0 - 0.5  # the shorter way around
-
-    def straight(amount: float) -> np.ndarray:
-        return np.concatenate([z[:, :2] + amount * (centres[there] - centres[here]), z[:, 2:]], 1)
-
-    ways: dict[str, Callable] = {
-        "around": lambda amount: priors.rotated(jnp.asarray(z), 2 * np.pi * amount * turns), "straight": straight}
-    if (means := space.means) is not None:
-        ways["means"] = lambda amount: means.move(z, here, there, amount)
-    found = []
-    for (way, moved), amount in itertools.product(ways.items(), AMOUNTS):
-        decoded = space.decode(np.asarray(moved(amount), np.float32))
-        genre = np.argmax(classifier(decoded), 1)
-        similar = {name: float(np.mean(x)) for name, x in kept(examples.tokens[known], decoded).items()}
-        found.append(Transfer(way=way, amount=amount, target=float(np.mean(genre == target)),
-                              source=float(np.mean(genre == source)), **similar))
-    return tuple(found)

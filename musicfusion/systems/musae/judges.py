@@ -1,20 +1,31 @@
-"""The genre classifier, which measures what a change of genre does: it learned from real windows, and reads tokens."""
+"""The judges of genre, which measure what a change of genre does: they learned from real windows, and read tokens.
 
-from collections.abc import Mapping
+The second is of another make, and learned from other grooves: those that no model learns from.
+"""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from musicfusion import losses
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.core import optimizers
 from musicfusion.core.contracts import Task
-from musicfusion.nn.classifier import Classifier
-from musicfusion.systems.musae.dataset import BEAT_TOKENS, COMPONENTS
+from musicfusion.data import splits
+from musicfusion.nn import classifier
+from musicfusion.nn.mlp import DropoutMLP
+from musicfusion.nn.recurrent import BiLSTM
+from musicfusion.systems.musae.dataset import BAR, BEAT_TOKENS, COMPONENTS
+
+BARS = 2  # of the windows that a judge reads, whatever an autoencoder's have
 
 
-class GenreClassifier(Classifier):
+class GenreClassifier(classifier.Classifier):
     """Four tracks -> the logits of genres, in the corpus's order."""
 
     def __call__(self, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
@@ -23,7 +34,41 @@ class GenreClassifier(Classifier):
         return self.judge(beats.reshape(len(tokens), -1, BEAT_TOKENS * VOCABULARY), example_keys, COMPONENTS, "logits")
 
 
-def task(model: GenreClassifier, *, optimizer: optax.GradientTransformation, steps: int) -> Task:
+class RecurrentGenreClassifier(nn.Module):
+    """Four tracks -> the logits of genres, in the corpus's order, by LSTMs in both directions, a step at a time."""
+
+    hidden: int = 64
+    dropout: float = 0.3
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
+        """int [B, T, 4] -> logits [B, 32]; example keys [B] switch dropout on."""
+        x = jax.nn.one_hot(tokens, VOCABULARY).reshape(*tokens.shape[:2], -1)
+        steps, last = BiLSTM(self.hidden, name="body")(nn.Dense(self.hidden, name="enter")(x))
+        x = jnp.concatenate([jnp.mean(steps, 1), last], -1)
+        x = DropoutMLP(self.hidden, 1, self.dropout, name="head")(x, example_keys)
+        return nn.Dense(COMPONENTS, name="logits")(x)
+
+
+Classifier = Callable[[np.ndarray], np.ndarray]  # tokens int [n, T, 4] -> probabilities of genres [n, 32]
+
+
+def classified(classifier: Classifier, tokens: np.ndarray, bars: int = BARS) -> np.ndarray:
+    """The genre of windows int [n, T, 4], in the corpus's order, int [n]: that with the highest mean log-probability.
+
+    bars: of the windows that the classifier takes; longer ones are cut into such pieces.
+    """
+    size = bars * BAR
+    parts = tokens.reshape(-1, min(size, tokens.shape[1]), tokens.shape[2])
+    found = np.log(np.maximum(classifier(parts), 1e-9)).reshape(len(tokens), -1, COMPONENTS)
+    return np.argmax(found.mean(1), 1)
+
+
+CLASSIFIERS = {"genre_classifier": GenreClassifier, "second_judge": RecurrentGenreClassifier}
+SPLITS = {"genre_classifier": "train", "second_judge": splits.HELD_OUT_GROOVES}  # that they learn from
+
+
+def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int) -> Task:
     """Cross-entropy on the windows that have a genre. State: {"params", "optimizer", "step"}."""
 
     def loss(params, batch: Mapping, example_keys=None):

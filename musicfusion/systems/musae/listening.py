@@ -25,7 +25,7 @@ from musicfusion.metrics.listening import Answers
 from musicfusion.render import sheet
 from musicfusion.systems.musae import baselines, evaluation, sampling
 from musicfusion.systems.musae.components import Components
-from musicfusion.systems.musae.genre_evaluation import Examples
+from musicfusion.systems.musae.examples import Examples
 from musicfusion.systems.musae.latent_space import LatentSpace
 
 SECTION, REAL, MIXED = "halfway", "real songs", "mixed in data space"

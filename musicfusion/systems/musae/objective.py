@@ -19,35 +19,39 @@ from musicfusion.core import optimizers, parallel
 from musicfusion.core.contracts import Task
 from musicfusion.core.example_keys import folded
 from musicfusion.latent import vae
-from musicfusion.systems.musae.dataset import COMPONENTS
+from musicfusion.systems.musae.dataset import COMPONENTS, UNTAGGED
 
-PRIORS = ("flower", "gaussian")
+PRIORS = ("flower", "gaussian", "narrow")  # narrow: N(0, .001 I), as wide as a component of the flower
 STAIRS = 10  # in which beta rises, section 4.1
 
 
 class Critic(nn.Module):
     """d(z), conditioned on the flower's component: two hidden layers, tanh, a linear score (section 3.2.3).
 
-    prior: "" reads z as it is, as in the paper. Otherwise z is read in units of the prior's spread, and rotated so that
-    its component lies on the first axis: what is learned of one component holds for all.
+    told_norm: it is also given how much farther z lies from the middle than a draw from N(0, I) does. The distance of
+    the norms is a gap that a critic on z alone finds late.
     """
 
     hidden: int = 512
-    prior: str = ""
+    told_norm: bool = False
 
     @nn.compact
-    def __call__(self, z: jax.Array, component: jax.Array | None = None,
-                 components: jax.Array | int = COMPONENTS) -> jax.Array:
-        """z [B, size]; of the flower also each one's component int [B], and how many there are -> score [B]."""
-        if self.prior and component is not None:
-            z = priors.rotated(z, -priors.angle(component, components))
-        if self.prior:
-            z = z / spread(self.prior, z.shape[1])
+    def __call__(self, z: jax.Array, component: jax.Array | None = None) -> jax.Array:
+        """z [B, size]; of the flower also each one's component int [B] -> score [B]."""
+        read = [z]
+        if self.told_norm:
+            read.append(norm(z)[:, None])
         if component is not None:
-            z = jnp.concatenate([z, jax.nn.one_hot(component, COMPONENTS)], -1)
+            read.append(jax.nn.one_hot(component % (COMPONENTS + 1), COMPONENTS + 1))  # the last is UNTAGGED
+        z = jnp.concatenate(read, -1)
         for layer in range(2):
             z = nn.tanh(nn.Dense(self.hidden, name=f"layer_{layer}")(z))
         return nn.Dense(1, name="score")(z)[:, 0]
+
+
+def norm(z: jax.Array) -> jax.Array:
+    """|z| less that of a draw from N(0, I), about: [B, size] -> [B]. A witness: its slope is 1 everywhere."""
+    return jnp.sqrt(jnp.sum(z**2, -1) + 1e-12) - z.shape[-1] ** 0.5
 
 
 def gradient_penalty(score: Callable[[jax.Array], jax.Array], real: jax.Array, generated: jax.Array,
@@ -68,24 +72,35 @@ def gradient_penalty(score: Callable[[jax.Array], jax.Array], real: jax.Array, g
     return (norm - 1) ** 2
 
 
-def spread(prior: str, size: int) -> jax.Array:
-    """A prior's standard deviation in each dimension, [size]; in the flower's plane a component's, on average."""
-    if prior == "gaussian":
-        return jnp.ones(size)
-    in_plane = (priors.RADIAL_VARIANCE * priors.OTHER_VARIANCE) ** 0.25
-    return jnp.where(jnp.arange(size) < 2, in_plane, priors.OTHER_VARIANCE**0.5)
-
-
 def draw(prior: str, keys: jax.Array, batch: Mapping, size: int) -> jax.Array:
     """A draw from the prior for each example, of the flower from that example's component: keys [B] -> [B, size]."""
-    if prior == "gaussian":
-        return priors.gaussian(keys, size)
-    return priors.flower(keys, priors.angle(batch["component"], batch["components"]), size)
+    white = priors.gaussian(keys, size)
+    if prior == "flower":
+        return priors.coloured(white, *_component(batch))
+    return white * priors.OTHER_VARIANCE**0.5 if prior == "narrow" else white
+
+
+def whitened(prior: str, z: jax.Array, batch: Mapping) -> jax.Array:
+    """z [B, size] in coordinates in which the prior, of the flower each example's component, is N(0, I)."""
+    if prior == "flower":
+        return priors.whitened(z, *_component(batch))
+    return z / priors.OTHER_VARIANCE**0.5 if prior == "narrow" else z
+
+
+def _component(batch: Mapping) -> tuple[jax.Array, jax.Array]:
+    """The angle of each example's component [B], and whether it has a genre [B]."""
+    return priors.angle(batch["component"], batch["components"]), batch["component"] != UNTAGGED
+
+
+def middle(batch: Mapping) -> jax.Array:
+    """The middle of each example's component in the plane, that of the flower for what has no genre: [B, 2]."""
+    angle, tagged = _component(batch)
+    return jnp.where(tagged[:, None], priors.centre(angle), 0.0)
 
 
 def condition(prior: str, batch: Mapping) -> tuple[jax.Array, ...]:
-    """What a critic is conditioned on: of the flower each example's component, and how many there are."""
-    return (batch["component"], batch["components"]) if prior == "flower" else ()
+    """What a critic is conditioned on: of the flower each example's component."""
+    return (batch["component"],) if prior == "flower" else ()
 
 
 def ramp(step: jax.Array, *, beta: float, beta_every: int) -> jax.Array:
@@ -94,9 +109,9 @@ def ramp(step: jax.Array, *, beta: float, beta_every: int) -> jax.Array:
 
 
 def task(
-    model: Any, critic: Critic, *, prior: str, optimizer: optax.GradientTransformation,
+    model: Any, critic: Critic, *, prior: str, whiten: bool, optimizer: optax.GradientTransformation,
     critic_optimizer: optax.GradientTransformation, beta: float, beta_every: int, penalty: float, critic_updates: int,
-    counts: Callable[[dict, dict], dict],
+    plane: float, counts: Callable[[dict, dict], dict],
 ) -> Task:
     """Equation (3): reconstruction, and beta times a Wasserstein critic with gradient penalty on z.
 
@@ -106,16 +121,25 @@ def task(
     Args:
         model: an autoencoder as latent.vae describes it.
         prior: one of PRIORS; optimizer: the autoencoder's.
+        whiten: the critic reads z, and its slope is penalised, in coordinates in which the prior is N(0, I); so one
+            beta means the same for all priors. Otherwise z is read as it is, as in the paper.
         beta, beta_every: of `ramp`; with beta 0 there is no critic, and nothing draws z to the prior.
         penalty: lambda of equation (6).
         critic_updates: of the critic for each of the autoencoder.
+        plane: weight of the squared distance, in the flower's plane, of codes from the middle of their component. So
+            the plane learns at once what a critic tells it late; the paper has no such term.
         counts: (batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
 
     Returns:
-        A Task with state {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}.
+        A Task with state {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}. Its validation's "loss"
+        is equation (3) at the final beta, without the plane's term: the distance to the prior is the critic's gap, or
+        that of the norms, whichever is larger.
     """
     size = sum(model.aspects.values())
     optimizer_of = {"autoencoder": optimizer, "critic": critic_optimizer}
+
+    def seen(z, batch):
+        return whitened(prior, z, batch) if whiten else z
 
     def score(params, z, batch):
         return critic.apply({"params": params}, z, *condition(prior, batch))
@@ -155,7 +179,8 @@ def task(
         def critic_update(state, number):
             keys = folded(batch["example_key"], 100 + number)
             share = jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, 0)))(keys)
-            real, generated = draw(prior, folded(keys, 1), batch, size), sampled(codes, folded(keys, 2))
+            real = seen(draw(prior, folded(keys, 1), batch, size), batch)
+            generated = seen(sampled(codes, folded(keys, 2)), batch)
             gradients, metrics = jax.grad(critic_loss, has_aux=True)(state["params"]["critic"], real, generated, share)
             return update("critic", state, gradients), metrics
 
@@ -171,8 +196,11 @@ def task(
             reconstruction = sum(terms.values()) / batch["tracks"].shape[1]  # a mean over steps, a sum over tracks
             total, adversarial = reconstruction, {}
             if beta:
-                adversarial = {"adversarial": -jnp.mean(score(state["params"]["critic"], z, batch))}
+                adversarial = {"adversarial": -jnp.mean(score(state["params"]["critic"], seen(z, batch), batch))}
                 total += weight * adversarial["adversarial"]
+            if plane and prior == "flower":
+                adversarial["plane"] = jnp.mean(jnp.sum((codes[0][:, :2] - middle(batch)) ** 2, -1))
+                total += plane * adversarial["plane"]
             about = {"loss": total, "reconstruction": reconstruction, "std": jnp.mean(codes[1])}
             return total, about | terms | adversarial
 
@@ -187,14 +215,18 @@ def task(
         codes = posterior(params["autoencoder"], batch)
         mean, _ = codes
         terms = model.apply({"params": params["autoencoder"]}, mean, batch, key, 1.0, method="losses")
-        loss = jnp.mean(sum(terms.values())) / batch["tracks"].shape[1]
-        found = parallel.total(counts(batch, decode(params["autoencoder"], mean)))
+        reconstruction = jnp.mean(sum(terms.values())) / batch["tracks"].shape[1]
+        tagged = batch["component"] != UNTAGGED
+        right = (priors.nearest_component(mean, batch["components"]) == batch["component"]) & tagged
+        found = parallel.total(counts(batch, decode(params["autoencoder"], mean))
+                               | {"recovered": (jnp.sum(right), jnp.sum(tagged))})
         rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
-        real = draw(prior, folded(batch["example_key"], 5), batch, size)
-        generated = sampled(codes, folded(batch["example_key"], 6))
+        drawn = draw(prior, folded(batch["example_key"], 5), batch, size)
+        real, generated = seen(drawn, batch), seen(sampled(codes, folded(batch["example_key"], 6)), batch)
         gap = jnp.mean(score(params["critic"], real, batch)) - jnp.mean(score(params["critic"], generated, batch))
-        nearest = priors.nearest_component(mean, batch["components"])
-        return rates | {"loss": loss, "gap": gap, "recovered": jnp.mean(nearest == batch["component"])}
+        witness = jnp.abs(jnp.mean(norm(generated)) - jnp.mean(norm(real)))
+        return rates | {"loss": reconstruction + beta * jnp.maximum(gap, witness), "reconstruction": reconstruction,
+                        "gap": gap, "witness": witness}
 
     def generate(params, batch, frozen, key):
         """The likeliest reconstruction from the posterior mean."""

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from musicfusion import priors
 from musicfusion.codecs import bars as bar_lines
 from musicfusion.codecs import feel, midi, splice, tracks
 from musicfusion.codecs import inputs as sources
 from musicfusion.codecs.feel import EVEN, Feel
+from musicfusion.codecs.melody import HOLD
 from musicfusion.codecs.score import Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
 from musicfusion.core import progress
@@ -24,15 +23,14 @@ from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 from musicfusion.render import pianoroll
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.musae import dataset
-from musicfusion.systems.musae.dataset import BAR
-from musicfusion.systems.musae.genre_means import GenreMeans
-from musicfusion.systems.musae.latent_space import LatentSpace, batched, kept
+from musicfusion.systems.musae.dataset import BAR, UNTAGGED
+from musicfusion.systems.musae.flow import PLANE
+from musicfusion.systems.musae.latent_space import LatentSpace, kept
 
 TEMPO = 100.0  # quarters a minute, of new music
 LONGEST = 1000  # bars of a user's song
 TAIL = 1.0  # quarters by which a last note may reach into a bar without making it one of the song's
 DEMO_BARS = 8
-BLOCK = 128  # windows whose component is looked up at a time
 QUANTISED = "each track was reduced to one voice, its lowest notes, and quantised to 16ths"
 
 
@@ -76,15 +74,20 @@ def read(space: LatentSpace, inputs: Mapping[str, Any], controls: Mapping[str, A
     """A user's files as windows.
 
     Raises:
-        MusicFusionError: a file cannot be used; a genre is missing, or the weights know none.
+        MusicFusionError: a file cannot be used; a genre is missing, or given twice, or the weights know none.
     """
-    for control in ("genre", "to"):
-        if controls[control] and not space.genres:
-            raise MusicFusionError(f"{control}={controls[control]} is unknown: the songs of the training had no genres")
+    angle = controls["angle"] if controls["angle"] >= 0 else ""
+    for control, value in {"genre": controls["genre"], "to": controls["to"], "angle": angle}.items():
+        if value != "" and not space.genres:
+            raise MusicFusionError(f"{control}={value} is unknown: the songs of the training had no genres")
+    for control in ("to",) if inputs else ("genre", "to"):
+        if controls[control] and angle != "":
+            raise MusicFusionError(f"{control}={controls[control]} and angle={angle:g}: only one of them is accepted")
     size = space.bars * BAR
     if not inputs:
-        if not controls["genre"]:
-            raise MusicFusionError(f"genre is missing: there are {', '.join(space.genres) or 'none'}; or give inputs")
+        if not controls["genre"] and angle == "":
+            raise MusicFusionError(f"genre is missing: there are {', '.join(space.genres) or 'none'}; or give an angle,"
+                                   " or inputs")
         return Piece(songs=(), windows=np.zeros((0, size, tracks.TRACKS), np.int32), begins=np.zeros(0, int))
     songs = tuple(read_song(source, name, space.components.instrumentation)
                   for name, source in sorted(inputs.items(), reverse=True))  # start before end
@@ -148,13 +151,13 @@ def generate(space: LatentSpace, pieces: Sequence[Piece], controls: Mapping[str,
     """New music for each piece; the windows of all pieces are encoded and decoded together.
 
     Raises:
-        MusicFusionError: the genres' means are needed, and were not computed; a lock does not fit.
+        MusicFusionError: the flow is needed, and was not trained; a lock does not fit.
     """
-    with progress.within(0, 0.3):
+    with progress.within(0, 0.2):
         encoded = _together(space.encode, [piece.windows for piece in pieces])
-    with progress.within(0.3, 0.4):
-        codes = [_codes(space, piece, z, controls, seed) for piece, z, seed in zip(pieces, encoded, seeds, strict=True)]
-    with progress.within(0.4, 0.9):
+    with progress.within(0.2, 0.6):
+        codes = _codes(space, pieces, encoded, controls, seeds)
+    with progress.within(0.6, 0.9):
         decoded = _together(space.decode, codes)
     make = (_new_music, _moved_song, _interpolation)
     with progress.within(0.9, 1):
@@ -185,18 +188,44 @@ def _together(run: Callable[[np.ndarray], np.ndarray], parts: list[np.ndarray]) 
     return np.split(run(np.concatenate(parts)), np.cumsum([len(part) for part in parts])[:-1])
 
 
-def _codes(space: LatentSpace, piece: Piece, z: np.ndarray, controls: Mapping[str, Any], seed: int) -> np.ndarray:
-    """What is decoded: codes [m, size]; z: of the piece's windows."""
-    if not piece.songs:
-        component = np.full(controls["n"], space.genres.index(controls["genre"]))
-        return _means(space).draw(component, spread=controls["spread"], seed=seed)
-    if len(piece.songs) == 2:  # equation (19), from start to end
-        share = _shares(controls)[:, None]
-        return ((1 - share) * z[0] + share * z[1]).astype(np.float32)
-    if controls["to"]:
-        target = space.genres.index(controls["to"])
-        return _means(space).move(z, _own_component(space, z), target, controls["amount"])
-    return z
+def _codes(space: LatentSpace, pieces: Sequence[Piece], encoded: Sequence[np.ndarray], controls: Mapping[str, Any],
+           seeds: Sequence[int]) -> list[np.ndarray]:
+    """What is decoded of each piece: codes [m, size]; encoded: the codes of its windows."""
+    kinds = [len(piece.songs) for piece in pieces]
+    drawn = [_rest(space, controls, seed) for kind, seed in zip(kinds, seeds, strict=True) if kind == 0]
+    songs, pairs = ([z for kind, z in zip(kinds, encoded, strict=True) if kind == number] for number in (1, 2))
+    made = (iter(_together(functools.partial(_new_codes, space, controls), drawn)),
+            iter(_together(functools.partial(_moved_codes, space, controls), songs)),
+            iter([_between(z, controls) for z in pairs]))
+    return [next(made[kind]) for kind in kinds]
+
+
+def _rest(space: LatentSpace, controls: Mapping[str, Any], seed: int) -> np.ndarray:
+    """What new music is beside its genre: [n, size - 2]."""
+    normal = np.random.default_rng(seed).normal(size=(controls["n"], space.size - PLANE))
+    return (controls["spread"] * normal).astype(np.float32)
+
+
+def _new_codes(space: LatentSpace, controls: Mapping[str, Any], rest: np.ndarray) -> np.ndarray:
+    """New music of a genre, or of a position between two: codes [n, size]."""
+    if space.code is None:
+        raise _no_flow(space)
+    return space.code(rest, _positions(space, controls, "genre", len(rest)))
+
+
+def _moved_codes(space: LatentSpace, controls: Mapping[str, Any], z: np.ndarray) -> np.ndarray:
+    """The codes of songs [n, size], moved where that is asked for."""
+    if not controls["amount"] or not _aim(controls, "to"):
+        return z
+    if space.code is None:
+        raise _no_flow(space)
+    return space.toward(z, _positions(space, controls, "to", len(z)), controls["amount"])
+
+
+def _between(z: np.ndarray, controls: Mapping[str, Any]) -> np.ndarray:
+    """The codes from a start to an end, equation (19): [2, size] -> [steps + 2, size]."""
+    share = _shares(controls)[:, None]
+    return ((1 - share) * z[0] + share * z[1]).astype(np.float32)
 
 
 def _shares(controls: Mapping[str, Any]) -> np.ndarray:
@@ -204,19 +233,29 @@ def _shares(controls: Mapping[str, Any]) -> np.ndarray:
     return np.linspace(0, 1, controls["steps"] + 2)
 
 
-def _means(space: LatentSpace) -> GenreMeans:
-    if space.means is None:
-        raise MusicFusionError(f"the stage genre_means_{space.bars} was not trained: train it with the same --workdir")
-    return space.means
+def _no_flow(space: LatentSpace) -> MusicFusionError:
+    return MusicFusionError(f"the stage flow_{space.bars} was not trained: train it with the same --workdir")
 
 
-_nearest = jax.jit(lambda count, z: priors.nearest_component(z, count))
+def _aim(controls: Mapping[str, Any], name: str) -> str:
+    """The position that `angle` names, or the control `name`, in words; "" for none."""
+    return f"{controls['angle']:g} degrees" if controls["angle"] >= 0 else controls[name]
 
 
-def _own_component(space: LatentSpace, z: np.ndarray) -> int:
-    """The component that most windows are nearest to; z: of one piece's windows [n, size]."""
-    nearest = batched(_nearest, space.components.count, BLOCK, "finding genres")(z)
-    return int(np.argmax(np.bincount(nearest, minlength=1)))
+def _positions(space: LatentSpace, controls: Mapping[str, Any], name: str, count: int) -> np.ndarray:
+    """The position in the plane that `angle` names, or the control `name`, `count` times: [count, 2]."""
+    if controls["angle"] >= 0:
+        angle = np.radians(controls["angle"])
+        position = np.array([[np.cos(angle), np.sin(angle)]], np.float32)
+    else:
+        position = space.position(np.array([space.genres.index(controls[name])]))
+    return np.repeat(position, count, 0)
+
+
+def _own_genre(space: LatentSpace, z: np.ndarray) -> str:
+    """The genre whose component is nearest to the mean of one song's codes [n, size]; "" if the middle is nearer."""
+    nearest = space.nearest(z.mean(0, keepdims=True))[0] if space.genres else UNTAGGED
+    return "" if nearest == UNTAGGED else space.genres[nearest]
 
 
 def _spliced(space: LatentSpace, tokens: np.ndarray, locked: Locked | None, swing: Feel = EVEN) -> np.ndarray:
@@ -238,10 +277,13 @@ def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.nda
     (song,), steps = piece.songs, max(len(piece.songs[0].tokens), space.bars * BAR)
     by_window = [tracks.notes(window) for window in windows]
     joined = [join([notes[k] for notes in by_window], piece.begins, steps) for k in range(tracks.TRACKS)]
+    joined = [_one_voice(notes, track, piece.begins, space.bars * BAR)
+              for notes, track in zip(joined, _padded(song.tokens, steps).T, strict=True)]
     after = np.stack([tracks.encode(notes, steps) for notes in joined], 1)[: len(song.tokens)]
     after = _spliced(space, after, locked, song.feel)
     shares = {name: float(np.mean(x)) for name, x in kept(song.tokens[None], after[None]).items()}
-    title = f"{song.title}: toward {controls['to']}" if controls["to"] else f"{song.title}: through the latent space"
+    aim = _aim(controls, "to")
+    title = f"{song.title}: toward {aim}" if aim else f"{song.title}: through the latent space"
     draw = functools.partial(pianoroll.compare, before=_rolls(space, song.tokens), after=_rolls(space, after),
                              title=title)
     return SampleResult(
@@ -251,9 +293,24 @@ def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.nda
                 for name, tokens in (("song", after), ("before", song.tokens))},
         players={"song": "After", "before": "Before"},
         pictures={"song": Picture(title="Notes that changed are marked", draw=draw)},
-        metadata={"genre": space.genres[_own_component(space, z)] if space.genres else "",
-                  "rhythm_kept": shares["rhythm"], "notes_kept": shares["notes"], "genres": space.genres},
+        metadata={"genre": _own_genre(space, z), "rhythm_kept": shares["rhythm"], "notes_kept": shares["notes"],
+                  "genres": space.genres},
         notices=(QUANTISED, *_unknown(space, "song", song)), memory=after)
+
+
+def _one_voice(notes: np.ndarray, track: np.ndarray, begins: np.ndarray, size: int) -> np.ndarray:
+    """Notes int [n, 3] of all windows as one voice: each ends where the next begins, whichever window that is of.
+
+    A window tells nothing of notes that began before it. So a note that ends because its window does goes on as long as
+    the song's own note does.
+
+    track: the song's tokens [T]; begins, size: of the windows.
+    """
+    onset, end = notes[:, 0], notes[:, 0] + notes[:, 1]
+    cut = end == begins[np.searchsorted(begins, onset, side="right") - 1] + size
+    free = np.append(np.flatnonzero(track != HOLD), len(track))
+    end = np.where(cut, free[np.searchsorted(free, end)], end)
+    return np.stack([onset, np.minimum(end, np.append(onset[1:], len(track))) - onset, notes[:, 2]], 1)
 
 
 def _unknown(space: LatentSpace, name: str, song: Song) -> tuple[str, ...]:
@@ -279,10 +336,10 @@ def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.
 
 def _new_music(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
                controls: Mapping[str, Any], locked: Locked | None) -> SampleResult:
-    """Draws from where the codes of a genre lie."""
+    """New music of a genre, or of a position between two."""
     windows = _spliced(space, windows.reshape(-1, tracks.TRACKS), locked).reshape(windows.shape)
     return _windows(space, windows, [f"{number}" for number in range(1, len(windows) + 1)],
-                    title=f"New: {controls['genre']}", player=f"{len(windows)} windows", tempo=TEMPO)
+                    title=f"New: {_aim(controls, 'genre')}", player=f"{len(windows)} windows", tempo=TEMPO)
 
 
 def _windows(space: LatentSpace, windows: np.ndarray, captions: list[str], *, title: str, player: str, tempo: float,

@@ -1,6 +1,7 @@
 """MusAE as a system: networks, objectives, data sets and judges from a config, and what it does for a user."""
 
 import functools
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from musicfusion import priors
+from musicfusion import losses, priors
 from musicfusion.core import optimizers
 from musicfusion.core.contracts import Listening, Sampler, Stage, System, Task
 from musicfusion.core.errors import MusicFusionError
@@ -22,9 +23,11 @@ from musicfusion.latent import vae
 from musicfusion.systems.musae import (
     DECLARATION,
     autoencoder,
+    codes,
     components,
     dataset,
     evaluation,
+    flow,
     genre_means,
     judges,
     latent_space,
@@ -55,74 +58,99 @@ def corpus(config: ConfigDict) -> Corpus:
 
 
 def stages(config: ConfigDict) -> tuple[Stage, ...]:
-    """components -> the autoencoders of config.lengths with the flower -> genre_means; then genre_classifier.
+    """components -> the autoencoders of config.lengths with the flower -> genre_means -> flow; then the judges.
 
     Where config.train.baselines asks for them, also the other rows of table 1.
     """
     methods = METHODS if config.train.baselines else (FLOWER,)
     return (
         Stage(name="components", task=components.precompute(), batch=1, examples=components.examples,
-              data=lambda corpus, trained: components.resident(corpus, seed=config.seed, bars=min(config.lengths))),
+              data=lambda corpus, trained: components.resident(corpus, seed=config.seed, bars=min(config.lengths),
+                                                               sparse=config.data.sparse)),
         *(_autoencoder(config, method, bars) for method in methods for bars in config.lengths),
         *(_genre_means(config, bars) for bars in config.lengths),
-        _genre_classifier(config),
+        *(_flow(config, bars) for bars in config.lengths),
+        *(_genre_classifier(config, name) for name in judges.SPLITS),
     )
 
 
 def _autoencoder(config: ConfigDict, method: Method, bars: int) -> Stage:
     """A row of table 1."""
-    group = _group(config, bars)
+    group = _group(config, bars) if method.prior else _music_vae(config, bars)
     task = _adversarial(config, method, bars) if method.prior else _variational(config, method, bars)
     return Stage(name=f"{method.name}_{bars}", needs=("components",), task=task, steps=group.steps, batch=group.batch,
-                 best="loss", show=dataset.show, **_windows(config, bars))
+                 best="loss", show=dataset.show, **_windows(config, bars, dataset.Mixing(**config.mixing)))
 
 
 def _adversarial(config: ConfigDict, method: Method, bars: int) -> Task:
     group = _group(config, bars)
     return objective.task(
-        _model(config, method, bars), _critic(config, method.prior), prior=method.prior,
+        _model(config, method, bars), _critic(config), prior=method.prior, whiten=config.critic.whiten,
         optimizer=optimizers.create(**group.optimizer, steps=group.steps),
-        critic_optimizer=optimizers.create(**group.critic_optimizer, steps=group.steps * group.critic_updates),
+        critic_optimizer=optimizers.create(**group.critic_optimizer, steps=group.steps, updates=group.critic_updates),
         beta=group.beta if method.critic else 0.0, beta_every=group.beta_every, penalty=group.penalty,
-        critic_updates=group.critic_updates, counts=autoencoder.reconstruction_counts)
+        critic_updates=group.critic_updates, plane=group.plane if method == FLOWER else 0.0,
+        counts=autoencoder.reconstruction_counts)
 
 
 def _variational(config: ConfigDict, method: Method, bars: int) -> Task:
-    group, steps = config.music_vae, _group(config, bars).steps
+    group = _music_vae(config, bars)
     return vae.task(
-        _model(config, method, bars), optimizer=optimizers.create(**group.optimizer, steps=steps), steps=steps,
-        kl=group.kl.to_dict(), kl_midpoint=group.kl_midpoint, free_nats=bars * group.free_nats,
-        counts=autoencoder.reconstruction_counts)
+        _model(config, method, bars), optimizer=optimizers.create(**group.optimizer, steps=group.steps),
+        steps=group.steps, kl=group.kl.to_dict(), kl_midpoint=group.kl_midpoint,
+        free_nats=group.free_bits * math.log(2), teacher_forced=True, counts=autoencoder.reconstruction_counts)
 
 
 def _genre_means(config: ConfigDict, bars: int) -> Stage:
     """Where the genres' codes lie, once the autoencoder is trained."""
+    return Stage(name=f"genre_means_{bars}", needs=("components", f"{FLOWER.name}_{bars}"),
+                 task=components.precompute(), batch=1, examples=components.examples,
+                 data=lambda corpus, trained: genre_means.resident(_codes(config, corpus, trained, bars)))
+
+
+def _flow(config: ConfigDict, bars: int) -> Stage:
+    """What takes the codes of each genre to one normal distribution."""
+    group = config.flow
 
     def data(corpus, trained):
-        space = _space(config, trained, FLOWER, bars)
-        return genre_means.resident(corpus, encode=space.encode, components=space.components, seed=config.seed,
-                                    bars=bars, encoding=config.data.encoding)
+        means, own = trained(f"genre_means_{bars}"), Components.load(trained("components"))
+        return _codes(config, corpus, trained, bars).resident(
+            own.count, {"mean": means["mean"], "deviation": means["deviation"]})
 
-    return Stage(name=f"genre_means_{bars}", needs=("components", f"{FLOWER.name}_{bars}"),
-                 task=components.precompute(), batch=1, examples=components.examples, data=data)
+    task = flow.task(_velocity(config, bars), untagged=group.untagged, steps=group.steps,
+                     optimizer=optimizers.create(**group.optimizer, steps=group.steps))
+    return Stage(name=f"flow_{bars}", needs=("components", f"{FLOWER.name}_{bars}", f"genre_means_{bars}"), task=task,
+                 steps=group.steps, batch=group.batch, best="loss", data=data, examples=codes.examples)
 
 
-def _genre_classifier(config: ConfigDict) -> Stage:
-    group = config.genre_classifier
-    task = judges.task(_classifier(config), optimizer=optimizers.create(**group.optimizer, steps=group.steps),
+def _codes(config: ConfigDict, corpus: Corpus, trained: Trained, bars: int) -> codes.Codes:
+    """Of training windows and those to validate on."""
+    space = _space(config, trained, FLOWER, bars)
+    return codes.encoded(corpus, space.encode, space.components, seed=config.seed, bars=bars,
+                         encoding=config.data.encoding, sparse=config.data.sparse, shares=config.data.shares,
+                         count=config.flow.codes * min(config.lengths) // bars)
+
+
+def _genre_classifier(config: ConfigDict, name: str = "genre_classifier") -> Stage:
+    """A judge of genres: "genre_classifier" knows the grooves that are learned, "second_judge" those held out."""
+    group = config[name]
+    task = judges.task(_classifier(config, name), optimizer=optimizers.create(**group.optimizer, steps=group.steps),
                        steps=group.steps)
-    return Stage(name="genre_classifier", needs=("components",), task=task, steps=group.steps, batch=group.batch,
-                 best="loss", **_windows(config, min(config.lengths)))
+    windows = _windows(config, judges.BARS, tagged=True, train=judges.SPLITS[name])
+    return Stage(name=name, needs=("components",), task=task, steps=group.steps, batch=group.batch, best="loss",
+                 **windows)
 
 
-def _windows(config: ConfigDict, bars: int) -> dict[str, Any]:
-    """How a stage gets its batches."""
+def _windows(config: ConfigDict, bars: int, mixing: dataset.Mixing = dataset.PLAIN, **which: Any) -> dict[str, Any]:
+    """How a stage gets its batches; which: of dataset.resident."""
 
     def data(corpus, trained):
         own = Components.load(trained("components"))
-        return dataset.resident(corpus, seed=config.seed, bars=bars, component=own.component, components=own.count)
+        return dataset.resident(corpus, seed=config.seed, bars=bars, component=own.component, components=own.count,
+                                sparse=config.data.sparse, shares=config.data.shares, **which)
 
-    return {"data": data, "examples": functools.partial(dataset.examples, bars=bars, encoding=config.data.encoding)}
+    return {"data": data, "examples": functools.partial(dataset.examples, bars=bars, encoding=config.data.encoding,
+                                                        mixing=mixing)}
 
 
 # Networks ------------------------------------------------------------------------------------------------------------
@@ -136,28 +164,40 @@ def _group(config: ConfigDict, bars: int) -> ConfigDict:
     return config[f"musae_{bars}"]
 
 
+def _music_vae(config: ConfigDict, bars: int) -> ConfigDict:
+    """How a MusicVAE of so many bars is learned."""
+    return config[f"music_vae_{bars}"]
+
+
 def _model(config: ConfigDict, method: Method, bars: int) -> Any:
-    """The autoencoder of a row of table 1; a MusicVAE has MusAE's encoder."""
+    """The autoencoder of a row of table 1."""
     group = _group(config, bars)
+    if not method.prior:
+        own, latent = _music_vae(config, bars), group.size.latent
+        encoder = music_vae.Encoder(**own.encoder, latent=latent)
+        return music_vae.MusicVAE(encoder, bars, method.hierarchical, latent=latent, rate=own.rate, **own.size)
     if group.model not in MODELS:
         raise MusicFusionError(f"musae_{bars}.model = {group.model!r} is unknown: use {' or '.join(MODELS)}")
     if group.model == "lite":
-        spread = priors.OTHER_VARIANCE**0.5 if method.prior == "flower" else 1.0
-        model: Any = lite.Autoencoder(bars, **group.size, spread=spread)
-        encoder: Any = lite.Encoder(**group.size)
+        spread = priors.OTHER_VARIANCE**0.5 if method.prior in ("flower", "narrow") else 1.0
+        model: Any = lite.Autoencoder(bars, **group.size, spread=spread, flower=method.prior == "flower")
     else:
-        model, encoder = lstm.Autoencoder(bars, **group.size), lstm.Encoder(**group.size)
-    if method.prior:
-        return model
-    return music_vae.MusicVAE(encoder, bars, method.hierarchical, latent=group.size.latent, **config.music_vae.size)
+        model = lstm.Autoencoder(bars, **group.size)
+    return model
 
 
-def _critic(config: ConfigDict, prior: str) -> objective.Critic:
-    return objective.Critic(config.critic.hidden, prior if config.critic.scaled else "")
+def _critic(config: ConfigDict) -> objective.Critic:
+    return objective.Critic(config.critic.hidden, told_norm=config.critic.whiten)
 
 
-def _classifier(config: ConfigDict) -> judges.GenreClassifier:
-    return judges.GenreClassifier(**config.genre_classifier.size)
+def _velocity(config: ConfigDict, bars: int) -> flow.Velocity:
+    """Of codes that are laid out in parts, or are taken to be."""
+    size = _group(config, bars).size
+    return flow.Velocity(**config.flow.size, parts=size.get("parts", 8), shared=size.get("shared", 16))
+
+
+def _classifier(config: ConfigDict, name: str) -> Any:
+    return judges.CLASSIFIERS[name](**config[name].size)
 
 
 def modules(config: ConfigDict) -> dict[str, Any]:
@@ -170,9 +210,13 @@ def modules(config: ConfigDict) -> dict[str, Any]:
         encoder = whole.pop("encoder")
         found |= {f"encoder_{bars}": encoder, f"decoder_{bars}": whole}
         z, component = jnp.zeros((1, _group(config, bars).size.latent)), jnp.zeros(1, jnp.int32)
-        found[f"critic_{bars}"] = jax.eval_shape(_critic(config, FLOWER.prior).init, key, z, component)["params"]
-    tokens = jnp.zeros((1, min(config.lengths) * dataset.BAR, 4), jnp.int32)
-    found["genre_classifier"] = jax.eval_shape(_classifier(config).init, key, tokens)["params"]
+        found[f"critic_{bars}"] = jax.eval_shape(_critic(config).init, key, z, component)["params"]
+        plane = jnp.zeros((1, flow.PLANE))
+        found[f"flow_{bars}"] = jax.eval_shape(_velocity(config, bars).init, key, z[:, flow.PLANE :], jnp.zeros(1),
+                                               plane)["params"]
+    tokens = jnp.zeros((1, judges.BARS * dataset.BAR, 4), jnp.int32)
+    for name in judges.SPLITS:
+        found[name] = jax.eval_shape(_classifier(config, name).init, key, tokens)["params"]
     return found
 
 
@@ -181,12 +225,18 @@ def modules(config: ConfigDict) -> dict[str, Any]:
 
 def _space(config: ConfigDict, trained: Trained, method: Method, bars: int) -> LatentSpace:
     """A trained autoencoder; the flower's with the genres' means, where they were computed."""
-    params = trained(f"{method.name}_{bars}")
-    has_means = method == FLOWER and trained.has(f"genre_means_{bars}")
+    params, own = trained(f"{method.name}_{bars}"), Components.load(trained("components"))
+    means, flows = None, None
+    if method == FLOWER and trained.has(f"genre_means_{bars}"):
+        means = GenreMeans(**trained(f"genre_means_{bars}"))
+        if trained.has(f"flow_{bars}"):
+            flows = flow.Flow(
+                velocity=_velocity(config, bars), params=trained(f"flow_{bars}"), components=own.count,
+                tables={"mean": jnp.asarray(means.mean), "deviation": jnp.asarray(means.deviation)},
+                steps=config.flow.integration)
     return latent_space.create(
-        _model(config, method, bars), params["autoencoder"] if method.prior else params,
-        components=Components.load(trained("components")), bars=bars, batch=config.evaluate.batch,
-        means=GenreMeans(**trained(f"genre_means_{bars}")) if has_means else None)
+        _model(config, method, bars), params["autoencoder"] if method.prior else params, components=own, bars=bars,
+        batch=config.evaluate.batch, means=means, flow=flows)
 
 
 def _selection(config: ConfigDict) -> evaluation.Selection:
@@ -205,29 +255,70 @@ def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> List
 
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
     """Every method that was trained, on songs that it did not learn from."""
-    classifier = None
-    if trained.has("genre_classifier"):
-        model = _classifier(config)
-        run = jax.jit(lambda params, tokens: jax.nn.softmax(jnp.asarray(model.apply({"params": params}, tokens))))
-        classifier = latent_space.batched(run, trained("genre_classifier"), config.evaluate.batch)
     return evaluation.evaluate(
         corpus, preset=config.preset, lengths=config.lengths, selection=_selection(config),
         components=Components.load(trained("components")), subjects=functools.partial(_subjects, config, trained),
-        classifier=classifier)
+        untrained=functools.partial(_untrained, config, trained), judges=_judges(config, trained))
+
+
+def _judges(config: ConfigDict, trained: Trained) -> dict[str, judges.Classifier]:
+    """Those that were trained: tokens int [n, T, 4] -> probabilities of genres [n, 32]."""
+    found = {}
+    for name in judges.SPLITS:
+        if trained.has(name):
+            run = jax.jit(functools.partial(_probabilities, _classifier(config, name)))
+            found[name.replace("_", " ")] = latent_space.batched(run, trained(name), config.evaluate.batch)
+    return found
+
+
+def _probabilities(classifier: Any, params: Any, tokens: jax.Array) -> jax.Array:
+    """Of genres: tokens int [B, T, 4] -> [B, 32]."""
+    return jax.nn.softmax(classifier.apply({"params": params}, tokens))
+
+
+def _untrained(config: ConfigDict, trained: Trained, bars: int) -> LatentSpace:
+    """The flower's space with parameters as they are drawn at first."""
+    model = _model(config, FLOWER, bars)
+    batch = {"tracks": jnp.zeros((1, bars * dataset.BAR, 4), jnp.int32)}
+    params = jax.jit(functools.partial(vae.init, model))(jax.random.key(config.seed), batch)
+    return latent_space.create(model, params, components=Components.load(trained("components")), bars=bars,
+                               batch=config.evaluate.batch)
 
 
 def _subjects(config: ConfigDict, trained: Trained, bars: int) -> Iterator[evaluation.Subject]:
     """The methods that were trained on windows of so many bars."""
     for method in METHODS:
-        if trained.has(f"{method.name}_{bars}"):
-            yield evaluation.Subject(method=method, space=_space(config, trained, method, bars),
-                                     critic=_scores(config, trained, method, bars) if method.critic else None)
+        if not trained.has(f"{method.name}_{bars}"):
+            continue
+        space, params = _space(config, trained, method, bars), trained(f"{method.name}_{bars}")
+        if method.prior:
+            has_critic = method.critic and "critic" in params
+            yield evaluation.Subject(method=method, space=space,
+                                     critic=_scores(config, params["critic"], method) if has_critic else None)
+        else:
+            yield evaluation.Subject(method=method, space=space, **_fed(config, params, method, bars))
 
 
-def _scores(config: ConfigDict, trained: Trained, method: Method, bars: int):
+def _scores(config: ConfigDict, params: Any, method: Method):
     """A trained critic: (z [n, size], batch) -> its scores [n]."""
-    critic, params = _critic(config, method.prior), trained(f"{method.name}_{bars}")["critic"]
-    return lambda z, batch: critic.apply({"params": params}, z, *objective.condition(method.prior, batch))
+    critic = _critic(config)
+
+    def scores(z, batch):
+        seen = objective.whitened(method.prior, z, batch) if config.critic.whiten else z
+        return critic.apply({"params": params}, seen, *objective.condition(method.prior, batch))
+
+    return jax.jit(scores)
+
+
+def _fed(config: ConfigDict, params: Any, method: Method, bars: int) -> dict[str, Any]:
+    """What else is measured of a MusicVAE: `predicted` and `rate` of evaluation.Subject."""
+    model, batch = _model(config, method, bars), config.evaluate.batch
+    predicted = jax.jit(lambda params, z, tokens: model.apply(
+        {"params": params}, z, {"tracks": tokens}, method="predicted")["tracks"])
+    rate = jax.jit(lambda params, tokens: losses.kl_to_standard_normal(
+        *model.apply({"params": params}, {"tracks": tokens}, method="encode")))
+    return {"predicted": latent_space.batched(predicted, params, batch),
+            "rate": latent_space.batched(rate, params, batch)}
 
 
 def sampler(config: ConfigDict, trained: Trained) -> Sampler:

@@ -38,7 +38,7 @@ def test_every_genre_gets_a_component_of_its_own_and_similar_composers_become_ne
 
 
 def test_the_stage_keeps_them_whole(corpus):
-    resident = components.resident(corpus, seed=0, bars=2)
+    resident = components.resident(corpus, seed=0, bars=2, sparse=False)
     task, key = components.precompute(), jax.random.key(0)
     batch = components.examples(resident.arrays, jnp.zeros(1, jnp.int32), key, True)
     state = task.step(task.init(key, batch, resident.frozen), batch, resident.frozen)

@@ -1,16 +1,18 @@
-"""Figures 3 and 5, and changes of genre: each number by a case whose answer is known."""
+"""Figure 3, and what tells the genre: each number by a case whose answer is known."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from musicfusion.systems.musae import genre_evaluation
+from musicfusion.systems.musae import genre_evaluation, separability
 from musicfusion.systems.musae.components import Components
-from musicfusion.systems.musae.genre_evaluation import DRAWS, Examples
-from musicfusion.systems.musae.genre_means import GenreMeans
-from musicfusion.systems.musae.latent_space import LatentSpace
+from musicfusion.systems.musae.dataset import UNTAGGED
+from musicfusion.systems.musae.genre_evaluation import DRAWS
 
-RNG = np.random.default_rng(0)
-GENRES = ("rock", "swing", "samba", "tango")
+FLOW = "the same, 0.7 times as wide"
+PRIOR = "draws from the prior, without the flow"
+MEANS = [f"draws about the genre's mean, {spread} times as wide" for spread in genre_evaluation.SPREADS]
 
 
 def test_neighbours_on_the_circle_that_are_alike_have_a_high_rank_correlation():
@@ -25,19 +27,6 @@ def test_equal_numbers_share_their_rank():
     np.testing.assert_array_equal(genre_evaluation.ranks(np.array([5, 1, 5, 9])), [2.5, 1, 2.5, 4])
 
 
-def test_a_line_separates_what_lies_apart_and_guesses_where_nothing_differs():
-    sign, half = np.tile([1.0, -1.0], 200), np.arange(400) < 200
-    noise = RNG.normal(size=(400, 3))
-    assert genre_evaluation.line_accuracy(noise + 6 * sign[:, None], sign, half) == 1
-    assert 0.4 < genre_evaluation.line_accuracy(noise, sign, half) < 0.6
-
-
-def test_principal_components_hold_most_of_the_spread():
-    x = RNG.normal(size=(200, 5)) * [1, 9, 0.1, 4, 0.1]
-    plane = genre_evaluation.principal(x)
-    np.testing.assert_allclose(plane.var(0), [x[:, 1].var(), x[:, 3].var()], rtol=0.05)
-
-
 def test_features_are_relative_to_the_mean_over_components():
     tokens = np.full((2 * DRAWS, 32, 4), 129)
     tokens[:, 0] = 60
@@ -47,48 +36,81 @@ def test_features_are_relative_to_the_mean_over_components():
 
 
 @pytest.fixture(scope="module")
-def world():
-    """Four genres whose code is their component, twelve songs of each; and a space in which a genre is a pitch."""
-    components = Components(component=np.array([2, 0, 3, 1, *range(4, 32)]), count=4, genres=GENRES,
-                            instrumentation="band")
-    genre = np.arange(96) % 4
-    component = components.component[genre]
-    z = np.eye(4)[component] + 0.01 * RNG.normal(size=(96, 4))
-
-    def decode(codes):
-        tokens = np.full((len(codes), 32, 4), 128)
-        tokens[:, 0] = 60 + np.argmax(codes, 1)[:, None]
-        return tokens
-
-    def classifier(tokens):
-        return np.eye(32)[np.argsort(components.component[:4])[np.minimum(tokens[:, 0, 0] - 60, 3)]]
-
-    means = GenreMeans.fit(z.astype(np.float32), component)
-    space = LatentSpace(encode=lambda tokens: z, decode=decode, components=components, bars=2, means=means)
-    examples = Examples(tokens=decode(z), genre=genre, component=component, song=np.arange(96) // 8)
-    return space, examples, z, classifier
+def found(world):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(separability, "embedded", lambda x, seed: x[:, :2])
+        return genre_evaluation.measure(world.space, world.untrained, world.examples, world.z, world.judges, 0)
 
 
-def test_moving_by_the_difference_of_the_means_changes_the_genre(world):
-    space, examples, z, classifier = world
-    found = {(one.way, one.amount): one for one in genre_evaluation.transferred(space, examples, z, classifier, 0)}
-    assert found["means", 0.0].source == 1 and found["means", 0.0].target == 0 and found["means", 0.0].notes == 1
-    assert found["means", 1.0].target == 1 and found["means", 1.0].source == 0
-    assert found["means", 1.0].rhythm == 1 and found["means", 1.0].notes == 0
-    assert {way for way, _ in found} == {"around", "straight", "means"}
+def test_draws_and_real_windows_are_classified(found):
+    assert list(found.recognised) == ["real windows", "draws from a component", FLOW, PRIOR, *MEANS]
+    shares = {what: rates["judge"] for what, rates in found.recognised.items()}
+    assert shares["real windows"] == (1, 1, 1) and min(shares[MEANS[0]], shares[MEANS[1]]) > 0.95
+    assert 0.25 < shares["draws from a component"] < shares[FLOW] <= 1, "a rest is N(0, I), and wider than this genre"
+    assert 0.1 < shares[PRIOR] < 0.4, "this decoder does not look at the plane"
+    assert {rates["second judge"] for what, rates in found.recognised.items() if what != "real windows"} == {0.25}
+    assert found.recognised["real windows"]["second judge"][0] == 0.25
 
 
-def test_t_sne_gives_each_code_a_point():
-    pytest.importorskip("sklearn")
-    assert genre_evaluation.embedded(RNG.normal(size=(12, 5)), 0).shape == (12, 2)
+def test_a_probe_finds_the_genre_in_codes_and_not_in_what_the_flow_leaves(found):
+    assert found.chance == 0.25
+    assert found.probes["all of z"] == found.probes["the plane"] == found.probes["z without the plane"] == 1
+    for what in ("z less the mean of the genre nearest in the plane", "the flow's rest",
+                 "the flow's rest, told the genre"):
+        assert found.probes[what] < 0.4, what
+    assert len(found.probes) == 6
 
 
-def test_draws_and_real_windows_are_classified(world, monkeypatch):
-    monkeypatch.setattr(genre_evaluation, "embedded", lambda x, seed: x[:, :2])
-    space, examples, z, classifier = world
-    found = genre_evaluation.measure(space, examples, z, classifier, 0)
-    assert found.real == 1 and set(found.from_means) == set(genre_evaluation.SPREADS)
-    assert min(found.from_means.values()) == 1 and 0 <= found.draws <= 1
-    assert found.genre_pairs == 6 and found.in_plane == 1 and found.in_space == 1 and len(found.planes) == 6
-    without = genre_evaluation.measure(space, examples, z, None, 0)
-    assert without.draws is None and without.transfer == () and without.in_plane == 1
+def test_beside_the_correlation_of_neighbours_stands_what_means_nothing(found):
+    assert list(found.correlations) == ["draws from components", "the same, components shuffled (95 %)",
+                                        "an untrained decoder"]
+    assert all(-1 <= x <= 1 for x in found.correlations.values())
+    assert {x.shape for x in found.features.values()} == {(4, 4)}
+
+
+def test_genres_that_differ_are_separable_and_what_is_moved_is_measured(found):
+    assert found.genre_pairs == 6 and found.in_space == 1 > found.in_plane > 0.7 and len(found.planes) == 6
+    assert {one.way for one in found.transfer} == {"plane", "means", "position"}
+
+
+def test_a_component_is_drawn_from_at_its_middle_by_the_flow_and_else_from_the_prior(world):
+    component = np.repeat(np.arange(4), 50)
+    by_flow = genre_evaluation.drawn(world.space, component, 0.5, 3)
+    np.testing.assert_allclose(by_flow[:, :2], world.space.position(component), atol=1e-6)
+    assert by_flow[:, 6:].std() == pytest.approx(0.5, rel=0.15), "so much as wide"
+    plain = dataclasses.replace(world.space, rest=None, code=None)
+    by_prior = genre_evaluation.drawn(plain, component, 0.5, 3)
+    np.testing.assert_array_equal(by_prior, genre_evaluation.component_codes(component, 4, 8, 3))
+    assert np.mean(plain.nearest(by_prior) == component) > 0.9
+
+
+def test_without_flow_means_or_judges_what_is_left_is_measured(world, monkeypatch):
+    monkeypatch.setattr(separability, "embedded", lambda x, seed: None)
+    plain = dataclasses.replace(world.space, rest=None, code=None, means=None)
+    found = genre_evaluation.measure(plain, world.untrained, world.examples, world.z, world.judges, 0)
+    assert list(found.recognised) == ["real windows", "draws from a component", PRIOR]
+    assert list(found.probes) == ["all of z", "the plane", "z without the plane"]
+    silent = genre_evaluation.measure(plain, world.untrained, world.examples, world.z, {}, 0)
+    assert set(map(len, silent.recognised.values())) == {0} and silent.in_space == 1
+
+
+def test_windows_without_a_genre_are_left_out(world, monkeypatch):
+    monkeypatch.setattr(separability, "embedded", lambda x, seed: None)
+    some = np.arange(400) % 3 == 0
+    examples = dataclasses.replace(world.examples, genre=np.where(some, -1, world.examples.genre),
+                                   component=np.where(some, UNTAGGED, world.examples.component))
+    found = genre_evaluation.measure(world.space, world.untrained, examples, world.z, world.judges, 0)
+    assert found.recognised["real windows"]["judge"][0] == found.probes["all of z"] == 1
+    none = dataclasses.replace(examples, genre=np.full(400, -1), component=np.full(400, UNTAGGED))
+    found = genre_evaluation.measure(world.space, world.untrained, none, world.z, world.judges, 0)
+    assert found.probes == {} and found.chance is None and "real windows" not in found.recognised
+    assert found.transfer and "draws from a component" in found.recognised
+
+
+def test_without_genres_there_are_features_of_32_components_alone(world):
+    none = Components(component=np.arange(32), count=32, genres=(), instrumentation="band")
+    plain = dataclasses.replace(world.space, components=none, rest=None, code=None, means=None)
+    examples = dataclasses.replace(world.examples, genre=np.full(400, -1), component=np.full(400, UNTAGGED))
+    found = genre_evaluation.measure(plain, plain, examples, world.z, {}, 0)
+    assert {x.shape for x in found.features.values()} == {(32, 4)} and len(found.correlations) == 3
+    assert found.transfer == () and found.recognised == {} == found.probes

@@ -1,5 +1,7 @@
 """MusAE's listening test: music halfway between two songs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from listeners import answered, save
@@ -12,7 +14,7 @@ from musicfusion.metrics import listening as said
 from musicfusion.render import sheet
 from musicfusion.systems.musae import evaluation, listening
 from musicfusion.systems.musae.components import Components
-from musicfusion.systems.musae.genre_evaluation import Examples
+from musicfusion.systems.musae.examples import Examples
 from musicfusion.systems.musae.latent_space import LatentSpace
 
 RNG = np.random.default_rng(0)
@@ -33,7 +35,7 @@ def test():
     corpus = concatenate([(f"song {k}", song()) for k in range(30)], {}, "songs", instrumentation="voices")
     none = Components(component=np.arange(32), count=4, genres=(), instrumentation="voices")
     space = LatentSpace(encode=lambda tokens: tokens.astype(np.float32), decode=lambda z: z.astype(np.int32),
-                        components=none, bars=2)
+                        components=none, bars=2, size=128)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sheet, "play", lambda score: Audio(np.resize(
             np.concatenate([track.notes[:, 2] for track in score.tracks]) / 127, 400)))
@@ -59,10 +61,10 @@ def test_windows_of_one_song_or_with_few_notes_are_not_paired():
     tokens = np.full((8, 32, 4), HOLD)
     tokens[:6, ::4] = 60
     examples = Examples(tokens=tokens, genre=np.zeros(8, int), component=np.zeros(8, int),
-                        song=np.array([0, 0, 1, 1, 2, 2, 3, 3]))
+                        song=np.array([0, 0, 1, 1, 2, 2, 3, 3]), family=np.zeros(8, int))
     one, other = listening.chosen(examples, 10, 0)
     assert np.all(examples.song[one] != examples.song[other]) and not {6, 7} & {*one.tolist(), *other.tolist()}
-    same = Examples(tokens=tokens, genre=examples.genre, component=examples.component, song=np.zeros(8, int))
+    same = dataclasses.replace(examples, song=np.zeros(8, int))
     with pytest.raises(MusicFusionError, match="no two songs"):
         listening.chosen(same, 10, 0)
 

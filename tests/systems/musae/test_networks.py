@@ -16,9 +16,9 @@ from musicfusion.systems.musae.dataset import BAR
 
 BATCH, LATENT = 6, 64
 KEY = jax.random.key(0)
-ENCODER = lite.Encoder(16, 1, LATENT, 2, 16)
+ENCODER = music_vae.Encoder(16, LATENT)
 MODELS = {
-    "lite": lite.Autoencoder(2, width=16, depth=1, latent=LATENT, parts=2),
+    "lite": lite.Autoencoder(2, width=16, depth=1, embedding=8, latent=LATENT, parts=2),
     "lstm": lstm.Autoencoder(2, hidden=16, latent=LATENT),
     "flat": music_vae.MusicVAE(ENCODER, 2, False, hidden=16, embedding=8, latent=LATENT),
     "hierarchical": music_vae.MusicVAE(ENCODER, 2, True, hidden=16, embedding=8, latent=LATENT),
@@ -68,6 +68,42 @@ def test_all_of_z_and_all_tracks_matter(name, batch):
         assert np.any(np.asarray(run(name, "encode", other)[0]) != np.asarray(mean)), k
 
 
+def test_the_lite_networks_see_z_in_units_of_the_prior_s_spread(batch):
+    """So a narrow prior is learned like N(0, I)."""
+    for flower in (False, True):
+        narrow = MODELS["lite"].clone(spread=0.03, flower=flower)
+        (mean, std), (wide, wider) = (model.apply({"params": params("lite")}, batch, method="encode")
+                                      for model in (narrow, MODELS["lite"]))
+        units = np.full(LATENT, 0.03)
+        units[:2] = 1 if flower else 0.03  # the flower's plane is as wide as its circle
+        np.testing.assert_allclose(mean, wide * units, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(std, wider * units, rtol=1e-4)
+        logits = [model.apply({"params": params("lite")}, z, method="logits")
+                  for model, z in ((narrow, mean), (MODELS["lite"], wide))]
+        np.testing.assert_allclose(*logits, atol=1e-3)
+
+
+def test_what_sounds_in_a_part_of_a_window_is_told_by_the_numbers_of_the_whole_and_of_that_part(batch):
+    model = MODELS["lite"]
+    z = jax.random.normal(KEY, (1, LATENT))
+    steps = model.apply({"params": params("lite")}, z, method=lambda model, z: model.in_time(z[:, model.shared :]))
+    moved = z.at[:, model.shared + (LATENT - model.shared) // 2 :].set(0.0)  # the second part
+    other = model.apply({"params": params("lite")}, moved, method=lambda model, z: model.in_time(z[:, model.shared :]))
+    differs = np.any(np.asarray(steps != other), (0, 2))
+    assert differs.tolist() == [False] * 4 + [True] * 4
+
+
+def test_each_track_has_a_table_of_its_own(batch):
+    tables = params("lite")["encoder"]["embedding"]["tables"]
+    assert tables.shape == (4, 130, 8) and params("lite")["readout"]["tables"].shape == (4, 130, 8)
+    embedded = lite.Embedding(8).apply({"params": {"tables": tables}}, batch["tracks"])
+    assert embedded.shape == (BATCH, 8, 16 * 8)
+    step, track = 6, 2  # the third step of the second beat
+    expected = tables[track, batch["tracks"][:, step, track]]
+    found = embedded.reshape(BATCH, 8, 4, 4, 8)[:, 1, 2, track]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["flat", "hierarchical"])
 def test_musicvae_s_decoder_writes_the_likeliest_tokens_given_what_it_wrote(name, batch):
     z = run(name, "encode", batch)[0]
@@ -99,7 +135,7 @@ def test_the_paper_preset_has_the_published_sizes():
     for bars in (2, 16):
         assert count[f"encoder_{bars}"] == pytest.approx(17_884_160, rel=1e-3)
         assert count[f"decoder_{bars}"] == pytest.approx(25_744_392, rel=1e-3)
-        assert count[f"critic_{bars}"] == 542_209
+        assert count[f"critic_{bars}"] == 542_209 + 512  # music without a genre is a 33rd component
 
 
 def test_reconstruction_counts_keep_steps_and_onsets_apart(batch):

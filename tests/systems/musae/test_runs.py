@@ -9,6 +9,7 @@ from micro import launch, micro_flags
 from musicfusion import launch as command_line
 from musicfusion.codecs import midi, tracks
 from musicfusion.data import voices
+from musicfusion.systems.musae import transfer
 
 QUIET = "--config.sample.audio=false"
 
@@ -44,23 +45,31 @@ def command(capsys, *flags) -> tuple[int, str, str]:
 def test_a_run_leaves_all_rows_of_the_table_and_all_figures(run):
     report = json.loads((run / "report.json").read_text())
     tables = {name: {row["name"]: row["values"] for row in table["rows"]} for name, table in report["tables"].items()}
-    methods = {"MusAE, flower", "MusAE, Gaussian", "MusAE, no critic"}
+    methods = {"MusAE, flower", "MusAE, Gaussian", "MusAE, N(0, .001 I)", "MusAE, no critic"}
     others = {"MusicVAE, flat", "MusicVAE, hierarchical"}
     assert set(tables["reconstruction"]) == {f"{title}, 2 bars" for title in methods | others | {"majority token"}}
     for values in tables["reconstruction"].values():
         assert 0 <= values["steps"]["low"] <= values["steps"]["mean"] <= 1 and "steps_soprano" in values
+    for title in others:
+        values = tables["reconstruction"][f"{title}, 2 bars"]
+        assert 0 <= values["forced"]["mean"] <= 1 and values["rate"]["mean"] > 0
     assert set(report["settings"]["genres"]) == set(voices.COMPOSERS)
-    assert set(tables["transfer"]) == {f"{way}, {amount:.2f}" for way in ("around", "straight", "means")
-                                       for amount in (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5)}
-    assert sum("times as far from their mean" in name for name in tables["genres"]) == 3
+    assert set(tables["transfer"]) == {f"{way}, {amount:.2f}, 2 bars" for way, amounts in transfer.AMOUNTS.items()
+                                       for amount in amounts}
+    judges = {"genre classifier", "second judge"}
+    assert set(tables["genres"]["real windows, 2 bars"]) == judges <= set(tables["transfer"]["means, 1.00, 2 bars"])
+    assert sum("times as wide" in name for name in tables["genres"]) == 3
+    assert {"the flow's rest, 2 bars", "the most frequent genre, 2 bars"} <= set(tables["probes"])
+    assert len(tables["circle"]) == 3
     curves = report["details"]["interpolation"]["2"]
     assert set(curves) == methods | others | {"data space"} and curves["data space"][0] == 0
-    assert set(tables["prior_fit"]) == {f"{title}, 2 bars" for title in methods}
+    assert set(tables["prior_fit"]) == {f"{title}, 2 bars" for title in methods | {"the flower's rest by the flow"}}
+    assert "gap" in tables["prior_fit"]["MusAE, flower, 2 bars"]
     assert "gap" not in tables["prior_fit"]["MusAE, no critic, 2 bars"]
     assert report["data"]["examples"] == report["data"]["windows"]["2"] == 40 and report["data"]["songs"] > 1
-    for name in ("interpolation", "components", "genres", "transfer"):
-        if name != "genres" or (run / "genres.png").exists():
-            assert (run / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    assert any("note for note in training songs" in remark and "soprano" in remark for remark in report["remarks"])
+    for name in ("interpolation", "components_2", "transfer_2"):
+        assert (run / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
     assert "MusicVAE, hierarchical, 2 bars" in (run / "report.md").read_text()
     assert (run / "samples" / "1" / "song.mid").is_file()
 
@@ -75,8 +84,10 @@ def test_a_song_is_reconstructed_and_moved(run, pair, tmp_path, capsys):
         assert f"{out / 'index.html'}" in said and (out / "song.png").is_file()
         songs.append((out / "song.mid").read_bytes())
     about = json.loads((tmp_path / "1" / "metadata.json").read_text())
-    assert about["controls"] == {"steps": 8, "genre": "", "n": 4, "to": "bach", "amount": 0.7, "spread": 0.7}
-    assert 0 <= about["notes_kept"] <= about["rhythm_kept"] <= 1 and about["genre"] in voices.COMPOSERS
+    assert about["controls"] == {"steps": 8, "genre": "", "n": 4, "to": "bach", "angle": -1.0, "amount": 0.7,
+                                 "spread": 0.7}
+    assert 0 <= about["notes_kept"] <= about["rhythm_kept"] <= 1
+    assert about["genre"] in {*voices.COMPOSERS, ""}, "none in the middle of the plane, where untrained codes lie"
     assert songs[0][-200:] == songs[2][-200:], "an amount of 0 is no change"
 
 

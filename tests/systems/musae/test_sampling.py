@@ -6,19 +6,17 @@ import pytest
 from kept import assert_kept, differ
 
 from musicfusion.codecs import midi, tracks
-from musicfusion.codecs.melody import REST
+from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import voices
 from musicfusion.latent import vae
-from musicfusion.systems.musae import DECLARATION, latent_space, lite, sampling
+from musicfusion.systems.musae import DECLARATION, flow, latent_space, lite, sampling
 from musicfusion.systems.musae.components import Components
-from musicfusion.systems.musae.genre_means import GenreMeans
 from musicfusion.systems.musae.latent_space import LatentSpace
 
 GENRES = ("rock", "swing", "samba", "tango")
-SIZE = 2 * 16 * 4  # numbers of a window of two bars
 DEFAULTS = {name: control.default for name, control in DECLARATION.controls.items()}
 
 
@@ -26,19 +24,29 @@ def components(genres=GENRES):
     return Components(component=np.arange(32), count=4, genres=genres, instrumentation="band")
 
 
-def identity(**changes):
-    """A space whose code is the music itself: what is decoded is what was encoded."""
+def identity(own=(1.0, 0.0), bars=2, **changes):
+    """A space whose code is a position in the plane and the music itself: what is decoded is what was encoded.
+
+    own: the position of all music. Its flow knows one thing of genres: music sounds an octave higher the farther up in
+    the plane it is.
+    """
     def encode(tokens):
-        return tokens.reshape(len(tokens), -1).astype(np.float32)
+        return np.concatenate([np.tile(own, (len(tokens), 1)), tokens.reshape(len(tokens), -1)], 1, dtype=np.float32)
 
     def decode(z):
-        return np.round(z).astype(np.int32).reshape(len(z), -1, 4)
+        return np.round(z[:, 2:]).astype(np.int32).reshape(len(z), -1, 4)
 
-    mean = np.zeros((32, SIZE), np.float32)
-    mean[1] = 12  # swing is an octave higher than rock
-    means = GenreMeans(mean=mean, scatter=np.zeros((SIZE, SIZE), np.float32))
-    return LatentSpace(**{"encode": encode, "decode": decode, "components": components(), "bars": 2,
-                          "means": means} | changes)
+    def lifted(x, position, by):
+        return x + np.where(x < 120, by * 12 * position[:, 1:], 0)
+
+    def rest(z, position, time=0.0):
+        return lifted(z[:, 2:], position, time - 1)
+
+    def code(rest, position, guidance=0.0, time=0.0):
+        return np.concatenate([position, lifted(rest, position, 1 - time)], 1)
+
+    return LatentSpace(**{"encode": encode, "decode": decode, "components": components(), "bars": bars,
+                          "size": 2 + bars * 64, "rest": rest, "code": code} | changes)
 
 
 def sample(space, *, seed=0, inputs=None, locked=None, **controls):
@@ -101,8 +109,18 @@ def test_genres_are_words_that_the_weights_know():
     assert words == {"genre": GENRES, "to": GENRES}
     with pytest.raises(MusicFusionError, match="genre is missing: there are rock, swing"):
         sample(identity())
-    with pytest.raises(MusicFusionError, match="the songs of the training had no genres"):
-        sample(identity(components=components(())), genre="rock")
+    for given in ({"genre": "rock"}, {"angle": 0.0}):
+        with pytest.raises(MusicFusionError, match="is unknown: the songs of the training had no genres"):
+            sample(identity(components=components(())), **given)
+
+
+def test_a_genre_and_an_angle_are_not_given_together(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2))}
+    with pytest.raises(MusicFusionError, match="to=swing and angle=90: only one of them is accepted"):
+        sample(identity(), inputs=inputs, to="swing", angle=90.0)
+    with pytest.raises(MusicFusionError, match="genre=rock and angle=0: only one of them is accepted"):
+        sample(identity(), genre="rock", angle=0.0)
+    assert sample(identity(), inputs=inputs, genre="rock", angle=90.0).title == "a: toward 90 degrees"
 
 
 # Songs ---------------------------------------------------------------------------------------------------------------
@@ -121,29 +139,113 @@ def test_a_song_of_any_length_comes_back_whole(tmp_path, bars):
     assert result.metadata["genre"] in GENRES and result.title == "a: through the latent space"
 
 
-def test_a_note_that_goes_on_over_a_window_s_border_keeps_its_length(tmp_path):
-    long = Track("", 33, False, np.array([(6.0, 4.0, 40, 80), (12.0, 1.0, 41, 80)]))
-    result = sample(identity(), inputs={"song": write(tmp_path / "a.mid", long, part(0, 60, 4))})
-    bass = next(track for track in result.scores["song"].tracks if track.name == "BASS")
-    np.testing.assert_array_equal(4 * bass.notes[:, :2], [[24, 16], [48, 4]])
+def written(bars, quarters=4, seed=0):
+    """Random voices as tokens [T, 4], with notes and rests of up to three bars."""
+    rng, steps = np.random.default_rng(seed), bars * quarters * 4
+    columns = []
+    for low in (36, 30, 50, 70):
+        column = np.full(steps, REST)
+        begin = 0
+        while begin < steps:
+            length = int(rng.choice([1, 2, 4, 7, 16, 25, 48]))
+            if begin == 0 or rng.random() < 0.8:
+                column[begin : begin + length] = HOLD
+                column[begin] = low + rng.integers(12)
+            begin += length
+        columns.append(column)
+    return np.stack(columns, 1)
 
 
-def test_a_song_is_moved_by_the_difference_of_the_genres_means(tmp_path):
-    path = write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))
-    own = identity(encode=lambda x: np.concatenate([[[1.0, 0.0]], x.reshape(len(x), -1)[:, 2:]], 1, dtype=np.float32))
-    result = sample(own, inputs={"song": path}, to="swing", amount=1.0)
-    pitches = [score.tracks[-1].notes[1:, 2] for score in (result.scores["before"], result.scores["song"])]
-    np.testing.assert_array_equal(pitches[1], pitches[0] + 12)
-    assert result.title == "a: toward swing" and result.metadata["genre"] == "rock"
-    still = sample(own, inputs={"song": path}, to="swing", amount=0.0)
-    notes = [score.tracks[-1].notes[1:] for score in (still.scores["song"], result.scores["before"])]
-    np.testing.assert_array_equal(*notes)
+@pytest.mark.parametrize("size", [2, 16])
+@pytest.mark.parametrize("quarters", [4, 3])
+@pytest.mark.parametrize("bars", [1, 2, 3, 16, 17, 40])
+def test_a_song_comes_back_note_for_note_where_the_codes_keep_everything(bars, quarters, size):
+    expected = written(bars, quarters)
+    score = tracks.score(expected, "band")
+    given = Score(score.tracks, score.tempos, ((0.0, quarters, 4),), "a")
+    np.testing.assert_array_equal(sampling.read_song(given, "song", "band").tokens, expected)
+    result = sample(identity(bars=size), inputs={"song": given})
+    np.testing.assert_array_equal(result.memory, expected)
+    np.testing.assert_array_equal(tokens(result.scores["song"], len(expected)), expected)
+    assert result.scores["song"].metres == ((0.0, quarters, 4),)
 
 
-def test_a_change_of_genre_needs_the_means(tmp_path):
-    path = write(tmp_path / "a.mid", part(33, 40, 2))
-    with pytest.raises(MusicFusionError, match="the stage genre_means_2 was not trained"):
-        sample(identity(means=None), inputs={"song": path}, to="swing")
+def test_a_note_ends_where_the_next_window_has_another():
+    """Each window decodes one note as long as the window, another pitch for each."""
+    def decode(z):
+        found = np.full((len(z), 32, 4), HOLD)
+        found[:, 0] = 40 + np.arange(len(z))[:, None]
+        return found
+
+    memory = sample(identity(decode=decode), inputs={"song": tracks.score(written(4), "band")}).memory
+    begun = [[0, 40], [16, 41], [32, 42]]
+    assert [[k, x] for k, x in enumerate(memory[:, 1]) if x < HOLD] == begun and REST not in memory[:, 1]
+
+
+def moved_by(result):
+    """Semitones by which the last track's notes were moved."""
+    before, after = (result.scores[name].tracks[-1].notes[:, 2] for name in ("before", "song"))
+    (found,) = np.unique(after - before)
+    return found
+
+
+@pytest.mark.parametrize("to, semitones", [("swing", 12), ("tango", -12), ("samba", 0), ("rock", 0)])
+def test_a_song_is_moved_from_its_own_position_to_a_genre_s(tmp_path, to, semitones):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 5, length=0.25))}
+    result = sample(identity(), inputs=inputs, to=to, amount=1.0)
+    assert moved_by(result) == semitones
+    assert result.title == f"a: toward {to}" and result.metadata["genre"] == "rock"
+    position = {"swing": [0, 1], "tango": [0, -1], "samba": [-1, 0], "rock": [1, 0]}[to]
+    np.testing.assert_allclose(result.metadata["plane"]["moved"], [position], atol=1e-6)
+    assert result.metadata["plane"]["song"] == [[1, 0]]
+
+
+def test_the_amount_says_how_much_of_the_way_is_gone(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
+    assert [moved_by(sample(identity(), inputs=inputs, to="swing", amount=x)) for x in (0.0, 0.25, 0.5)] == [0, 3, 6]
+    still = sample(identity(), inputs=inputs, to="swing", amount=0.0)
+    assert still.metadata["plane"] == {"song": [[1, 0]], "moved": [[1, 0]]}
+
+
+def test_an_angle_leads_around_the_circle_and_between_its_genres_too(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
+    found = {angle: sample(identity(), inputs=inputs, angle=angle, amount=1.0) for angle in (0, 30, 90, 270, 330, 360)}
+    assert [moved_by(result) for result in found.values()] == [0, 6, 12, -12, -6, 0]
+    for angle, result in found.items():
+        around = np.radians(angle)
+        np.testing.assert_allclose(result.metadata["plane"]["moved"], [[np.cos(around), np.sin(around)]], atol=1e-3)
+    assert found[30].title == "a: toward 30 degrees"
+    swing = sample(identity(), inputs=inputs, to="swing", amount=1.0)
+    np.testing.assert_array_equal(swing.memory, found[90].memory)
+
+
+def test_a_song_without_a_genre_moves_from_the_middle(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
+    result = sample(identity(own=(0.01, -0.02)), inputs=inputs, to="swing", amount=1.0)
+    assert moved_by(result) == 12 and result.metadata["genre"] == ""
+    assert result.metadata["plane"] == {"song": [[0.01, -0.02]], "moved": [[0, 1]]}
+
+
+def test_a_song_s_genre_is_that_of_the_mean_of_its_windows(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 4))}
+
+    def placed(*positions):
+        plain = identity()
+        return identity(encode=lambda x: np.concatenate([positions, plain.encode(x)[:, 2:]], 1, dtype=np.float32))
+
+    assert sample(placed([0.1, 0.0], [0.1, 1.2], [0.1, 1.4]), inputs=inputs).metadata["genre"] == "swing"
+    assert sample(placed([1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]), inputs=inputs).metadata["genre"] == ""
+    nameless = identity(components=components(()))
+    assert sample(nameless, inputs=inputs).metadata["genre"] == ""
+
+
+def test_a_change_of_genre_and_new_music_need_the_flow(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2))}
+    without = identity(rest=None, code=None)
+    for given in ({"inputs": inputs, "to": "swing"}, {"inputs": inputs, "angle": 10.0}, {"genre": "swing"}):
+        with pytest.raises(MusicFusionError, match="the stage flow_2 was not trained: train it with the same --work"):
+            sample(without, **given)
+    assert sample(without, inputs=inputs).title == "a: through the latent space"
 
 
 @pytest.mark.parametrize("metre, bar", [((3, 4), 3), ((6, 8), 3), ((5, 4), 5), ((7, 8), 3.5)])
@@ -193,18 +295,40 @@ def test_an_interpolation_goes_from_the_start_to_the_end(tmp_path):
     assert len(changed) == 5 and changed[0] == 0 and changed[-1] > 0
 
 
+def varied():
+    """A space whose new music has notes about middle C."""
+    def decode(z):
+        return np.round(60 + 5 * z[:, 2:]).astype(np.int32).reshape(len(z), -1, 4)
+
+    return identity(decode=decode)
+
+
 def test_new_music_depends_on_the_seed():
-    scatter = 5 * np.eye(SIZE, dtype=np.float32)
-    space = identity(means=GenreMeans(mean=np.full((32, SIZE), 60, np.float32), scatter=scatter))
-    one, same, other = (sample(space, genre="samba", n=2, seed=seed).scores["song"] for seed in (1, 1, 2))
-    assert all(np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, same.tracks, strict=True))
-    assert any(not np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, other.tracks, strict=True))
-    assert one.length <= 2 * 8
+    one, same, other = (sample(varied(), genre="samba", n=2, seed=seed) for seed in (1, 1, 2))
+    assert same_music(one.scores["song"], same.scores["song"])
+    assert not same_music(one.scores["song"], other.scores["song"])
+    assert one.scores["song"].length <= 2 * 8 and one.title == "New: samba"
+    np.testing.assert_allclose(one.metadata["plane"]["new"], [[-1, 0]] * 2, atol=1e-6)
+
+
+def test_new_music_lies_at_an_angle_and_the_farther_from_its_middle_the_greater_the_spread():
+    seen = []
+
+    def code(rest, position, guidance=0.0, time=0.0):
+        seen.append((rest, guidance, time))
+        return np.concatenate([position, rest], 1)
+
+    space = identity(code=code, decode=lambda z: np.full((len(z), 32, 4), REST))
+    far, near = (sample(space, angle=45.0, n=64, spread=spread) for spread in (1.4, 0.0))
+    assert far.title == "New: 45 degrees" and np.std(seen[0][0]) == pytest.approx(1.4, rel=0.05)
+    assert seen[0][0].shape == (64, 128) and not seen[1][0].any() and all(x[1:] == (0, 0) for x in seen)
+    for result in (far, near):
+        np.testing.assert_allclose(result.metadata["plane"]["new"], np.full((64, 2), 0.5**0.5), atol=1e-3)
 
 
 def test_pictures_are_drawn_when_they_are_asked_for(tmp_path):
     path = write(tmp_path / "a.mid", part(33, 40, 2))
-    for result in (sample(identity(), inputs={"song": path}), sample(identity(), genre="rock", n=3),
+    for result in (sample(identity(), inputs={"song": path}), sample(varied(), genre="rock", n=3),
                    sample(identity(), inputs={"start": path, "end": path}, steps=1)):
         for name, picture in result.pictures.items():
             assert picture.draw(tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
@@ -216,12 +340,14 @@ def test_pictures_are_drawn_when_they_are_asked_for(tmp_path):
 @pytest.fixture(scope="module")
 def trained():
     """A space with a real, if untrained, network."""
-    model = lite.Autoencoder(2, width=16, depth=1, latent=64, parts=2)
+    model = lite.Autoencoder(2, width=16, depth=1, latent=64, parts=2, shared=16)
     batch = {"tracks": np.full((1, 32, 4), REST)}
     params = vae.init(model, jax.random.key(0), batch)
-    rng = np.random.default_rng(0)
-    means = GenreMeans(mean=rng.normal(size=(32, 64)).astype(np.float32), scatter=np.eye(64, dtype=np.float32))
-    return latent_space.create(model, params, components=components(), bars=2, batch=8, means=means)
+    velocity, plane = flow.Velocity(8, 1, parts=2, shared=16), np.zeros((1, 2))
+    learned = velocity.init(jax.random.key(1), np.zeros((1, 62)), np.zeros(1), plane)["params"]
+    tables = {name: np.random.default_rng(0).uniform(0.5, 2, (33, 64)) for name in ("mean", "deviation")}
+    return latent_space.create(model, params, components=components(), bars=2, batch=8, flow=flow.Flow(
+        velocity=velocity, params=learned, tables=tables, components=4, steps=2))
 
 
 def songs(folder):
@@ -247,12 +373,12 @@ def test_a_song_in_company_sounds_as_it_does_alone(trained, tmp_path):
 
 
 def test_a_second_song_of_another_length_compiles_nothing(trained, tmp_path, caplog):
-    sampler = sampling.create(trained)
+    sampler, controls = sampling.create(trained), DEFAULTS | {"to": "tango"}
     first, second, _ = songs(tmp_path)
-    sampler.generate([sampler.read({"song": first}, DEFAULTS)], DEFAULTS, [0], [None])
+    sampler.generate([sampler.read({"song": first}, controls)], controls, [0], [None])
     caplog.clear()
     with jax.log_compiles(), caplog.at_level("WARNING"):
-        sampler.generate([sampler.read({"song": second}, DEFAULTS)], DEFAULTS, [0], [None])
+        sampler.generate([sampler.read({"song": second}, controls)], controls, [0], [None])
     assert not [record for record in caplog.records if "ompil" in record.getMessage()]
 
 
@@ -275,7 +401,7 @@ NAMES = {"DRUMS": "drums", "BASS": "bass", "GUITAR": "guitar", "STRINGS": "strin
 def lifted():
     """A space that decodes everything a third higher than it was."""
     def decode(z):
-        tokens = np.round(z).astype(np.int32).reshape(len(z), -1, 4)
+        tokens = np.round(z[:, 2:]).astype(np.int32).reshape(len(z), -1, 4)
         return np.where(tokens < 124, tokens + 4, tokens)
 
     return identity(decode=decode)

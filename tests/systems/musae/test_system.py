@@ -1,16 +1,19 @@
 """From a config to stages and modules."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from micro import micro_config, variant
 
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.musae import dataset
+from musicfusion.core.example_keys import numbered
+from musicfusion.systems.musae import dataset, judges
 from musicfusion.systems.musae.baselines import METHODS
 from musicfusion.systems.musae.system import SYSTEM
 
-OWN = ["components", "flower_2", "flower_16", "genre_means_2", "genre_means_16", "genre_classifier"]
+OWN = ["components", "flower_2", "flower_16", "genre_means_2", "genre_means_16", "flow_2", "flow_16",
+       "genre_classifier", "second_judge"]
 
 
 def names(config):
@@ -25,7 +28,8 @@ def test_the_stages_are_musaes_own_and_with_baselines_all_rows_of_the_table():
 
 
 def test_exported_is_what_sampling_and_evaluation_read_of_musae_itself():
-    assert set(SYSTEM.declaration.exported) == {"components", "flower_*", "genre_means_*", "genre_classifier"}
+    assert set(SYSTEM.declaration.exported) == {"components", "flower_*", "genre_means_*", "flow_*",
+                                                 "genre_classifier"}
 
 
 @pytest.mark.parametrize(("change", "words"), [
@@ -56,3 +60,30 @@ def test_a_stage_sees_windows_in_the_configured_encoding(encoding):
     keys = jax.random.split(jax.random.key(0), 1)
     seen = np.asarray(stage.examples(arrays, np.zeros(1, int), keys, False)["tracks"])
     assert (seen[0, 1, 0] == 60) == (encoding == "onsets") and seen.shape == (1, 2 * dataset.BAR, 4)
+
+
+def test_the_judges_read_two_bars_whatever_the_lengths_of_the_windows():
+    config = variant("musae", "lite")
+    config.lengths = (16,)
+    assert SYSTEM.modules(config)["genre_classifier"]["body"]["positions"].shape[0] == 8  # beats
+    whole = jnp.zeros((64, 4), jnp.int32)
+    arrays = {"tracks": whole, "tags": jnp.zeros(16, jnp.uint32), "starts": jnp.zeros(1, jnp.int32),
+              "pitched": jnp.ones(4, bool), "component": jnp.arange(32), "components": jnp.int32(32),
+              "instrumentation": jnp.int32(0), "train": jnp.int32(1)}
+    for stage in SYSTEM.stages(config):
+        if stage.name in judges.SPLITS:
+            seen = stage.examples(arrays, jnp.zeros(1, int), jax.random.split(jax.random.key(0), 1), True)
+            assert seen["tracks"].shape == (1, 2 * dataset.BAR, 4)
+
+
+def test_only_autoencoders_learn_from_mixed_examples():
+    arrays = {"tracks": jnp.full((64, 4), 60), "tags": jnp.ones(16, jnp.uint32), "starts": jnp.zeros(1, jnp.int32),
+              "pitched": jnp.ones(4, bool), "component": jnp.arange(32), "components": jnp.int32(2),
+              "instrumentation": jnp.int32(0), "train": jnp.int32(1)}
+    keys = numbered(jax.random.key(0), jnp.arange(32))
+    mixed = {}
+    for stage in SYSTEM.stages(micro_config("musae", mixing__mixed=1.0)):
+        if stage.name in ("flower_2", "genre_classifier", "second_judge"):
+            seen = stage.examples(arrays, jnp.zeros(32, int), keys, True)
+            mixed[stage.name] = set(np.asarray(seen["genre"]).tolist()) == {-1}
+    assert mixed == {"flower_2": True, "genre_classifier": False, "second_judge": False}

@@ -42,23 +42,24 @@ class Velocity(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, time: jax.Array, position: jax.Array) -> jax.Array:
-        """x [B, n], time 0 to 1 [B], position in the plane [B, 2] -> [B, n]; the two last of a position are alike."""
+        """x [B, n], time 0 to 1 [B], position in the plane [B, 2] -> [B, n]."""
         first = self.shared - PLANE
-        told = nn.gelu(nn.Dense(self.width, name="condition")(jnp.concatenate(
+        condition = nn.gelu(nn.Dense(self.width, name="condition")(jnp.concatenate(
             [waves(time, jnp.exp(jnp.linspace(0.0, 4.0, HARMONICS))), about(position)], -1)))
         spans = x[:, first:].reshape(len(x), self.parts, -1)
         h = jnp.concatenate([nn.Dense(self.width, name="enter_whole")(x[:, None, :first]),
                              nn.Dense(self.width, name="enter_parts")(spans)], 1)
         h = h + self.param("positions", nn.initializers.normal(0.02), (self.parts + 1, self.width))
         for layer in range(self.depth):
-            h = Block(self.width, name=f"block_{layer}")(self._modulated(h, told, f"modulate_{layer}"))
-        h = self._modulated(nn.LayerNorm(name="leave")(h), told, "modulate_last")
+            h = Block(self.width, name=f"block_{layer}")(self._modulated(h, condition, f"modulate_{layer}"))
+        h = self._modulated(nn.LayerNorm(name="leave")(h), condition, "modulate_last")
         whole = nn.Dense(first, kernel_init=nn.initializers.zeros, name="leave_whole")(h[:, 0])
         own = nn.Dense(spans.shape[-1], kernel_init=nn.initializers.zeros, name="leave_parts")(h[:, 1:])
         return jnp.concatenate([whole, own.reshape(len(x), -1)], -1)
 
-    def _modulated(self, h: jax.Array, told: jax.Array, name: str) -> jax.Array:
-        scale, shift = jnp.split(nn.Dense(2 * self.width, kernel_init=nn.initializers.zeros, name=name)(told), 2, -1)
+    def _modulated(self, h: jax.Array, condition: jax.Array, name: str) -> jax.Array:
+        both = nn.Dense(2 * self.width, kernel_init=nn.initializers.zeros, name=name)(condition)
+        scale, shift = jnp.split(both, 2, -1)
         return h * (1 + scale[:, None]) + shift[:, None]
 
 

@@ -28,18 +28,18 @@ STAIRS = 10  # in which beta rises, section 4.1
 class Critic(nn.Module):
     """d(z), conditioned on the flower's component: two hidden layers, tanh, a linear score (section 3.2.3).
 
-    told_norm: it is also given how much farther z lies from the middle than a draw from N(0, I) does. The distance of
+    reads_norm: it also reads how much farther z lies from the middle than a draw from N(0, I) does. The distance of
     the norms is a gap that a critic on z alone finds late.
     """
 
     hidden: int = 512
-    told_norm: bool = False
+    reads_norm: bool = False
 
     @nn.compact
     def __call__(self, z: jax.Array, component: jax.Array | None = None) -> jax.Array:
         """z [B, size]; of the flower also each one's component int [B] -> score [B]."""
         read = [z]
-        if self.told_norm:
+        if self.reads_norm:
             read.append(norm(z)[:, None])
         if component is not None:
             read.append(jax.nn.one_hot(component % (COMPONENTS + 1), COMPONENTS + 1))  # the last is UNTAGGED

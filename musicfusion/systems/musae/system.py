@@ -187,7 +187,7 @@ def _model(config: ConfigDict, method: Method, bars: int) -> Any:
 
 
 def _critic(config: ConfigDict) -> objective.Critic:
-    return objective.Critic(config.critic.hidden, told_norm=config.critic.whiten)
+    return objective.Critic(config.critic.hidden, reads_norm=config.critic.whiten)
 
 
 def _velocity(config: ConfigDict, bars: int) -> flow.Velocity:

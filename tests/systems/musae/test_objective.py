@@ -33,7 +33,7 @@ def batch():
 def task(**changes):
     settings = SETTINGS | changes
     return objective.task(
-        MODEL, objective.Critic(32, told_norm=settings["whiten"]), optimizer=optimizers.create(**ADAM, steps=100),
+        MODEL, objective.Critic(32, reads_norm=settings["whiten"]), optimizer=optimizers.create(**ADAM, steps=100),
         critic_optimizer=optimizers.create(**ADAM, beta1=0.5, beta2=0.9, steps=100, updates=settings["critic_updates"]),
         counts=autoencoder.reconstruction_counts, **settings)
 
@@ -126,7 +126,7 @@ def test_the_critic_of_the_flower_knows_the_component(batch):
 
 
 def test_a_critic_that_is_told_the_norm_can_tell_by_it_alone():
-    critic, z = objective.Critic(16, told_norm=True), jax.random.normal(KEY, (20, LATENT))
+    critic, z = objective.Critic(16, reads_norm=True), jax.random.normal(KEY, (20, LATENT))
     learned = critic.init(KEY, z)
     weights = learned["params"]["layer_0"]["kernel"]
     assert weights.shape == (LATENT + 1, 16)

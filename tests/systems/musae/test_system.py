@@ -29,7 +29,7 @@ def test_the_stages_are_musaes_own_and_with_baselines_all_rows_of_the_table():
 
 def test_exported_is_what_sampling_and_evaluation_read_of_musae_itself():
     assert set(SYSTEM.declaration.exported) == {"components", "flower_*", "genre_means_*", "flow_*",
-                                                 "genre_classifier"}
+                                                 "genre_classifier", "second_judge"}
 
 
 @pytest.mark.parametrize(("change", "words"), [

@@ -180,8 +180,8 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequ
     if "melody" in arrays:
         families = near_duplicates.families(families, split_songs(arrays["melody"], first_beat))
     else:
-        elsewhere = {whole(name): family for name, family in zip(songs, families, strict=True) if family != whole(name)}
-        families = tuple(elsewhere.get(family, family) for family in families)
+        family_of = {whole(name): family for name, family in zip(songs, families, strict=True) if family != whole(name)}
+        families = tuple(family_of.get(family, family) for family in families)
     grooves: tuple[str, ...] = ()
     if any(one.grooves for one in corpora):
         grooves = tuple(itertools.chain.from_iterable(one.grooves or ("",) * len(one.songs) for one in corpora))

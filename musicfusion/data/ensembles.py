@@ -149,7 +149,7 @@ def _take(content: tuple[Path, str]) -> Arrays:
 def drums(path: Path) -> np.ndarray:
     """A take of the Groove MIDI Dataset -> tokens uint8 [T, 4] from its beginning on, in whole bars.
 
-    Every stroke lasts a 16th. A last bar of which less than a quarter is played is left out.
+    Every hit lasts a 16th. A last bar of which less than a quarter is played is left out.
 
     Raises:
         MusicFusionError: it cannot be read, or ends before a bar's last quarter.
@@ -160,11 +160,11 @@ def drums(path: Path) -> np.ndarray:
     bars = int(np.ceil(score.length / BAR - 0.25))
     if bars > LONGEST:
         raise MusicFusionError(f"{path}: longer than {LONGEST} bars")
-    strokes = grid(np.concatenate([track.notes for track in score.tracks]))
-    strokes[:, 1] = 1
-    strokes[:, 2] = [ROLAND.get(pitch, pitch) for pitch in strokes[:, 2].tolist()]
+    hits = grid(np.concatenate([track.notes for track in score.tracks]))
+    hits[:, 1] = 1
+    hits[:, 2] = [ROLAND.get(pitch, pitch) for pitch in hits[:, 2].tolist()]
     steps = bars * BAR * STEPS_PER_BEAT
-    return _band({"drums": tracks.encode(strokes, steps)}, steps)
+    return _band({"drums": tracks.encode(hits, steps)}, steps)
 
 
 # String quartets -----------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def test_one_melody_under_two_names_is_one_family_although_a_band_has_no_melody(
 # Drums ---------------------------------------------------------------------------------------------------------------
 
 
-def strokes(*notes, length=0.1):
+def hits(*notes, length=0.1):
     return [Track("", 0, True, np.array([(onset, length, pitch, 90) for onset, pitch in notes], float))]
 
 
@@ -92,7 +92,7 @@ BEAT = [(0, 36), (0.26, 22), (1, 40), (1.49, 26), (2, 36), (2.5, 47), (3, 58), (
 
 
 def test_strokes_lie_on_16ths_with_general_midi_s_pitches_and_the_lowest_counts(tmp_path):
-    write(tmp_path / "a.mid", strokes(*BEAT, (1.01, 49), (4.02, 51), length=2))
+    write(tmp_path / "a.mid", hits(*BEAT, (1.01, 49), (4.02, 51), length=2))
     tokens = ensembles.drums(tmp_path / "a.mid")
     expected = [(0, 36), (1, 42), (4, 38), (6, 46), (8, 36), (10, 45), (12, 43), (15, 37), (16, 51)]
     assert struck(tokens, DRUMS) == expected
@@ -102,10 +102,10 @@ def test_strokes_lie_on_16ths_with_general_midi_s_pitches_and_the_lowest_counts(
 def test_takes_of_one_session_are_one_family_and_the_evaluation_sessions_are_one(tmp_path):
     other = [(onset + 0.5, pitch) for onset, pitch in BEAT[:6]] + [(3.9, 36)]
     root = groove_midi(tmp_path, {
-        "drummer1/session1/1_rock": strokes(*BEAT), "drummer1/session1/2_rock": strokes(*BEAT),
-        "drummer1/session2/1_rock": strokes(*BEAT), "drummer1/eval_session/1_soul": strokes(*other),
-        "drummer2/eval_session/1_soul": strokes(*other), "drummer2/session1/1_waltz": strokes(*BEAT),
-        "drummer2/session1/2_fill": strokes((0, 36), (2.5, 38))})
+        "drummer1/session1/1_rock": hits(*BEAT), "drummer1/session1/2_rock": hits(*BEAT),
+        "drummer1/session2/1_rock": hits(*BEAT), "drummer1/eval_session/1_soul": hits(*other),
+        "drummer2/eval_session/1_soul": hits(*other), "drummer2/session1/1_waltz": hits(*BEAT),
+        "drummer2/session1/2_fill": hits((0, 36), (2.5, 38))})
     corpus = ensembles.read_drums(root)
     assert corpus.families == ("drummer1/session1",) * 2 + ("eval_session",) * 2
     assert len(set(corpus.songs)) == 4 and corpus.instrumentation == "band"
@@ -118,7 +118,7 @@ def test_takes_of_one_session_are_one_family_and_the_evaluation_sessions_are_one
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"a,b\n1,2\n"])
 def test_a_folder_with_another_table_is_no_groove_midi(tmp_path, content):
-    root = groove_midi(tmp_path, {"drummer1/session1/1_rock": strokes(*BEAT)})
+    root = groove_midi(tmp_path, {"drummer1/session1/1_rock": hits(*BEAT)})
     assert ensembles.is_drums(root)
     (root / "info.csv").write_bytes(content)
     assert not ensembles.is_drums(root) and sources.arrangements(str(root)).name == "bands"
@@ -210,7 +210,7 @@ def test_pieces_for_four_voices_are_a_band_without_drums_and_tenor(only_bach):
 
 def test_every_reader_is_known_by_its_data_root_and_all_can_be_joined(pop, only_bach, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    drums = groove_midi(tmp_path / "drums", {"drummer1/session1/1_rock": strokes(*BEAT)})
+    drums = groove_midi(tmp_path / "drums", {"drummer1/session1/1_rock": hits(*BEAT)})
     scores = quartets(tmp_path / "scores", {"sq1": quartet(*whole(16, "4/4"))})
     write(tmp_path / "band" / "a.mid", [
         Track("", program, False, np.array([(k, 0.5, pitch, 80) for k in range(8)])) for program, pitch in

@@ -34,7 +34,7 @@ PAIRS = 256  # of windows that are interpolated (section 4.3)
 SHARES = np.linspace(0, 1, 11)  # of the other window, along an interpolation
 DIRECTIONS = 256  # of the sliced Wasserstein distance
 ENOUGH = 16  # codes of a component for a distance
-TWINS = 50_000  # training windows, at most, among which exact equals are looked for
+LEARNED = 50_000  # training windows, at most, among which exact equals are looked for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ def known_windows(corpus: Corpus, examples: Examples, selection: Selection, *, b
         starts = dataset.windows(corpus, "train", seed=selection.seed, bars=bars, sparse=True)["start"]
     except MusicFusionError:
         return {}
-    chosen = starts[batches.fixed(len(starts), min(len(starts), TWINS))]
+    chosen = starts[batches.fixed(len(starts), min(len(starts), LEARNED))]
     steps = chosen[:, None] * STEPS_PER_BEAT + np.arange(bars * dataset.BAR)
     learned = tracks.without_carry(corpus.arrays["tracks"][steps])
     learned = tracks.merged(learned) if selection.encoding == "paper" else learned

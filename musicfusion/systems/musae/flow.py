@@ -70,7 +70,7 @@ def waves(x: jax.Array, frequencies: jax.Array) -> jax.Array:
 
 
 def about(position: jax.Array) -> jax.Array:
-    """What a network is told of positions in the plane, [B, 2] -> [B, 2 HARMONICS + 1]: harmonics of the angle, which
+    """What a network reads of positions in the plane, [B, 2] -> [B, 2 HARMONICS + 1]: harmonics of the angle, which
     fade toward the middle, and the distance from it."""
     angle, radius = polar(position)
     return jnp.concatenate([waves(angle, jnp.arange(1, HARMONICS + 1)) * jnp.minimum(radius, 1.0)[:, None],

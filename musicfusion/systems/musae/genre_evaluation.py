@@ -131,7 +131,7 @@ def probes(space: LatentSpace, examples: Examples, z: np.ndarray, seed: int) -> 
         found["z less the mean of the genre nearest in the plane"] = z - mean[space.nearest(z)]
     if space.rest is not None:
         found["the flow's rest"] = space.rest(z, z[:, :PLANE])
-        found["the flow's rest, told the genre"] = space.rest(z, space.position(examples.component))
+        found["the flow's rest, given the genre"] = space.rest(z, space.position(examples.component))
     return {what: probe(x, examples.genre, half) for what, x in found.items()}
 
 

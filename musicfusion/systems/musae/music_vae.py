@@ -168,8 +168,8 @@ class MusicVAE(FourTrackAutoencoder):
         As in the public code a step of a decoder is fed all of the truth or nothing of it.
         """
         draw = jax.vmap(lambda key: jax.random.uniform(key, (2, *truth.shape[1:])), out_axes=1)
-        coins, uniforms = (self._apart(x).swapaxes(1, 2) for x in draw(folded(keys, SALT)))
-        parts = (self._apart(truth).swapaxes(1, 2), coins[..., :1] < teacher, uniforms)
+        chances, uniforms = (self._apart(x).swapaxes(1, 2) for x in draw(folded(keys, SALT)))
+        parts = (self._apart(truth).swapaxes(1, 2), chances[..., :1] < teacher, uniforms)
 
         def chosen(logits, x):
             truth, forced, uniforms = x

@@ -199,11 +199,12 @@ def transfer_table(flower: Mapping[int, GenreFindings], judges: Sequence[str]) -
                                 {**one.target, **{name: getattr(one, name) for name in kept}})
                             for bars, findings in flower.items() for one in findings.transfer),
                  note="position: the flow goes so much of its way back from where the song lies in the plane, and"
-                      " forward again to the middle of the target's component. means: by the difference of two genres'"
-                      " mean codes. plane: the plane is exchanged, without the flow. Kept: F1 of onsets, and of onsets"
-                      " with their pitch, beside the window before; in its harmony: notes whose pitch class sounded in"
-                      " the same half bar before; rest: correlation of the flow's rest before and"
-                      " after the music is decoded and encoded again.")
+                      " forward again to the middle of the target's component. means: by the difference of two"
+                      " genres' mean codes. plane: the plane is exchanged, without the flow. The last rows are"
+                      " fools: another window of these, and a real one of the target. Kept: F1 of onsets, and of"
+                      " onsets with their pitch, beside the window before; in its harmony: notes whose pitch class"
+                      " sounded in the same half bar before; rest: correlation of the flow's rest before and after"
+                      " the music is decoded and encoded again.")
 
 
 def drawings(found: Findings) -> dict[str, Callable[[Path], Path]]:

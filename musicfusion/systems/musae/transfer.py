@@ -15,6 +15,7 @@ from musicfusion.systems.musae.latent_space import LatentSpace, kept
 
 AMOUNTS = {"means": (0.75, 1.0, 1.25), "plane": (1.0,), "position": (0.0, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0)}
 HALF_BAR = 8  # steps
+FOOLS = ("another window", "a window of the target")
 Number = float | None | tuple[float, float, float]  # a mean, or (mean, low, high)
 
 
@@ -44,7 +45,8 @@ def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: M
 
     Ways: "position", by the flow (LatentSpace.toward); "means", the difference of two genres' mean codes is added (of
     windows without a genre, the mean of all codes is the one they come from); "plane", the plane is exchanged and
-    nothing else. Nothing without genres.
+    nothing else. Beside them FOOLS, which keep nothing on purpose: real windows, any other one and one of the target.
+    Nothing without genres.
     """
     genres = len(space.genres)
     if genres < 2:
@@ -64,18 +66,27 @@ def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: M
     for way, moved in ways.items():
         for amount in AMOUNTS[way]:
             decoded = space.decode(np.asarray(moved(amount), np.float32))
-            said = {name: classified(judge, decoded) for name, judge in judges.items()}
-            first = next(iter(said.values()), None)
-            known = examples.genre >= 0
             rest = _rest_kept(space, z, decoded, there) if way == "position" and amount == 1 else None
-            found.append(Transfer(
-                way=way, amount=amount, rest=rest,
-                target={name: bootstrap.interval(genre == target, examples.family, 0) for name, genre in said.items()},
-                source=float(np.mean((first == examples.genre)[known])) if first is not None and known.any() else None,
-                harmony=bootstrap.interval(harmony_kept(examples.tokens, decoded, space.pitched), examples.family, 0),
-                **{name: bootstrap.interval(x, examples.family, 0)
-                   for name, x in kept(examples.tokens, decoded).items()}))
+            found.append(_measured(way, amount, examples, decoded, target, judges, space.pitched, rest))
+    some = np.isin(target, examples.genre)  # genres that there is a window of
+    of_target = np.array([rng.choice(np.flatnonzero(examples.genre == genre)) for genre in target[some]], int)
+    chosen = ((np.full(len(own), True), rng.permutation(len(own))), (some, of_target))
+    found += [_measured(way, 1.0, examples.only(which), examples.tokens[others], target[which], judges, space.pitched)
+              for way, (which, others) in zip(FOOLS, chosen, strict=True) if which.any()]
     return tuple(found)
+
+
+def _measured(way: str, amount: float, examples: Examples, decoded: np.ndarray, target: np.ndarray,
+              judges: Mapping[str, Classifier], pitched: np.ndarray, rest: float | None = None) -> Transfer:
+    """Windows int [n, T, 4] that examples became, toward genres int [n]."""
+    said, known = {name: classified(judge, decoded) for name, judge in judges.items()}, examples.genre >= 0
+    first = next(iter(said.values()), None)
+    return Transfer(
+        way=way, amount=amount, rest=rest,
+        target={name: bootstrap.interval(genre == target, examples.family, 0) for name, genre in said.items()},
+        source=float(np.mean((first == examples.genre)[known])) if first is not None and known.any() else None,
+        harmony=bootstrap.interval(harmony_kept(examples.tokens, decoded, pitched), examples.family, 0),
+        **{name: bootstrap.interval(x, examples.family, 0) for name, x in kept(examples.tokens, decoded).items()})
 
 
 def harmony_kept(before: np.ndarray, after: np.ndarray, pitched: np.ndarray) -> np.ndarray:

@@ -23,7 +23,8 @@ def found(world):
 
 
 def test_all_ways_are_measured_at_all_their_amounts(found):
-    assert set(found) == {(way, amount) for way, amounts in transfer.AMOUNTS.items() for amount in amounts}
+    assert set(found) == {(way, amount) for way, amounts in transfer.AMOUNTS.items() for amount in amounts} | {
+        (way, 1.0) for way in transfer.FOOLS}
     assert all(set(one.target) == {"judge", "second judge"} for one in found.values())
 
 
@@ -65,9 +66,15 @@ def test_each_judge_speaks_for_itself_and_the_first_for_the_genre_before(world, 
     assert turned["position", 1.0].source == 0.25
 
 
+def test_fools_please_the_judge_or_nobody_and_keep_little(found):
+    other, target = (found[way, 1.0] for way in transfer.FOOLS)
+    assert target.target["judge"][0] == 1 and target.notes[0] == 0, "a real window of the target is of the target"
+    assert 0.1 < other.target["judge"][0] < 0.5 and other.notes[0] < 0.5 and other.rhythm[0] < 1
+
+
 def test_without_flow_means_or_judges_what_is_left_is_measured(world):
     plain = moved(world, space=dataclasses.replace(world.space, means=None, rest=None, code=None))
-    assert set(plain) == {("plane", 1.0)}
+    assert set(plain) == {("plane", 1.0), *((way, 1.0) for way in transfer.FOOLS)}
     silent = moved(world, judges={})["position", 1.0]
     assert silent.target == {} and silent.source is None and silent.rhythm[0] == 1
 

@@ -35,14 +35,27 @@ def upload_pair(page, folder, system: str = FAST) -> None:
 
 def fuse(page, system: str = FAST) -> str:
     """Presses Fuse; what is said in the end."""
+    watch(page, system)
     page.click(f"#{system}-fuse:enabled")
     return said(page, system)
 
 
+def watch(page, system: str = FAST) -> None:
+    """From now on it is known whether work began, however soon it is over."""
+    page.eval_on_selector(f"#{system}-status", """(root) => {
+      delete root.dataset.begun;
+      new MutationObserver((changes, observer) => {
+        if (changes.some((one) => [...one.addedNodes].some((added) => added.localName === 'progress'))) {
+          root.dataset.begun = '';
+          observer.disconnect();
+        }
+      }).observe(root, { childList: true, subtree: true });
+    }""")
+
+
 def said(page, system: str = FAST) -> str:
-    page.wait_for_selector(f"#{system}-status progress")
-    line = page.wait_for_selector(f"#{system}-status :is([role=status], [role=alert])")
-    return line.inner_text()
+    """What is said in the end of the work that began since `watch`."""
+    return page.wait_for_selector(f"#{system}-status[data-begun] :is([role=status], [role=alert])").inner_text()
 
 
 def take_example(page, system: str, label: str = "") -> None:

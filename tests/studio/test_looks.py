@@ -4,7 +4,7 @@ import re
 
 import pytest
 from browser import CONTRASTS
-from studio_page import CONTROLS, FAST, OVERLAPS, fuse, open_tab, said, take_example, upload_pair
+from studio_page import CONTROLS, FAST, OVERLAPS, fuse, open_tab, said, take_example, upload_pair, watch
 
 
 @pytest.mark.parametrize("width, height", [(1280, 900), (390, 844)])
@@ -32,6 +32,7 @@ def test_fuse_is_reached_and_pressed_by_keys_and_all_controls_have_names(visit):
         if page.evaluate("document.activeElement.id") == "collagenet-fuse":
             break
     assert page.evaluate("document.activeElement.id") == "collagenet-fuse"
+    watch(page, "collagenet")
     page.keyboard.press("Enter")
     assert said(page, "collagenet").startswith("take 1")
     unnamed = page.eval_on_selector_all(CONTROLS, """all => all.filter((one) => one.checkVisibility() && !one.closest(

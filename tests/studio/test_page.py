@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-from studio_page import FAST, fuse, open_tab, said, take_example, upload, upload_pair
+from studio_page import FAST, fuse, open_tab, said, take_example, upload, upload_pair, watch
 
 from musicfusion.codecs import midi
 from musicfusion.studio import examples
@@ -169,6 +169,7 @@ def begin_long_sound(page, folder, minutes: int) -> None:
     soundfile.write(folder / "bass.wav", 0.5 * np.sin(2 * np.pi * 80 * np.arange(60 * minutes * rate) / rate), rate)
     open_tab(page, "arrangement")
     upload(page, "arrangement", {"source": folder / "bass.wav"})
+    watch(page, "arrangement")
     page.click("#arrangement-fuse:enabled")
 
 

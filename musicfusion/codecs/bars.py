@@ -13,12 +13,11 @@ from jaxtyping import Float, Int32
 
 from musicfusion.codecs import beat_tracking, beats, feel
 from musicfusion.codecs.feel import Feel
-from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, grid
+from musicfusion.codecs.score import EARLY, STEPS_PER_QUARTER, Score, grid
 
 Metres = Sequence[tuple[float, int, int]]  # rows (quarter, numerator, denominator), as in a Score
 
 COMMON = (0.0, 4, 4)
-EARLY = 1 / 8  # quarters before a bar line at which a note already belongs to it
 _FAR = 0.1  # 16ths: notes are said to be off the grid where they lie farther from it on average
 _NAMED = 3  # metres that are named; of a song with more it is said that there are others
 _NEAR = 1e-6  # quarters: closer than that is the same

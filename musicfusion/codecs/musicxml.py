@@ -131,15 +131,18 @@ def _bar_lengths(root: ElementTree.Element) -> list[Fraction]:
     return found
 
 
-def notes(part: ElementTree.Element, starts: list[Fraction]) -> Integer[np.ndarray, "n 3"]:
+def notes(
+    part: ElementTree.Element, starts: list[Fraction], per_quarter: int = STEPS_PER_QUARTER
+) -> Integer[np.ndarray, "n 3"]:
     """The notes of a part on the grid, int32 [n, 3], as they sound, tied ones joined; in order of their measures.
 
-    Onsets and ends are rounded to the nearest step, so tuplets lose their shape. A tie goes on with the note that
-    begins where it ends or, where a measure lacks a rest, less than a bar later.
+    Onsets and ends are rounded to the nearest step, so on 16ths tuplets lose their shape. A tie goes on with the
+    note that begins where it ends or, where a measure lacks a rest, less than a bar later.
 
     Args:
         part: of a document.
         starts: where its measures begin, as from `bars`.
+        per_quarter: steps of the grid, by default 16ths.
 
     Raises:
         MusicFusionError: a pitch or a number cannot be read.
@@ -162,9 +165,9 @@ def notes(part: ElementTree.Element, starts: list[Fraction]) -> Integer[np.ndarr
             tied[pitch].remove(nearest)
             held = nearest[1]
         else:
-            held = [round(onset * STEPS_PER_QUARTER), 0, pitch]
+            held = [round(onset * per_quarter), 0, pitch]
             found.append(held)
-        held[1] = max(round(end * STEPS_PER_QUARTER) - held[0], 1)
+        held[1] = max(round(end * per_quarter) - held[0], 1)
         if "start" in ties:
             tied.setdefault(pitch, []).append((end, held))
     return np.array(found, np.int32).reshape(-1, 3)

@@ -13,6 +13,7 @@ from jaxtyping import Float, Integer, Real
 from musicfusion.core.errors import MusicFusionError
 
 STEPS_PER_QUARTER = 4  # the grid: 16ths
+EARLY = 1 / 8  # quarters before a bar line at which a note already belongs to it
 DEFAULT_QPM = 120.0  # what MIDI means by a file without a tempo
 
 # Names of tracks that are the melody, the most telling first, and of those that are not, whatever else is in the name.
@@ -178,22 +179,23 @@ def _sustained(track: Track) -> Track:
 
 
 def grid(
-    track_or_notes: Track | Real[np.ndarray, "..."], offset_quarters: float = 0.0
+    track_or_notes: Track | Real[np.ndarray, "..."], offset_quarters: float = 0.0,
+    per_quarter: int = STEPS_PER_QUARTER,
 ) -> Integer[np.ndarray, "n 3"]:
-    """Notes [n, 4] in quarters on the grid of 16ths: int32 [n, 3], columns onset step, duration in steps, pitch.
+    """Notes [n, 4] in quarters on a grid: int32 [n, 3], columns onset step, duration in steps, pitch.
 
     Onsets and ends are rounded to the nearest step (a half goes up), and a note lasts one step at least. Step 0 is at
-    `offset_quarters`; notes that start before it are dropped. Of two notes of one pitch on one step the longer stays.
-    Sorted by onset, then pitch.
+    `offset_quarters`; notes that start more than an eighth of a quarter before it are dropped. Of two notes of one
+    pitch on one step the longer stays. Sorted by onset, then pitch. per_quarter: steps, by default 16ths.
     """
     notes = track_or_notes.notes if isinstance(track_or_notes, Track) else track_or_notes
     notes = np.asarray(notes, np.float64).reshape(-1, 4)
-    start = (notes[:, 0] - offset_quarters) * STEPS_PER_QUARTER
-    end = start + notes[:, 1] * STEPS_PER_QUARTER
-    onset = np.floor(start + 0.5).astype(np.int32)
+    start = (notes[:, 0] - offset_quarters) * per_quarter
+    end = start + notes[:, 1] * per_quarter
+    onset = np.maximum(np.floor(start + 0.5), 0).astype(np.int32)
     duration = np.maximum(np.floor(end + 0.5).astype(np.int32) - onset, 1)
     rows = np.stack([onset, duration, notes[:, 2].astype(np.int32)], axis=1)
-    rows = rows[onset >= 0]
+    rows = rows[start >= -EARLY * per_quarter]
     rows = rows[np.lexsort((-rows[:, 1], rows[:, 2], rows[:, 0]))]
     again = (np.diff(rows[:, [0, 2]], axis=0) == 0).all(axis=1)
     return rows[np.concatenate([[True], ~again])] if len(rows) else rows

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Integer
 
 from musicfusion.codecs import melody
 from musicfusion.codecs.melody import HOLD, REST
-from musicfusion.codecs.score import Score, Track, grid
+from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, Track, grid
 from musicfusion.core.arrays import AnyArray, ArrayModule
 
 TRACKS = 4
@@ -53,16 +53,17 @@ def notes(tokens: Integer[AnyArray, "T tracks"]) -> list[Integer[np.ndarray, "_ 
 
 
 def score(
-    tokens: Integer[AnyArray, "T 4"], instrumentation: str, tempo: float = 100.0, name: str = "song"
+    tokens: Integer[AnyArray, "T 4"], instrumentation: str, tempo: float = 100.0, name: str = "song",
+    per_quarter: int = STEPS_PER_QUARTER,
 ) -> Score:
     """Tokens [T, 4] -> a Score in 4/4, a track for each part that has notes.
 
-    instrumentation: one of INSTRUMENTATIONS; tempo: beats a minute; name: of the score.
+    instrumentation: one of INSTRUMENTATIONS; tempo: beats a minute; name: of the score; per_quarter: steps.
     """
     parts = []
     for part, found in zip(INSTRUMENTATIONS[instrumentation], notes(tokens), strict=True):
         if len(found):
-            times, loudness = found[:, :2] / 4.0, np.full((len(found), 1), 90)
+            times, loudness = found[:, :2] / per_quarter, np.full((len(found), 1), 90)
             parts.append(Track(part.name.upper(), part.program, part.drums, np.hstack([times, found[:, 2:], loudness])))
     return Score(tuple(parts), np.array([[0.0, tempo]]), ((0.0, 4, 4),), name)
 
@@ -129,10 +130,12 @@ def roles(song: Score) -> Mapping[str, list[Track]]:
     return found
 
 
-def from_tracks(parts: Sequence[Sequence[Track]], offset: float, steps: int) -> Integer[np.ndarray, "T 4"]:
+def from_tracks(
+    parts: Sequence[Sequence[Track]], offset: float, steps: int, per_quarter: int = STEPS_PER_QUARTER
+) -> Integer[np.ndarray, "T 4"]:
     """The tracks of each part, merged -> tokens uint8 [steps, 4] on the grid that begins at the quarter `offset`."""
     columns = []
     for part in parts:
         merged_notes = np.concatenate([track.notes for track in part]) if part else np.zeros((0, 4))
-        columns.append(encode(grid(merged_notes, offset), steps))
+        columns.append(encode(grid(merged_notes, offset, per_quarter), steps))
     return np.stack(columns, 1)

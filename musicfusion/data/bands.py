@@ -9,6 +9,7 @@ basses and guitars every combination is a song of its own. Genres come from an i
 """
 
 import csv
+import functools
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musicfusion.codecs import midi, tracks
-from musicfusion.codecs.score import Score
+from musicfusion.codecs.score import EARLY, Score
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import licences, midi_folder, near_duplicates, reading
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
@@ -39,10 +40,10 @@ class Entry(NamedTuple):
     groove: str = ""
 
 
-def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
+def read(root: Path, *, limit: int = 0, steps: int = STEPS_PER_BEAT, progress: Progress | None = None) -> Corpus:
     """The arrangements of the files under `root` as a Corpus of tracks; `limit` > 0 reads only so many, evenly chosen.
 
-    An arrangement is called SONG#FILE#NUMBER. What cannot be used is named in `skipped`.
+    An arrangement is called SONG#FILE#NUMBER. steps: of a beat. What cannot be used is named in `skipped`.
 
     Raises:
         MusicFusionError: the folder holds no MIDI file or none that can be used, or its index cannot be read.
@@ -53,9 +54,9 @@ def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Cor
         bits = np.uint32(sum(1 << genres.index(genre) for genre in entry.genres if genre in genres))
         items.append(Item(path.relative_to(root).as_posix(), (path, bits), song, root, entry.groove))
     return reading.read(
-        items, _songs, f"{root.resolve().name}, {len(items)} MIDI files", several=True, versions=True,
-        passages=near_duplicates.of_tracks, progress=progress, root=str(root), licence=licences.of_folder(root),
-        tags=genres, instrumentation="band")
+        items, functools.partial(_songs, steps=steps), f"{root.resolve().name}, {len(items)} MIDI files", several=True,
+        versions=True, passages=functools.partial(near_duplicates.of_tracks, steps=steps), progress=progress,
+        root=str(root), licence=licences.of_folder(root), tags=genres, instrumentation="band", steps=steps)
 
 
 def named(root: Path, limit: int = 0) -> list[tuple[str, Path, Entry]]:
@@ -112,16 +113,16 @@ def _genres(index: Mapping[str, Entry]) -> tuple[str, ...]:
     return tuple(genre for genre in count if genre in kept)
 
 
-def _songs(content: tuple[Path, np.uint32]) -> dict[int, Arrays]:
+def _songs(content: tuple[Path, np.uint32], steps: int) -> dict[int, Arrays]:
     path, genres = content
-    return {number: {"tracks": tokens, "tags": np.full(len(tokens) // STEPS_PER_BEAT, genres, np.uint32)}
-            for number, tokens in enumerate(arrangements(midi.read(path), path))}
+    return {number: {"tracks": tokens, "tags": np.full(len(tokens) // steps, genres, np.uint32)}
+            for number, tokens in enumerate(arrangements(midi.read(path), path, steps))}
 
 
-def arrangements(score: Score, where: str | Path) -> list[np.ndarray]:
+def arrangements(score: Score, where: str | Path, steps: int = STEPS_PER_BEAT) -> list[np.ndarray]:
     """Each combination of a score's drums, basses and guitars -> tokens uint8 [T, 4], whole bars from the first note's.
 
-    Drums may be missing, and so may the fourth track. where: what errors name.
+    Drums may be missing, and so may the fourth track. where: what errors name; steps: of a beat.
 
     Raises:
         MusicFusionError: it is not in 4/4 throughout, is too long, or lacks a bass or a guitar.
@@ -136,10 +137,9 @@ def arrangements(score: Score, where: str | Path) -> list[np.ndarray]:
             raise MusicFusionError(f"{where}: no {part} (General MIDI programs"
                                    f" {'33 to 40' if part == 'bass' else '1 to 32, piano and guitar'})")
     first = min(track.notes[0, 0] for part in found.values() for track in part)
-    offset = np.floor((first + 0.125) / BAR) * BAR  # a note played a little early is not in the bar before
+    offset = np.floor((first + EARLY) / BAR) * BAR  # a note played a little early is not in the bar before
     bars = max(int(np.ceil((score.length - offset) / BAR - 0.25)), 1)  # nor does what rings on make a bar
-    steps = bars * BAR * STEPS_PER_BEAT
     drums = [[track] for track in found["drums"]] or [[]]
     choices = itertools.product(drums, found["bass"], found["guitar"])
-    return [tracks.from_tracks([own, [bass], [guitar], found["strings"]], offset, steps)
+    return [tracks.from_tracks([own, [bass], [guitar], found["strings"]], offset, bars * BAR * steps, steps)
             for own, bass, guitar in itertools.islice(choices, COMBINATIONS)]

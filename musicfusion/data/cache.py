@@ -16,7 +16,7 @@ import numpy as np
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import sources
-from musicfusion.data.corpus import Corpus, Progress, fingerprint, joined
+from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus, Progress, fingerprint, joined
 from musicfusion.data.sources import Source
 
 FORMAT = "musicfusion corpus 4"
@@ -98,6 +98,7 @@ def save(corpus: Corpus, path: Path) -> None:
         "tags": corpus.tags,
         "instrumentation": corpus.instrumentation,
         "unit": corpus.unit,
+        "steps": corpus.steps,
     }
     entries = {_ARRAY + key: array for key, array in corpus.arrays.items()}
     entries["first_beat"] = corpus.first_beat
@@ -129,7 +130,7 @@ def open_file(path: Path) -> Corpus:
                 arrays=arrays, songs=songs, families=families, grooves=grooves, parts=tuple(meta["parts"]),
                 first_beat=first_beat, fingerprint=meta["fingerprint"], skipped=meta["skipped"], source=meta["source"],
                 licence=meta["licence"], tags=tuple(meta["tags"]), instrumentation=meta["instrumentation"],
-                unit=meta["unit"])
+                unit=meta["unit"], steps=meta.get("steps", STEPS_PER_BEAT))  # older files say nothing of it
     except Exception as error:  # numpy, zipfile, zlib, json: each has its own for a damaged file
         reason = " ".join(str(error).split())
         raise MusicFusionError(

@@ -1,4 +1,4 @@
-"""A corpus as arrays: all songs end to end on one grid of 16ths."""
+"""A corpus as arrays: all songs end to end on one grid, of 16ths but for some corpora of tracks."""
 
 import hashlib
 import itertools
@@ -11,9 +11,9 @@ from musicfusion.codecs import chords, melody, polyphony
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import near_duplicates
 
-STEPS_PER_BEAT = 4  # a beat is a quarter, a step a 16th
+STEPS_PER_BEAT = 4  # a beat is a quarter, a step a 16th: the grid of all corpora but some of tracks
 BITS = 32  # genres that an array of tags has room for
-UNITS = {"beats": STEPS_PER_BEAT, "frames": 1}  # what lengths are counted in: rows of the arrays to each
+UNITS = ("beats", "frames")  # what lengths are counted in
 # Onsets that a window must hold to be worth learning from: fewer say nothing about a melody or a texture.
 ENOUGH = {"melody": 2, "accompaniment": 8}
 
@@ -29,11 +29,11 @@ class Corpus:
     metre silence is added at its end. (Of recordings, whose lengths are counted in frames, neither is true.)
 
     Attributes:
-        arrays: what the songs are; T is 4 for each beat. One of
+        arrays: what the songs are; T is `steps` for each beat. One of
             pairs: "melody" uint8 [T] tokens (codecs.melody), the accompaniment's "pitch" and "duration" uint8 [T, 14]
-                slots (codecs.polyphony), and "chords" int16 [T / 4, 3] (codecs.chords);
+                slots (codecs.polyphony), and "chords" int16 [beats, 3] (codecs.chords);
             melodies: "melody" alone, with "tags" where genres are known;
-            tracks: "tracks" uint8 [T, 4] tokens (codecs.tracks), with "tags" uint32 [T / 4], bit k for tags[k];
+            tracks: "tracks" uint8 [T, 4] tokens (codecs.tracks), with "tags" uint32 [beats], bit k for tags[k];
             recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel).
         songs: their names. Those that begin alike up to a "#" are versions or parts of one song.
         first_beat: int32 [songs + 1].
@@ -49,6 +49,7 @@ class Corpus:
         tags: the genres that the bits of "tags" stand for.
         instrumentation: what the tracks are, one of codecs.tracks.INSTRUMENTATIONS.
         unit: what lengths are counted in, one of UNITS.
+        steps: of a beat; others than STEPS_PER_BEAT in corpora of tracks alone.
     """
 
     arrays: Arrays
@@ -64,6 +65,7 @@ class Corpus:
     tags: tuple[str, ...] = ()
     instrumentation: str = ""
     unit: str = "beats"
+    steps: int = STEPS_PER_BEAT
 
     def __post_init__(self) -> None:
         if not self.families:
@@ -115,13 +117,13 @@ class Corpus:
             raise MusicFusionError(
                 f"a window cannot require onsets of {part!r}: accepted are melody and accompaniment"
             )
-        return starts.reshape(-1, STEPS_PER_BEAT).sum(axis=1)
+        return starts.reshape(-1, self.steps).sum(axis=1)
 
 
 def concatenate(
     songs: Iterable[tuple[str, Arrays]], skipped: Mapping[str, str], source: str, *, root: str = "",
     families: tuple[str, ...] = (), grooves: tuple[str, ...] = (), licence: str = "", tags: tuple[str, ...] = (),
-    instrumentation: str = "", unit: str = "beats",
+    instrumentation: str = "", unit: str = "beats", steps: int = STEPS_PER_BEAT,
 ) -> Corpus:
     """Songs, each a name and its arrays, as one Corpus in the order given. root: the folder that errors name.
 
@@ -134,13 +136,15 @@ def concatenate(
         raise MusicFusionError(f"{root or source}: none of {len(skipped)} songs can be used{example}")
     names = tuple(name for name, _ in songs)
     arrays = {key: np.concatenate([of_song[key] for _, of_song in songs]) for key in songs[0][1]}
-    timeline = next(key for key in ("melody", "tracks", "source") if key in arrays)  # has a row for each step or frame
-    lengths = [len(of_song[timeline]) // UNITS[unit] for _, of_song in songs]
+    timeline = next(key for key in ("tracks", "melody", "source") if key in arrays)  # has a row for each step or frame
+    rows = steps if unit == "beats" else 1
+    lengths = [len(of_song[timeline]) // rows for _, of_song in songs]
     first_beat = np.cumsum([0, *lengths]).astype(np.int32)
     return Corpus(
         arrays=arrays, songs=names, first_beat=first_beat,
         fingerprint=fingerprint(arrays, names, first_beat, families, grooves), families=families, grooves=grooves,
-        skipped=dict(skipped), source=source, licence=licence, tags=tags, instrumentation=instrumentation, unit=unit)
+        skipped=dict(skipped), source=source, licence=licence, tags=tags, instrumentation=instrumentation, unit=unit,
+        steps=steps)
 
 
 def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequence[str] = ()) -> Corpus:
@@ -155,8 +159,8 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequ
         names: what errors call the parts, else their sources.
 
     Raises:
-        MusicFusionError: a part has other arrays than the first, or another unit or instrumentation; or there are more
-            genres than bits.
+        MusicFusionError: a part has other arrays than the first, or another unit, grid or instrumentation; or there are
+            more genres than bits.
     """
     if len(corpora) == 1 and not tags:
         return corpora[0]
@@ -191,13 +195,14 @@ def joined(corpora: Sequence[Corpus], tags: tuple[str, ...] = (), *, names: Sequ
         fingerprint=fingerprint(arrays, songs, first_beat, families, grooves), families=families, grooves=grooves,
         parts=tuple(itertools.chain.from_iterable(one.parts or (len(one.songs),) for one in corpora)),
         skipped=skipped, source=" + ".join(one.source for one in corpora), licence=_licences(corpora),
-        tags=tags or of_genres, instrumentation=first.instrumentation, unit=first.unit)
+        tags=tags or of_genres, instrumentation=first.instrumentation, unit=first.unit, steps=first.steps)
 
 
 def _kind(corpus: Corpus) -> str:
     """What can be joined with what, in words."""
     parts = " and ".join(sorted(corpus.arrays.keys() - {"tags"}))
-    return f"{parts} in {corpus.unit}" + (f" ({corpus.instrumentation})" if corpus.instrumentation else "")
+    grid = f" of {corpus.steps} steps" if corpus.steps != STEPS_PER_BEAT else ""
+    return f"{parts} in {corpus.unit}{grid}" + (f" ({corpus.instrumentation})" if corpus.instrumentation else "")
 
 
 def _tagged(corpus: Corpus, tags: tuple[str, ...]) -> np.ndarray:

@@ -60,33 +60,39 @@ def _only_tracks(corpus: Corpus, tokens: np.ndarray) -> Corpus:
 # Melody and accompaniment --------------------------------------------------------------------------------------------
 
 
-def read_pop909(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
+def read_pop909(
+    root: Path, *, limit: int = 0, steps: int = STEPS_PER_BEAT, progress: Progress | None = None
+) -> Corpus:
     """The 4/4 songs of POP909 as a Corpus of tracks, by number; `limit` > 0 reads only the first songs.
 
     Songs whose melodies share phrases are one family, and all are kept, as in data.pop909. What cannot be used is named
-    in `skipped`.
+    in `skipped`. steps: of a beat.
 
     Raises:
         MusicFusionError: the folder holds no song, or none that can be used.
     """
     items = [Item(folder.name, folder, folder=folder) for folder in pop909.song_folders(root)[: limit or None]]
     found = reading.read(
-        items, of_pair, f"POP909 ({pop909.URL}) as bands", progress=progress, root=str(root), licence=pop909.LICENCE)
+        items, functools.partial(of_pair, steps=steps), f"POP909 ({pop909.URL}) as bands", progress=progress,
+        root=str(root), licence=pop909.LICENCE, steps=steps)
     return _only_tracks(found, found.arrays["tracks"])
 
 
-def of_pair(folder: Path) -> Arrays:
-    """One song of POP909 -> its "tracks" [T, 4], and its "melody", by which families are found.
+def of_pair(folder: Path, steps: int = STEPS_PER_BEAT) -> Arrays:
+    """One song of POP909 -> its "tracks" [T, 4], and its "melody" in 16ths, by which families are found.
+
+    steps: of a beat.
 
     Raises:
         MusicFusionError: as pop909.song.
     """
-    pair = pop909.song(folder)
-    lead, steps = pair["melody"], len(pair["melody"])
+    pair = pop909.song(folder, steps)
+    lead, length = pair["melody"], len(pair["melody"])
     played = polyphony.notes_from_slots(pair["pitch"], pair["duration"])
     low = played[:, 2] < SPLIT
-    parts = {"strings": lead, "guitar": tracks.encode(played[~low], steps), "bass": tracks.encode(played[low], steps)}
-    return {"tracks": _band(parts, steps), "melody": lead}
+    parts = {"strings": lead, "guitar": tracks.encode(played[~low], length), "bass": tracks.encode(played[low], length)}
+    coarse = lead if steps == STEPS_PER_BEAT else pop909.song(folder)["melody"]
+    return {"tracks": _band(parts, length), "melody": coarse}
 
 
 # Drums ---------------------------------------------------------------------------------------------------------------
@@ -123,11 +129,13 @@ def drum_files(root: Path) -> list[tuple[str, Path, str]]:
     return found
 
 
-def read_drums(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
+def read_drums(
+    root: Path, *, limit: int = 0, steps: int = STEPS_PER_BEAT, progress: Progress | None = None
+) -> Corpus:
     """The takes of the Groove MIDI Dataset in 4/4 as a Corpus of tracks; `limit` > 0: only the first of its table.
 
     What is in another metre, is shorter than a bar, or is a near-duplicate of a take of an earlier session, is named in
-    `skipped`.
+    `skipped`. steps: of a beat.
 
     Raises:
         MusicFusionError: the table cannot be read, or no take can be used.
@@ -135,21 +143,22 @@ def read_drums(root: Path, *, limit: int = 0, progress: Progress | None = None) 
     items = [Item(path.relative_to(root).as_posix(), (path, metre), song, root)
              for song, path, metre in drum_files(root)[: limit or None]]
     return reading.read(
-        items, _take, f"Groove MIDI Dataset ({DRUMS_URL})", versions=True, passages=near_duplicates.of_tracks,
-        progress=progress, root=str(root), licence=DRUMS_LICENCE, instrumentation=BAND)
+        items, functools.partial(_take, steps=steps), f"Groove MIDI Dataset ({DRUMS_URL})", versions=True,
+        passages=functools.partial(near_duplicates.of_tracks, steps=steps), progress=progress, root=str(root),
+        licence=DRUMS_LICENCE, instrumentation=BAND, steps=steps)
 
 
-def _take(content: tuple[Path, str]) -> Arrays:
+def _take(content: tuple[Path, str], steps: int) -> Arrays:
     path, metre = content
     if metre != "4-4":
         raise MusicFusionError(f"{path}: not in 4/4 but {metre.replace('-', '/')}")
-    return {"tracks": drums(path)}
+    return {"tracks": drums(path, steps)}
 
 
-def drums(path: Path) -> np.ndarray:
+def drums(path: Path, steps: int = STEPS_PER_BEAT) -> np.ndarray:
     """A take of the Groove MIDI Dataset -> tokens uint8 [T, 4] from its beginning on, in whole bars.
 
-    Every hit lasts a 16th. A last bar of which less than a quarter is played is left out.
+    Every hit lasts a step, of which a beat has `steps`. A last bar of which less than a quarter is played is left out.
 
     Raises:
         MusicFusionError: it cannot be read, or ends before a bar's last quarter.
@@ -160,11 +169,11 @@ def drums(path: Path) -> np.ndarray:
     bars = int(np.ceil(score.length / BAR - 0.25))
     if bars > LONGEST:
         raise MusicFusionError(f"{path}: longer than {LONGEST} bars")
-    hits = grid(np.concatenate([track.notes for track in score.tracks]))
+    hits = grid(np.concatenate([track.notes for track in score.tracks]), per_quarter=steps)
     hits[:, 1] = 1
     hits[:, 2] = [ROLAND.get(pitch, pitch) for pitch in hits[:, 2].tolist()]
-    steps = bars * BAR * STEPS_PER_BEAT
-    return _band({"drums": tracks.encode(hits, steps)}, steps)
+    length = bars * BAR * steps
+    return _band({"drums": tracks.encode(hits, length)}, length)
 
 
 # String quartets -----------------------------------------------------------------------------------------------------
@@ -175,25 +184,28 @@ def quartet_files(root: Path) -> list[Path]:
     return sorted((root / "files").glob("sq*.mxl"))
 
 
-def read_quartets(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
+def read_quartets(
+    root: Path, *, limit: int = 0, steps: int = STEPS_PER_BEAT, progress: Progress | None = None
+) -> Corpus:
     """The passages of string quartets in 4/4 or 2/2 as a Corpus of tracks, FILE#NUMBER; `limit` > 0: the first files.
 
     What has no such passage of LEAST bars, or other instruments, is named in `skipped`, and so are near-duplicates.
+    steps: of a beat.
 
     Raises:
         MusicFusionError: none can be used.
     """
     items = [Item(path.stem, path, folder=path.parent) for path in quartet_files(root)[: limit or None]]
     return reading.read(
-        items, quartet, f"OpenScore String Quartets ({QUARTETS_URL})", several=True, versions=True,
-        passages=near_duplicates.of_tracks, progress=progress, root=str(root), licence=QUARTETS_LICENCE,
-        instrumentation=BAND)
+        items, functools.partial(quartet, steps=steps), f"OpenScore String Quartets ({QUARTETS_URL})", several=True,
+        versions=True, passages=functools.partial(near_duplicates.of_tracks, steps=steps), progress=progress,
+        root=str(root), licence=QUARTETS_LICENCE, instrumentation=BAND, steps=steps)
 
 
-def quartet(path: Path) -> dict[int, Arrays]:
+def quartet(path: Path, steps: int = STEPS_PER_BEAT) -> dict[int, Arrays]:
     """The passages of a quartet in 4/4 or 2/2 that last LEAST bars or more: {number: {"tracks": uint8 [T, 4]}}.
 
-    A note that was struck before a passage begins anew with it. Repeats are read once, as written.
+    A note that was struck before a passage begins anew with it. Repeats are read once, as written. steps: of a beat.
 
     Raises:
         MusicFusionError: it cannot be read, is not for a quartet, or has no such passage.
@@ -208,13 +220,13 @@ def quartet(path: Path) -> dict[int, Arrays]:
     found = passages(root, starts, end)
     if not found:
         raise MusicFusionError(f"no {LEAST} bars in 4/4 or 2/2 that follow one another")
-    first, _, third, fourth = (musicxml.notes(part.element, starts) for part in parts)
+    first, _, third, fourth = (musicxml.notes(part.element, starts, steps) for part in parts)
     songs = {}
     for number, (begin, bars) in enumerate(found):
-        steps, offset = bars * BAR * STEPS_PER_BEAT, [begin * STEPS_PER_BEAT, 0, 0]
-        encode = functools.partial(tracks.encode, steps=steps)
+        length, offset = bars * BAR * steps, [begin * steps, 0, 0]
+        encode = functools.partial(tracks.encode, steps=length)
         songs[number] = {"tracks": _band({"strings": encode(first - offset), "guitar": encode(third - offset),
-                                          "bass": encode(fourth - offset)}, steps)}
+                                          "bass": encode(fourth - offset)}, length)}
     return songs
 
 
@@ -256,13 +268,13 @@ def _metres(root: Element) -> list[tuple[str | None, str | None]]:
 # Four voices ---------------------------------------------------------------------------------------------------------
 
 
-def read_voices(*, limit: int = 0, progress: Progress | None = None) -> Corpus:
-    """The pieces for four voices of music21 (data.voices) as a Corpus of tracks; `limit` as there.
+def read_voices(*, limit: int = 0, steps: int = STEPS_PER_BEAT, progress: Progress | None = None) -> Corpus:
+    """The pieces for four voices of music21 (data.voices) as a Corpus of tracks; `limit` and `steps` as there.
 
     Raises:
         MusicFusionError: music21 is not installed.
     """
-    found = voices.read(limit, progress=progress)
+    found = voices.read(limit, steps=steps, progress=progress)
     soprano, alto, _, bass = found.arrays["tracks"].T
     tokens = _band({"strings": soprano, "guitar": alto, "bass": bass}, len(soprano))
     return replace(_only_tracks(found, tokens), source=f"{found.source} as bands")

@@ -142,11 +142,11 @@ def of_pair(arrays: Mapping[str, np.ndarray]) -> frozenset[bytes]:
     return frozenset(found)
 
 
-def of_tracks(arrays: Mapping[str, np.ndarray]) -> frozenset[bytes]:
-    """Every bar of {"tracks": tokens [T, 4]}."""
+def of_tracks(arrays: Mapping[str, np.ndarray], steps: int = STEPS_PER_QUARTER) -> frozenset[bytes]:
+    """Every bar of {"tracks": tokens [T, 4]}; steps: of a quarter."""
     pitch, found = tracks.sounding(arrays["tracks"]), set()
-    for start in range(0, len(pitch), BAR):
-        here = pitch[start : start + BAR]
+    for start in range(0, len(pitch), 4 * steps):
+        here = pitch[start : start + 4 * steps]
         if (here >= 0).any():
             lowest = here[here >= 0].min()
             found.add(np.where(here >= 0, here - lowest, -1).tobytes())

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from musicfusion.codecs import chord_symbols, chords, melody, midi, polyphony
-from musicfusion.codecs.score import Score, monophonic
+from musicfusion.codecs.score import Score, by_onset, monophonic
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import reading
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
@@ -65,8 +65,8 @@ def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Cor
     return reading.read(items, song, f"POP909 ({URL})", progress=progress, root=str(root), licence=LICENCE)
 
 
-def song(folder: Path) -> Arrays:
-    """One song as a pair (see Corpus), from a bar line on, in whole bars.
+def song(folder: Path, steps: int = STEPS_PER_BEAT) -> Arrays:
+    """One song as a pair (see Corpus), from a bar line on, in whole bars; steps: of a beat.
 
     Raises:
         MusicFusionError: it is not in 4/4, a track or a file is missing, or a line cannot be read.
@@ -83,10 +83,12 @@ def song(folder: Path) -> Arrays:
     first, last = grid.span(np.concatenate([lead, accompaniment]))
     if last - first > LONGEST:
         raise MusicFusionError(f"{midi_file}: longer than {LONGEST} beats of {beat_file.name}")
-    steps = (last - first) * STEPS_PER_BEAT
-    pitch, duration = polyphony.slots_from_notes(grid.notes(accompaniment, first), steps)
+    length = (last - first) * steps
+    # On a fine grid a note may come a little before the first bar line.
+    lead, accompaniment = (by_onset(np.maximum(grid.notes(part, first, steps), 0)) for part in (lead, accompaniment))
+    pitch, duration = polyphony.slots_from_notes(accompaniment, length)
     return {
-        "melody": melody.tokens_from_notes(monophonic(grid.notes(lead, first)), steps),
+        "melody": melody.tokens_from_notes(monophonic(lead), length),
         "pitch": pitch,
         "duration": duration,
         "chords": _chords(chord_file, grid.times(np.arange(first, last) + 0.5)),
@@ -118,10 +120,10 @@ class _Grid:
         after = np.maximum(beats - self._beats[-1], 0) * self._after
         return inside + before + after
 
-    def notes(self, seconds: np.ndarray, first: int) -> np.ndarray:
+    def notes(self, seconds: np.ndarray, first: int, steps: int = STEPS_PER_BEAT) -> np.ndarray:
         """Notes (start, end in seconds, pitch) -> notes on the grid that begins at beat `first`."""
         onset, end = (
-            np.floor((self.beats(seconds[:, column]) - first) * STEPS_PER_BEAT + 0.5)
+            np.floor((self.beats(seconds[:, column]) - first) * steps + 0.5)
             for column in (0, 1)
         )
         length = np.maximum(end - onset, 1)

@@ -59,7 +59,7 @@ def read(
         passages: what makes two songs so alike that the later one is left out (data.near_duplicates); None: nothing.
         versions: several songs that are called alike up to a "#" are versions of one, and kept however alike they are.
         progress: called with the items done and the items in all.
-        facts: of the Corpus, as `concatenate` takes them: root, licence, tags, instrumentation, unit.
+        facts: of the Corpus, as `concatenate` takes them: root, licence, tags, instrumentation, unit, steps.
 
     Raises:
         MusicFusionError: none of the items can be used.

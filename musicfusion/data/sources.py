@@ -39,7 +39,7 @@ from musicfusion.data import (
     tunes,
     voices,
 )
-from musicfusion.data.corpus import Corpus
+from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 
 COLLECTIONS = ("chorales", "fiddle", "essen")  # of music21's melodies
 VOICES = "voices"  # music21's pieces for four voices as a band
@@ -132,7 +132,7 @@ def fine_melodies(root: str, limit: int = 0) -> Source:
     return coarse._replace(name=f"{coarse.name}-32nds", read=read)
 
 
-def arrangements(root: str, limit: int = 0) -> Source:
+def arrangements(root: str, limit: int = 0, *, steps: int = STEPS_PER_BEAT) -> Source:
     """Music in four tracks.
 
     Args:
@@ -140,32 +140,36 @@ def arrangements(root: str, limit: int = 0) -> Source:
             as a band's four tracks (data.ensembles): VOICES for the same pieces, or a folder with POP909, with the
             Groove MIDI Dataset or with the OpenScore String Quartets.
         limit: read only so many songs, of all that there are (0: all).
+        steps: of a beat; with 12 triplets are on the grid, too.
 
     Raises:
         MusicFusionError: there is no such folder, or no song in it.
     """
+    grid = "" if steps == STEPS_PER_BEAT else f"-{steps}"  # part of the name of the cache file
     of_voices = (*_EVERY, voices, kern, musicxml, chorales)
     others = (*of_voices, *_MIDI, pop909, ensembles)
     if not root:
-        return Source("voices", chorales.version(), of_voices, functools.partial(voices.read, limit))
+        return Source(f"voices{grid}", chorales.version(), of_voices,
+                      functools.partial(voices.read, limit, steps=steps))
     if root == VOICES:
-        return Source("voices-band", chorales.version(), others,
-                      functools.partial(ensembles.read_voices, limit=limit))
+        return Source(f"voices-band{grid}", chorales.version(), others,
+                      functools.partial(ensembles.read_voices, limit=limit, steps=steps))
     folder = _folder(root, f"{VOICES}, a folder with POP909, with the Groove MIDI Dataset, with the OpenScore String"
                            " Quartets or with MIDI files of bands")
     if pop909.is_here(folder):
-        return Source("pop909-band", _songs_of_pop909(folder, limit), others,
-                      functools.partial(ensembles.read_pop909, folder, limit=limit))
+        return Source(f"pop909-band{grid}", _songs_of_pop909(folder, limit), others,
+                      functools.partial(ensembles.read_pop909, folder, limit=limit, steps=steps))
     if ensembles.is_drums(folder):
         takes = [path for _, path, _ in ensembles.drum_files(folder)[: limit or None]]
-        return Source("drums", _digest([folder / ensembles.INFO, *takes]), others,
-                      functools.partial(ensembles.read_drums, folder, limit=limit))
+        return Source(f"drums{grid}", _digest([folder / ensembles.INFO, *takes]), others,
+                      functools.partial(ensembles.read_drums, folder, limit=limit, steps=steps))
     if scores := ensembles.quartet_files(folder):
-        return Source("quartets", _digest(scores[: limit or None]), others,
-                      functools.partial(ensembles.read_quartets, folder, limit=limit))
+        return Source(f"quartets{grid}", _digest(scores[: limit or None]), others,
+                      functools.partial(ensembles.read_quartets, folder, limit=limit, steps=steps))
     index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
-    return Source("bands", _digest_of(folder, [*bands.files(folder, limit), *index]),
-                  (*_EVERY, *_MIDI, midi_folder, bands), functools.partial(bands.read, folder, limit=limit))
+    return Source(f"bands{grid}", _digest_of(folder, [*bands.files(folder, limit), *index]),
+                  (*_EVERY, *_MIDI, midi_folder, bands),
+                  functools.partial(bands.read, folder, limit=limit, steps=steps))
 
 
 def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, soundfonts: str = "") -> Source:

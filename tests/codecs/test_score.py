@@ -104,6 +104,18 @@ def test_the_grid_starts_at_the_offset_and_drops_what_starts_before():
     np.testing.assert_array_equal(grid(notes, -1.0)[0], (4, 16, 60))
 
 
+def test_on_a_grid_of_12_triplets_and_16ths_have_steps_of_their_own():
+    played = track((0, 1 / 3, 60, 80), (1 / 3, 1 / 3, 62, 80), (2 / 3, 1 / 3, 64, 80), (1.25, 0.25, 65, 80))
+    expected = table((0, 4, 60), (4, 4, 62), (8, 4, 64), (15, 3, 65))
+    np.testing.assert_array_equal(grid(played, per_quarter=12), expected)
+
+
+@pytest.mark.parametrize("per_quarter", [4, 12])
+def test_what_is_played_an_eighth_of_a_quarter_early_begins_with_the_grid(per_quarter):
+    notes = track((0.8, 1.2, 60, 80), (0.875, 1.125, 61, 80), (0.95, 1.05, 62, 80)).notes
+    np.testing.assert_array_equal(grid(notes, 1.0, per_quarter), table((0, per_quarter, 61), (0, per_quarter, 62)))
+
+
 def test_of_two_equal_notes_the_longer_stays():
     doubled = track((0, 1, 60, 80), (0.05, 2, 60, 80), (0, 1, 62, 80))
     np.testing.assert_array_equal(grid(doubled), table((0, 8, 60), (0, 4, 62)))

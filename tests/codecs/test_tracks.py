@@ -59,6 +59,15 @@ def test_real_pieces_survive_a_midi_file(tmp_path):
         np.testing.assert_array_equal(tracks.from_tracks(parts, 0.0, 512), tokens)
 
 
+@pytest.mark.parametrize(("per_quarter", "same"), [(12, True), (4, False)])
+def test_triplets_survive_a_grid_of_12_and_not_one_of_4(tmp_path, per_quarter, same):
+    rows = [(k / 3, 1 / 3, 40 + k) for k in range(12)]
+    midi.write(tmp_path / "a.mid", Score((track(33, *rows),), np.array([[0.0, 120.0]]), (), "a"))
+    parts = [[], midi.read(tmp_path / "a.mid").tracks, [], []]
+    back = tracks.score(tracks.from_tracks(parts, 0.0, 4 * per_quarter, per_quarter), "band", per_quarter=per_quarter)
+    assert np.allclose(back.tracks[0].notes[:, :3], rows) == same
+
+
 def test_drums_are_not_transposed():
     tokens = np.array([[36, 40, 60, REST], [HOLD, HOLD, 127, 64]])[None]
     moved = tracks.transpose(tokens, np.array([3]), np.array([False, True, True, True]))

@@ -117,6 +117,19 @@ def test_a_cache_file_can_be_carried_to_a_machine_without_the_libraries(tmp_path
     assert cached_files(cache_home) == []
 
 
+@pytest.mark.parametrize("steps", [4, 12])
+def test_a_cache_file_knows_its_grid_and_one_from_before_has_16ths(tmp_path, steps):
+    path, older = tmp_path / "corpus.npz", tmp_path / "older.npz"
+    tracks = {"tracks": np.full((16 * steps, 4), 60, np.uint8)}
+    cache.save(concatenate([("a", tracks)], {}, "made up", instrumentation="band", steps=steps), path)
+    assert cache.open_file(path).steps == steps
+    with np.load(path) as entries:
+        meta = json.loads(entries["meta"].tobytes())
+        del meta["steps"]
+        np.savez(older, **{**entries, "meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)})
+    assert cache.open_file(older).steps == 4
+
+
 def write_text(path):
     path.write_text("hello")
 

@@ -149,7 +149,10 @@ def test_a_song_of_tracks_is_of_the_family_that_its_name_has_in_another_part():
 
 def test_only_what_is_alike_is_joined():
     many = [band(f"{k} ", tuple(f"genre {k} {n}" for n in range(BITS - 1)), [()]) for k in range(2)]
+    fine = concatenate([("z", {"tracks": np.full((48, 4), 60, np.uint8)})], {}, "z", instrumentation="band", steps=12)
+    assert fine.beats == 4 and joined([fine, fine]).steps == 12
     for parts, why in (
+        ([band("x", ("a",), ["a"]), fine], "z: holds tracks in beats of 12 steps \\(band\\)"),
         ([band("x", ("a",), ["a"]), band("y", ("a",), ["a"], "voices")], "y: holds tracks in beats \\(voices\\)"),
         ([part("a", ""), band("x", ("a",), ["a"])], "x: holds tracks in beats \\(band\\); accepted beside a is melody"),
         (many, f"62 genres in 2 corpora; accepted are {BITS}"),

@@ -225,6 +225,38 @@ def test_every_reader_is_known_by_its_data_root_and_all_can_be_joined(pop, only_
     assert corpus.instrumentation == "band" and corpus.families[:3] == ("001", "002", "001")
 
 
+def test_every_reader_has_a_grid_of_12_with_the_same_songs_and_a_cache_file_of_its_own(
+        pop, only_bach, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    drums = groove_midi(tmp_path / "drums", {"drummer1/session1/1_rock": hits(*BEAT)})
+    scores = quartets(tmp_path / "scores", {"sq1": quartet(*whole(16, "4/4"))})
+    write(tmp_path / "band" / "a.mid", [
+        Track("", program, False, np.array([(k / 3, 1 / 3, pitch, 80) for k in range(24)])) for program, pitch in
+        ((33, 40), (0, 60))])
+    every = ",".join(map(str, (pop, drums, scores, "voices", tmp_path / "band")))
+    coarse, fine, again = (cache.load(every, limit=6, source=functools.partial(sources.arrangements, steps=steps))
+                           for steps in (4, 12, 12))
+    assert (coarse.steps, fine.steps, again.steps) == (4, 12, 12)
+    assert (fine.songs, fine.families, fine.parts) == (coarse.songs, coarse.families, coarse.parts)
+    assert fine.fingerprint == again.fingerprint != coarse.fingerprint
+    np.testing.assert_array_equal(fine.first_beat, coarse.first_beat)
+    assert len(fine.arrays["tracks"]) == 12 * fine.beats
+    exact = np.repeat([True, False, True, True, False], fine.parts)  # drummers and triplets are not on 16ths
+    for song in np.flatnonzero(exact):
+        begin, end = fine.first_beat[song : song + 2].tolist()
+        np.testing.assert_array_equal(fine.arrays["tracks"][12 * begin : 12 * end : 3],
+                                      coarse.arrays["tracks"][4 * begin : 4 * end])
+    own = struck(fine.arrays["tracks"][12 * fine.first_beat[-2] :], BASS)
+    assert [step for step, _ in own] == list(range(0, 96, 4)), "triplets"
+    files = [path.name for path in (tmp_path / "cache" / "musicfusion").iterdir()]
+    assert len(files) == 10 and sum("-12-" in name for name in files) == 5
+
+
+def test_drums_that_are_played_off_16ths_keep_their_place_on_a_grid_of_12(tmp_path):
+    write(tmp_path / "a.mid", hits((0, 36), (1 / 3, 42), (2 / 3, 42), (3.5, 38), length=2))
+    assert struck(ensembles.drums(tmp_path / "a.mid", 12), DRUMS) == [(0, 36), (4, 42), (8, 42), (42, 38)]
+
+
 def test_a_root_that_is_nothing_says_what_is_accepted(tmp_path):
     with pytest.raises(MusicFusionError, match=r"no such folder; accepted is voices, a folder with POP909, .*of bands"):
         sources.arrangements(str(tmp_path / "nowhere"))

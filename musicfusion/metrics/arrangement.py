@@ -10,34 +10,37 @@ from jaxtyping import Bool, Float, Integer
 
 from musicfusion.codecs import tracks
 from musicfusion.codecs.melody import HOLD
+from musicfusion.codecs.score import STEPS_PER_QUARTER
 from musicfusion.core.arrays import AnyArray
 
-BAR, BEAT = 16, 4
+BEATS = 4  # of a bar
 NAMES = {"notes": "notes a bar", "pitch": "mean pitch", "duration": "mean duration",
          "interval": "mean step between notes", "classes": "pitch classes", "silence": "share of silence",
          "offbeat": "onsets off the beat"}
 
 
-def low_level(tokens: Integer[AnyArray, "N T tracks"]) -> dict[str, Float[jax.Array, "N tracks"]]:
+def low_level(
+    tokens: Integer[AnyArray, "N T tracks"], steps: int = STEPS_PER_QUARTER
+) -> dict[str, Float[jax.Array, "N tracks"]]:
     """Each of NAMES for tokens int [N, T, tracks]: float [N, tracks].
 
-    Durations are in 16ths; intervals are absolute, in semitones.
+    Durations are in 16ths; intervals are absolute, in semitones. steps: of a beat.
     """
     tokens = jnp.asarray(tokens, jnp.int32)
-    steps = tokens.shape[1]
+    length = tokens.shape[1]
     onset, pitch = tokens < HOLD, tracks.sounding(tokens, jnp)
     count = jnp.sum(onset, 1)
     some = jnp.where(count > 0, count, jnp.nan)
     sounds = jnp.sum(pitch >= 0, 1)
     classes = jnp.any(jax.nn.one_hot(pitch % 12, 12, dtype=bool) & onset[..., None], 1)
-    beat = jnp.arange(steps)[:, None] % BEAT == 0
+    beat = jnp.arange(length)[:, None] % steps == 0
     return {
-        "notes": count * BAR / steps,
+        "notes": count * (BEATS * steps) / length,
         "pitch": jnp.sum(pitch * onset, 1) / some,
-        "duration": sounds / some,
+        "duration": sounds / some * (STEPS_PER_QUARTER / steps),
         "interval": _interval(tokens, onset),
         "classes": jnp.sum(classes, -1).astype(jnp.float32),
-        "silence": 1 - sounds / steps,
+        "silence": 1 - sounds / length,
         "offbeat": jnp.sum(onset & ~beat, 1) / some,
     }
 
@@ -55,10 +58,12 @@ def _interval(
     return jnp.sum(leap * counts, 1) / jnp.where(number > 0, number, jnp.nan)
 
 
-def profile(tokens: Integer[AnyArray, "N T tracks"]) -> Float[jax.Array, "N 16*tracks"]:
-    """The share of bars in which a note begins on each 16th, for each track.
+def profile(
+    tokens: Integer[AnyArray, "N T tracks"], steps: int = STEPS_PER_QUARTER
+) -> Float[jax.Array, "N profile"]:
+    """The share of bars in which a note begins on each of their steps, for each track.
 
-    int [N, T, tracks], T a multiple of 16 -> float [N, 16 tracks].
+    int [N, T, tracks], T whole bars of 4/4 -> float [N, 4 steps tracks]. steps: of a beat.
     """
-    onset = (tokens < HOLD).reshape(len(tokens), -1, BAR, tokens.shape[-1])
+    onset = (tokens < HOLD).reshape(len(tokens), -1, BEATS * steps, tokens.shape[-1])
     return jnp.mean(onset.astype(jnp.float32), 1).reshape(len(tokens), -1)

@@ -24,6 +24,16 @@ def test_a_line_by_hand(numbers):
     assert set(numbers) == set(arrangement.NAMES)
 
 
+def test_the_same_notes_have_the_same_numbers_on_a_finer_grid(numbers):
+    fine = np.full((48, 1), HOLD)
+    fine[::3, 0] = LINE
+    fine = np.where(np.repeat(np.array(LINE) == REST, 3)[:, None], REST, fine)[None]
+    found = {name: np.asarray(x)[0, 0] for name, x in arrangement.low_level(fine, 12).items()}
+    assert found == pytest.approx({name: x[0] for name, x in numbers.items()})
+    np.testing.assert_array_equal(np.flatnonzero(arrangement.profile(fine, 12)[0]),
+                                  3 * np.flatnonzero(np.array(LINE) < HOLD))
+
+
 def test_an_empty_track_has_no_pitch_and_no_note(numbers):
     assert numbers["notes"][1] == 0 and numbers["silence"][1] == 1 and numbers["classes"][1] == 0
     assert all(np.isnan(numbers[name][1]) for name in ("pitch", "duration", "interval", "offbeat"))

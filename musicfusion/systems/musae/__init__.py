@@ -22,7 +22,9 @@ DECLARATION = Declaration(
         "angle": Control(about="degrees around the circle of genres, instead of `to` or `genre`: between genres, too;"
                                " below 0: unused", default=-1.0, low=-1.0, high=360.0),
         "amount": Control(about="how much of a song is made anew toward the genre; 0 leaves it, 1 keeps nothing that"
-                                " tells its own genre", default=0.5),
+                                " tells its own genre", default=0.75),
+        "tracks": Control(about="which tracks of a song move; the others stay as they are, and music for voices always"
+                                " moves whole", default="drums+bass", choices=("drums+bass", "drums", "all")),
         "spread": Control(about="how far new music lies from the middle of its genre; 1: as far as songs do",
                           default=0.7, high=2.0),
     },

@@ -41,6 +41,24 @@ class ParallelAutoencoder(FourTrackAutoencoder):
         return {"tracks": jnp.argmax(self.logits(z), -1).astype(jnp.int32)}
 
 
+def beginning(drawn: Mapping, shorter: Mapping) -> dict:
+    """The parameters that an autoencoder of long windows begins with: those of one of shorter windows, where they fit.
+
+    What a bar is like need not be learned again, only how a window is summed up. Learned positions of a short window
+    stand for each part of a long one.
+
+    drawn: its own, as they are drawn; shorter: the other's, or {}. Arrays of the same name and shape fit.
+    """
+    def taken(name, own, other):
+        if isinstance(own, Mapping):
+            return {name: taken(name, x, other[name]) if name in other else x for name, x in own.items()}
+        if name == "positions" and len(own) % len(other) == 0:
+            other = jnp.tile(other, (len(own) // len(other), 1))
+        return other if own.shape == other.shape else own
+
+    return taken("", drawn, shorter)
+
+
 def cross_entropy(logits: jax.Array, tokens: jax.Array) -> dict[str, jax.Array]:
     """H(p_d, p_g) of equation (3) for each track: logits [B, T, 4, 130], tokens int [B, T, 4] -> {track: nats [B]}."""
     log_probabilities = jax.nn.log_softmax(logits)

@@ -6,7 +6,7 @@ import numpy as np
 
 from musicfusion.codecs import tracks
 from musicfusion.codecs.melody import VOCABULARY
-from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
+from musicfusion.data.corpus import Corpus
 from musicfusion.systems.musae import dataset
 
 ENOUGH = 2000  # windows that the majority is counted in, about
@@ -42,7 +42,7 @@ def majority_tokens(corpus: Corpus, *, seed: int, bars: int, encoding: str, spli
     """The commonest token of each track in windows of a split, int [4]."""
     starts = dataset.windows(corpus, split, seed=seed, bars=bars)["start"]
     chosen = starts[:: max(len(starts) // ENOUGH, 1), None]
-    tokens = corpus.arrays["tracks"][chosen * STEPS_PER_BEAT + np.arange(bars * dataset.BAR)]
+    tokens = corpus.arrays["tracks"][chosen * corpus.steps + np.arange(bars * dataset.BEATS * corpus.steps)]
     tokens = tracks.without_carry(tokens)
     tokens = tracks.merged(tokens) if encoding == "paper" else tokens
     return np.array([np.argmax(np.bincount(tokens[..., k].ravel(), minlength=VOCABULARY))

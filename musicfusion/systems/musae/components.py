@@ -6,6 +6,7 @@ through all genres. The stage `components` computes it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -14,7 +15,7 @@ import numpy as np
 
 from musicfusion.core.contracts import Precompute, Resident
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
+from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import arrangement
 from musicfusion.systems.musae import dataset
 from musicfusion.systems.musae.dataset import COMPONENTS
@@ -101,17 +102,18 @@ def features(corpus: Corpus, *, seed: int, bars: int, sparse: bool = False) -> n
     tags, genres = corpus.arrays["tags"][starts], range(len(corpus.tags))
     members = [np.flatnonzero(tags >> np.uint32(k) & 1) for k in genres]
     chosen = np.concatenate([of_genre[:: 1 + len(of_genre) * len(genres) // ENOUGH] for of_genre in members])
-    steps = starts[chosen, None] * STEPS_PER_BEAT + np.arange(bars * dataset.BAR)
-    found = np.asarray(jax.jit(described)(corpus.arrays["tracks"][steps]))
+    steps = starts[chosen, None] * corpus.steps + np.arange(bars * dataset.BEATS * corpus.steps)
+    run = jax.jit(functools.partial(described, steps=corpus.steps))
+    found = np.asarray(run(corpus.arrays["tracks"][steps]))
     found = (found - np.nanmean(found, 0)) / np.maximum(np.nanstd(found, 0), 1e-6)
     found = np.nan_to_num(found)  # a track that is not there is like the average one
     return np.stack([found[(tags[chosen] >> np.uint32(k) & 1) > 0].mean(0) for k in genres])
 
 
-def described(tokens: jax.Array) -> jax.Array:
-    """Features of windows, NaN where a track has no notes: int [N, T, 4] -> [N, features]."""
-    numbers = jnp.concatenate(list(arrangement.low_level(tokens).values()), 1)
-    return jnp.concatenate([numbers, arrangement.profile(tokens)], 1)
+def described(tokens: jax.Array, steps: int) -> jax.Array:
+    """Features of windows, NaN where a track has no notes: int [N, T, 4] -> [N, features]. steps: of a beat."""
+    numbers = jnp.concatenate(list(arrangement.low_level(tokens, steps).values()), 1)
+    return jnp.concatenate([numbers, arrangement.profile(tokens, steps)], 1)
 
 
 def distances(features: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The examples: windows of 2 or 16 bars out of pieces in four tracks (MusAE, section 4.1), and their genres."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,8 +20,8 @@ from musicfusion.data import batches, splits
 from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 
 SPLITS = {"train": 7, "validation": 1, "test": 2}  # of songs; the paper keeps a fifth of its windows for validation
-BAR = 4 * STEPS_PER_BEAT  # steps
-BEAT_TOKENS = STEPS_PER_BEAT * tracks.TRACKS  # tokens of a beat, all tracks
+GRIDS = {4: "16ths", 12: "12ths of a quarter"}  # steps of a beat, in words
+BEATS = 4  # of a bar
 TRANSPOSITIONS = (-5, 6)  # semitones, the lowest and the highest
 COMPONENTS = 32  # the most components that the flower has, and genres that a corpus has; MusAE, section 3.3
 UNTAGGED = -1  # the component of what has no genre: the middle of the flower
@@ -39,7 +40,7 @@ def windows(corpus: Corpus, split: str, *, seed: int, bars: int, sparse: bool = 
     Raises:
         MusicFusionError: there is none.
     """
-    starts, songs = corpus.windows(bars * 4, 4, {})
+    starts, songs = corpus.windows(bars * BEATS, BEATS, {})
     chosen = splits.select(corpus, songs, split, seed, SPLITS)
     starts, songs = starts[chosen], songs[chosen]
     full = _busy(corpus, starts, bars) if sparse else _without_pauses(corpus, starts, songs, bars)
@@ -51,23 +52,23 @@ def windows(corpus: Corpus, split: str, *, seed: int, bars: int, sparse: bool = 
 
 def _without_pauses(corpus: Corpus, starts: np.ndarray, songs: np.ndarray, bars: int) -> np.ndarray:
     """Of windows at the beats `starts` [n]: whether no track is silent for more than a bar, bool [n]."""
-    silent = corpus.arrays["tracks"] == REST
-    ends = corpus.first_beat * STEPS_PER_BEAT
+    silent, bar = corpus.arrays["tracks"] == REST, BEATS * corpus.steps
+    ends = corpus.first_beat * corpus.steps
     absent = np.stack([silent[a:b].all(0) for a, b in itertools.pairwise(ends)])  # [songs, 4]
     rests = np.concatenate([np.zeros((1, tracks.TRACKS), np.int32), np.cumsum(silent, 0, dtype=np.int32)])
     long = np.zeros(silent.shape, bool)  # more than a bar of rest begins here
-    long[: -BAR or None] = (rests[BAR + 1 :] - rests[: -BAR - 1]) > BAR
+    long[:-bar] = (rests[bar + 1 :] - rests[: -bar - 1]) > bar
     runs = np.concatenate([np.zeros((1, tracks.TRACKS), np.int32), np.cumsum(long, 0, dtype=np.int32)])
-    first = starts * STEPS_PER_BEAT
-    within = runs[first + bars * BAR - BAR] - runs[first]
+    first = starts * corpus.steps
+    within = runs[first + bars * bar - bar] - runs[first]
     return ~np.any((within > 0) & ~absent[songs], 1)
 
 
 def _busy(corpus: Corpus, starts: np.ndarray, bars: int) -> np.ndarray:
     """Of windows at the beats `starts` [n]: whether ONSETS a bar begin in them, bool [n]."""
     onsets = np.concatenate([[0], np.cumsum(np.sum(corpus.arrays["tracks"] < HOLD, 1, dtype=np.int32))])
-    first = starts * STEPS_PER_BEAT
-    return onsets[first + bars * BAR] - onsets[first] >= ONSETS * bars
+    first = starts * corpus.steps
+    return onsets[first + bars * BEATS * corpus.steps] - onsets[first] >= ONSETS * bars
 
 
 def resident(corpus: Corpus, *, seed: int, bars: int, component: np.ndarray, components: int, sparse: bool = False,
@@ -168,7 +169,8 @@ def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool,
     """Windows as a batch; in training each is transposed at random (drums stay as they are), and some are mixed.
 
     Args:
-        arrays: of `arrays`; index: which windows [B]; keys: their random keys [B].
+        arrays: of `arrays`, which has as many steps to a beat as its corpus; index: which windows [B]; keys: their
+            random keys [B].
         bars: of a window; encoding: "onsets" or "paper" (codecs.tracks.merged).
         mixing: in training.
 
@@ -186,7 +188,8 @@ def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool,
     mixed = jnp.zeros(len(index), bool)
     if training and mixing.mixed:
         mixed, starts, columns = _from_others(arrays, starts, columns, keys, mixing)
-    steps = starts[:, None] * STEPS_PER_BEAT + jnp.arange(bars * BAR)[:, None]  # [B, T, 4]
+    beat = len(arrays["tracks"]) // len(arrays["tags"])  # steps
+    steps = starts[:, None] * beat + jnp.arange(bars * BEATS * beat)[:, None]  # [B, T, 4]
     tokens = tracks.without_carry(arrays["tracks"][steps, columns[:, None]], jnp)
     if training:
         tokens = _changed(arrays, tokens, mixed, keys, mixing)
@@ -250,10 +253,14 @@ def drawn_genre(tags: jax.Array, keys: jax.Array, component: jax.Array) -> tuple
     return jnp.where(known, genre, -1), jnp.where(known, component[genre], UNTAGGED).astype(jnp.int32)
 
 
-def show(batch: Mapping, generated: Mapping) -> list[tuple[str, Score, Score]]:
-    """Windows beside their reconstructions, all tracks, as core.contracts.Stage.show: (title, before, after)."""
+def show(batch: Mapping, generated: Mapping, steps: int = STEPS_PER_BEAT) -> list[tuple[str, Score, Score]]:
+    """Windows beside their reconstructions, all tracks, as core.contracts.Stage.show: (title, before, after).
+
+    steps: of a beat.
+    """
     names = [*tracks.INSTRUMENTATIONS]
     instrumentations = [names[which] for which in batch["instrumentation"].tolist()]
-    return [(f"reconstruction_{number}", tracks.score(before, own), tracks.score(after, own))
+    score = functools.partial(tracks.score, per_quarter=steps)
+    return [(f"reconstruction_{number}", score(before, own), score(after, own))
             for number, (before, after, own) in enumerate(
                 zip(batch["tracks"], generated["tracks"], instrumentations, strict=True))]

@@ -18,7 +18,7 @@ from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
 from musicfusion.data import batches, near_duplicates, splits
-from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
+from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import bootstrap
 from musicfusion.systems.musae import baselines, dataset, genre_evaluation, objective, tables
 from musicfusion.systems.musae.baselines import FLOWER, Method
@@ -113,9 +113,10 @@ def evaluate(
                     familiar = read(corpus, dataclasses.replace(selection, split="validation"), bars=bars,
                                     components=components)
                 genres[bars] = genre_evaluation.measure(space, untrained(bars), examples, z, judges, seed, familiar)
-                if space.rest is not None:
-                    fits.append(Measured(method="flow", title="the flower's rest by the flow", bars=bars,
-                                         values=rest_fit(space, examples, z, seed)))
+                for what, own in (("", examples), (", known grooves", familiar)):
+                    if space.rest is not None and own is not None:
+                        fits.append(Measured(method="flow", title=f"the flower's rest by the flow{what}", bars=bars,
+                                             values=rest_fit(space, own, space.encode(own.tokens), seed)))
     found = Findings(instrumentation=corpus.instrumentation, genres=tuple(components.around), windows=windows,
                      known=known, reconstructions=tuple(reconstructions), interpolation=curves, fits=tuple(fits),
                      flower=genres)
@@ -151,7 +152,7 @@ def known_windows(corpus: Corpus, examples: Examples, selection: Selection, *, b
     except MusicFusionError:
         return {}
     chosen = starts[batches.fixed(len(starts), min(len(starts), LEARNED))]
-    steps = chosen[:, None] * STEPS_PER_BEAT + np.arange(bars * dataset.BAR)
+    steps = chosen[:, None] * corpus.steps + np.arange(bars * dataset.BEATS * corpus.steps)
     learned = tracks.without_carry(corpus.arrays["tracks"][steps])
     learned = tracks.merged(learned) if selection.encoding == "paper" else learned
     pitched = np.array([not part.drums for part in tracks.INSTRUMENTATIONS[corpus.instrumentation]])
@@ -244,9 +245,9 @@ def prior_fit(subject: Subject, examples: Examples, z: np.ndarray, seed: int) ->
 
 def rest_fit(space: LatentSpace, examples: Examples, z: np.ndarray, seed: int) -> dict[str, Number]:
     """The same of the flow's rest: how well it fits N(0, I) at the positions of the examples' components."""
-    assert space.rest is not None
+    assert space.rest is not None and space.harmony is not None
     position = np.where((examples.component == UNTAGGED)[:, None], 0, space.position(examples.component))
-    rest = space.rest(z, position.astype(np.float32))
+    rest = space.rest(z, position.astype(np.float32), space.harmony(examples.tokens))
     draws, again = np.random.default_rng(seed).normal(size=(2, *rest.shape))
     return {"mean": float(np.sqrt(np.mean(rest.mean(0) ** 2))), "variance": float(np.mean(rest.var(0))),
             "wasserstein": by_group(rest, draws, examples.component, seed),

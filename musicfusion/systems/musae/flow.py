@@ -5,6 +5,8 @@ for every position in the plane of the flower prior: a component's for music of 
 together. It takes a code to a rest that is distributed alike for all positions, so nothing is left in it that tells the
 genre. A song changes its genre if its rest is taken back at another position.
 
+It may be given the harmony of the music, too (harmony.py), which then stays when the genre changes.
+
 Source: ours, not the paper's. Flow matching: Lipman et al., ICLR 2023, equations (20) to (23), with sigma_min = 0.
 """
 
@@ -41,14 +43,15 @@ class Velocity(nn.Module):
     shared: int
 
     @nn.compact
-    def __call__(self, x: jax.Array, time: jax.Array, position: jax.Array) -> jax.Array:
-        """x [B, n], time 0 to 1 [B], position in the plane [B, 2] -> [B, n]."""
+    def __call__(self, x: jax.Array, time: jax.Array, position: jax.Array, harmony: jax.Array) -> jax.Array:
+        """x [B, n], time 0 to 1 [B], position in the plane [B, 2], harmony [B, parts, H] -> [B, n]."""
         first = self.shared - PLANE
         condition = nn.gelu(nn.Dense(self.width, name="condition")(jnp.concatenate(
             [waves(time, jnp.exp(jnp.linspace(0.0, 4.0, HARMONICS))), about(position)], -1)))
         spans = x[:, first:].reshape(len(x), self.parts, -1)
         h = jnp.concatenate([nn.Dense(self.width, name="enter_whole")(x[:, None, :first]),
-                             nn.Dense(self.width, name="enter_parts")(spans)], 1)
+                             nn.Dense(self.width, name="enter_parts")(spans)
+                             + nn.Dense(self.width, use_bias=False, name="enter_harmony")(harmony)], 1)
         h = h + self.param("positions", nn.initializers.normal(0.02), (self.parts + 1, self.width))
         for layer in range(self.depth):
             h = Block(self.width, name=f"block_{layer}")(self._modulated(h, condition, f"modulate_{layer}"))
@@ -96,13 +99,15 @@ def at(table: jax.Array, position: jax.Array, components: jax.Array | int) -> ja
     return out * on_circle + (1 - out) * table[COMPONENTS]
 
 
-def task(velocity: Velocity, *, untagged: float, optimizer: optax.GradientTransformation, steps: int) -> Task:
+def task(velocity: Velocity, *, untagged: float, unharmonised: float, optimizer: optax.GradientTransformation,
+         steps: int) -> Task:
     """Flow matching on codes (codes.examples). State: {"params", "optimizer", "step"}.
 
     Args:
         velocity: the network.
         untagged: share of the examples with a genre that are taken for music without one, so that the middle of the
             plane stands for all music.
+        unharmonised: share of the examples whose harmony is not given, so that music can be made up without one.
 
     The task's `frozen` is {"mean", "deviation"}: of genre_means.GenreMeans, [33, size] each.
     """
@@ -114,17 +119,20 @@ def task(velocity: Velocity, *, untagged: float, optimizer: optax.GradientTransf
         kept = jax.vmap(lambda key: jax.random.uniform(key) >= untagged)(folded(keys, 20))
         tagged = kept & (batch["component"] != UNTAGGED)
         position = priors.flower(folded(keys, 21), priors.angle(batch["component"], batch["components"]), PLANE, tagged)
+        given = jax.vmap(lambda key: jax.random.uniform(key) >= unharmonised)(folded(keys, 24))
+        harmony = batch["harmony"] * given[:, None, None]
         noise = priors.gaussian(folded(keys, 22), x.shape[1])
         time = jax.vmap(jax.random.uniform)(folded(keys, 23))
         between = (1 - time[:, None]) * noise + time[:, None] * x  # equation (22)
-        found = speed(velocity, params, frozen, batch["components"][0], between, time, position)
+        found = speed(velocity, params, frozen, batch["components"][0], between, time, position,
+                      harmony)
         value = jnp.mean((found - (x - noise)) ** 2)  # (23)
         return value, {"loss": value}
 
     def parameters(key, batch, frozen):
         del frozen
         z, count = batch["z"], len(batch["z"])
-        return velocity.init(key, z[:, PLANE:], jnp.zeros(count), jnp.zeros((count, PLANE)))["params"]
+        return velocity.init(key, z[:, PLANE:], jnp.zeros(count), jnp.zeros((count, PLANE)), batch["harmony"])["params"]
 
     def validate(state, batch, frozen, key):
         return loss(state["params"], batch, frozen, key, 1.0)[1]
@@ -139,18 +147,18 @@ def standardised(z: jax.Array, tables: Mapping) -> jax.Array:
 
 
 def speed(velocity: Velocity, params: Any, tables: Mapping, components: jax.Array | int, x: jax.Array, time: jax.Array,
-          position: jax.Array) -> jax.Array:
+          position: jax.Array, harmony: jax.Array) -> jax.Array:
     """The flow's velocity: that between two normal distributions, and what the network adds to it.
 
     The normal distribution at time 1 has the mean and the deviations of the codes at the position; so a network that
-    learned nothing moves codes by these alone. x [B, n], time [B], position [B, 2] -> [B, n].
+    learned nothing moves codes by these alone. x [B, n], time [B], position [B, 2], harmony [B, parts, H] -> [B, n].
     """
     everything, width = (tables[name][COMPONENTS, PLANE:] for name in ("mean", "deviation"))
     mean = (at(tables["mean"][:, PLANE:], position, components) - everything) / width
     variance = (at(tables["deviation"][:, PLANE:], position, components) / width) ** 2
     t = time[:, None]
     normal = mean + (t * variance - (1 - t)) / ((1 - t) ** 2 + t**2 * variance) * (x - t * mean)
-    return normal + velocity.apply({"params": params}, x, time, position)
+    return normal + velocity.apply({"params": params}, x, time, position, harmony)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,31 +175,36 @@ class Flow:
     components: int
     steps: int
 
-    def rest(self, z: jax.Array, position: jax.Array, time: jax.Array | float = 0.0) -> jax.Array:
-        """What codes z [B, size] are beside the genre of a position [B, 2]: [B, size - 2].
+    def rest(self, z: jax.Array, position: jax.Array, harmony: jax.Array,
+             time: jax.Array | float = 0.0) -> jax.Array:
+        """What codes z [B, size] are beside the genre of a position [B, 2] and a harmony [B, parts, H]: [B, size - 2].
 
         At time 0 it is N(0, I) for all positions; at a later one, up to 1, as much of the code is still there.
         """
-        return self._integrated(standardised(z, self.tables), lambda x, t: self._speed(x, t, position), 1.0, time)
+        return self._integrated(standardised(z, self.tables), lambda x, t: self._speed(x, t, position, harmony),
+                                1.0, time)
 
-    def code(self, rest: jax.Array, position: jax.Array, guidance: jax.Array | float = 0.0,
+    def code(self, rest: jax.Array, position: jax.Array, harmony: jax.Array, guidance: jax.Array | float = 0.0,
              time: jax.Array | float = 0.0) -> jax.Array:
-        """The code of a rest [B, size - 2] at a position [B, 2]: z [B, size]; its plane is the position.
+        """The code of a rest [B, size - 2] at a position [B, 2] and with a harmony: z [B, size].
+
+        Its plane is the position.
 
         guidance: how much farther it goes from all music than the genre does, 0 or more. time: of the rest.
         """
         middle = jnp.zeros_like(position)
 
         def guided(x, t):
-            own = self._speed(x, t, position)
-            return own + guidance * (own - self._speed(x, t, middle))
+            own = self._speed(x, t, position, harmony)
+            return own + guidance * (own - self._speed(x, t, middle, harmony))
 
         x = self._integrated(rest, guided, time, 1.0)
         mean, deviation = (self.tables[name][COMPONENTS, PLANE:] for name in ("mean", "deviation"))
         return jnp.concatenate([position, x * deviation + mean], -1)
 
-    def _speed(self, x, time, position):
-        return speed(self.velocity, self.params, self.tables, self.components, x, jnp.full(len(x), time), position)
+    def _speed(self, x, time, position, harmony):
+        return speed(self.velocity, self.params, self.tables, self.components, x, jnp.full(len(x), time), position,
+                     harmony)
 
     def _integrated(self, x, velocity, begin, end):
         """x at `end` of dx/dt = velocity(x, t) from `begin` on."""

@@ -1,6 +1,7 @@
 """What only a flower of genres has: draws from its components (MusAE's figure 3), what of a code tells the genre."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -61,12 +62,12 @@ def measure(space: LatentSpace, untrained: LatentSpace, examples: Examples, z: n
     count = space.components.count
     component = np.repeat(np.arange(count), DRAWS)
     decoded = space.decode(drawn(space, component, 1.0, seed))
-    features = relative_features(decoded, count)
+    features = relative_features(decoded, count, space.steps)
     found = GenreFindings(features=features, correlations=correlations(space, untrained, features, component, seed))
     if not space.genres:
         return found
     known = examples.genre >= 0
-    found = dataclasses.replace(found, transfer=transferred(space, examples, z, judges, seed))
+    found = dataclasses.replace(found, transfer=transferred(space, examples, z, judges, seed, familiar))
     if known.any():
         tagged = examples.only(known)
         found = dataclasses.replace(
@@ -74,7 +75,8 @@ def measure(space: LatentSpace, untrained: LatentSpace, examples: Examples, z: n
             probes=probes(space, tagged, z[known], seed),
             chance=float(np.max(np.bincount(tagged.genre)) / len(tagged.genre)))
     rates = {"real windows": examples, "real windows of known grooves": familiar}
-    real = {what: real_rates(judges, own) for what, own in rates.items() if own is not None and np.any(own.genre >= 0)}
+    real = {what: real_rates(judges, own, space.steps) for what, own in rates.items()
+            if own is not None and np.any(own.genre >= 0)}
     if familiar is not None:
         familiar = familiar.only(familiar.genre >= 0)
         known_probes = probes(space, familiar, space.encode(familiar.tokens), seed)
@@ -83,10 +85,10 @@ def measure(space: LatentSpace, untrained: LatentSpace, examples: Examples, z: n
     return dataclasses.replace(found, recognised=real | recognised(space, decoded, judges, seed))
 
 
-def real_rates(judges: Mapping[str, Classifier], examples: Examples) -> dict[str, Number]:
-    """{judge: the share of windows with a genre that are classified as it}."""
+def real_rates(judges: Mapping[str, Classifier], examples: Examples, steps: int) -> dict[str, Number]:
+    """{judge: the share of windows with a genre that are classified as it}. steps: of a beat."""
     examples = examples.only(examples.genre >= 0)
-    return {name: bootstrap.interval(classified(judge, examples.tokens) == examples.genre, examples.family, 0)
+    return {name: bootstrap.interval(classified(judge, examples.tokens, steps) == examples.genre, examples.family, 0)
             for name, judge in judges.items()}
 
 
@@ -118,7 +120,8 @@ def recognised(space: LatentSpace, decoded: np.ndarray, judges: Mapping[str, Cla
         windows |= {f"draws about the genre's mean, {spread} times as wide": space.decode(
             space.means.draw(component, spread=spread, seed=seed)) for spread in SPREADS}
     genre = np.argsort(np.asarray(space.components.component)[: len(space.genres)])[component]
-    return {what: {name: float(np.mean(classified(judge, tokens) == genre)) for name, judge in judges.items()}
+    return {what: {name: float(np.mean(classified(judge, tokens, space.steps) == genre))
+                   for name, judge in judges.items()}
             for what, tokens in windows.items()}
 
 
@@ -129,9 +132,10 @@ def probes(space: LatentSpace, examples: Examples, z: np.ndarray, seed: int) -> 
     if space.means is not None:
         mean = np.asarray(space.means.mean)
         found["z less the mean of the genre nearest in the plane"] = z - mean[space.nearest(z)]
-    if space.rest is not None:
-        found["the flow's rest"] = space.rest(z, z[:, :PLANE])
-        found["the flow's rest, given the genre"] = space.rest(z, space.position(examples.component))
+    if space.rest is not None and space.harmony is not None:
+        harmony = space.harmony(examples.tokens)
+        found["the flow's rest"] = space.rest(z, z[:, :PLANE], harmony)
+        found["the flow's rest, given the genre"] = space.rest(z, space.position(examples.component), harmony)
     return {what: probe(x, examples.genre, half) for what, x in found.items()}
 
 
@@ -140,7 +144,7 @@ def correlations(space: LatentSpace, untrained: LatentSpace, features: Mapping[s
     """Spearman's correlations of distance on the circle and difference of features, beside what means nothing."""
     own = np.concatenate(list(features.values()), 1)
     codes = component_codes(component, space.components.count, untrained.size, seed)
-    nothing = relative_features(untrained.decode(codes), space.components.count)
+    nothing = relative_features(untrained.decode(codes), space.components.count, space.steps)
     shuffled = [circle_correlation(own[np.random.default_rng(k).permutation(len(own))]) for k in range(20)]
     values = [x for x in shuffled if x is not None]
     return {"draws from components": circle_correlation(own),
@@ -157,13 +161,13 @@ def component_codes(component: np.ndarray, count: int, size: int, seed: int) -> 
     return np.asarray(priors.flower(keys, priors.angle(jnp.asarray(component), count), size))
 
 
-def relative_features(decoded: np.ndarray, count: int) -> dict[str, np.ndarray]:
+def relative_features(decoded: np.ndarray, count: int, steps: int) -> dict[str, np.ndarray]:
     """Low-level features of windows int [count DRAWS, T, 4], by component, relative to the mean over all components.
 
-    Returns {measure of metrics.arrangement: [count, tracks]}.
+    steps: of a beat. Returns {measure of metrics.arrangement: [count, tracks]}.
     """
     found = {}
-    for name, x in jax.jit(arrangement.low_level)(decoded).items():
+    for name, x in jax.jit(functools.partial(arrangement.low_level, steps=steps))(decoded).items():
         x = np.asarray(x).reshape(count, DRAWS, -1)
         local = np.nansum(x, 1) / np.maximum(np.sum(~np.isnan(x), 1), 1)
         overall = local.mean(0)

@@ -1,4 +1,4 @@
-"""Where the codes of each genre lie: the mean, and how they scatter about it.
+"""Where the codes of each genre lie: their mean and their deviation, number by number.
 
 The flow starts from these numbers (flow.py). A change of genre by the difference of two means, and draws about a mean,
 are also what the flow is compared with: styles by means of codes. The stages `genre_means_BARS` compute them, once the
@@ -22,13 +22,10 @@ class GenreMeans:
 
     mean, deviation: of each genre, in the order of the components, and last of all codes, float32 [33, n]; those of all
     codes where a component has no genre.
-    scatter: float32 [n, n], the same for all genres: its product with a draw from N(0, I) is distributed as codes are
-    about their genre's mean.
     """
 
     mean: np.ndarray
     deviation: np.ndarray
-    scatter: np.ndarray
 
     @classmethod
     def fit(cls, z: np.ndarray, component: np.ndarray) -> "GenreMeans":
@@ -39,18 +36,13 @@ class GenreMeans:
             mean[k] = own.mean(0)
             if len(own) > 1:
                 deviation[k] = own.std(0)
-        about = (z - mean[component]).astype(np.float64)  # UNTAGGED is the last
-        variances, axes = np.linalg.eigh(about.T @ about / len(z))  # there may be fewer codes than dimensions
-        scatter = axes * np.sqrt(np.maximum(variances, 0.0))
         least = FLOOR * np.maximum(z.std(0), FLOOR)
-        return cls(mean=mean.astype(np.float32), deviation=np.maximum(deviation, least).astype(np.float32),
-                   scatter=scatter.astype(np.float32))
+        return cls(mean=mean.astype(np.float32), deviation=np.maximum(deviation, least).astype(np.float32))
 
     def draw(self, component: np.ndarray, *, spread: float, seed: int) -> np.ndarray:
         """Random codes of the genres of components int [B], `spread` times as far from the mean as songs: [B, n]."""
-        normal = np.random.default_rng(seed).normal(size=(len(component), self.scatter.shape[0]))
-        away = spread * normal @ np.asarray(self.scatter, np.float64).T
-        return (np.asarray(self.mean, np.float64)[component] + away).astype(np.float32)
+        mean, deviation = np.asarray(self.mean)[component], np.asarray(self.deviation)[component]
+        return (mean + spread * deviation * np.random.default_rng(seed).normal(size=mean.shape)).astype(np.float32)
 
     def move(self, z: np.ndarray, source: int | np.ndarray, target: int | np.ndarray, amount: float) -> np.ndarray:
         """Codes [B, n] moved by the difference of two genres' means, `amount` times.

@@ -17,21 +17,22 @@ from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.core import optimizers
 from musicfusion.core.contracts import Task
 from musicfusion.data import splits
+from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.nn import classifier
 from musicfusion.nn.mlp import DropoutMLP
 from musicfusion.nn.recurrent import BiLSTM
-from musicfusion.systems.musae.dataset import BAR, BEAT_TOKENS, COMPONENTS
+from musicfusion.systems.musae.dataset import BEATS, COMPONENTS
 
 BARS = 2  # of the windows that a judge reads, whatever an autoencoder's have
 
 
 class GenreClassifier(classifier.Classifier):
-    """Four tracks -> the logits of genres, in the corpus's order."""
+    """Four tracks of BARS bars -> the logits of genres, in the corpus's order."""
 
     def __call__(self, tokens: jax.Array, example_keys: jax.Array | None = None) -> jax.Array:
         """int [B, T, 4] -> logits [B, 32]; example keys [B] switch dropout on."""
-        beats = jax.nn.one_hot(tokens.reshape(len(tokens), -1, BEAT_TOKENS), VOCABULARY)
-        return self.judge(beats.reshape(len(tokens), -1, BEAT_TOKENS * VOCABULARY), example_keys, COMPONENTS, "logits")
+        beats = jax.nn.one_hot(tokens, VOCABULARY).reshape(len(tokens), BARS * BEATS, -1)
+        return self.judge(beats, example_keys, COMPONENTS, "logits")
 
 
 class RecurrentGenreClassifier(nn.Module):
@@ -53,13 +54,12 @@ class RecurrentGenreClassifier(nn.Module):
 Classifier = Callable[[np.ndarray], np.ndarray]  # tokens int [n, T, 4] -> probabilities of genres [n, 32]
 
 
-def classified(classifier: Classifier, tokens: np.ndarray, bars: int = BARS) -> np.ndarray:
+def classified(classifier: Classifier, tokens: np.ndarray, steps: int = STEPS_PER_BEAT) -> np.ndarray:
     """The genre of windows int [n, T, 4], in the corpus's order, int [n]: that with the highest mean log-probability.
 
-    bars: of the windows that the classifier takes; longer ones are cut into such pieces.
+    The classifier takes windows of BARS bars; longer ones are cut into such pieces. steps: of a beat.
     """
-    size = bars * BAR
-    parts = tokens.reshape(-1, min(size, tokens.shape[1]), tokens.shape[2])
+    parts = tokens.reshape(-1, BARS * BEATS * steps, tokens.shape[2])
     found = np.log(np.maximum(classifier(parts), 1e-9)).reshape(len(tokens), -1, COMPONENTS)
     return np.argmax(found.mean(1), 1)
 

@@ -11,10 +11,12 @@ from musicfusion import priors
 from musicfusion.codecs.melody import HOLD
 from musicfusion.codecs.tracks import INSTRUMENTATIONS
 from musicfusion.core import progress
+from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.systems.musae.components import Components
 from musicfusion.systems.musae.dataset import UNTAGGED
 from musicfusion.systems.musae.flow import Flow
 from musicfusion.systems.musae.genre_means import GenreMeans
+from musicfusion.systems.musae.harmony import harmony_of, no_harmony
 
 GUIDANCE = 1.0  # of a change of genre
 
@@ -24,10 +26,12 @@ class LatentSpace:
     """A trained autoencoder, compiled, and its genres.
 
     encode: tokens int [n, T, 4] -> posterior mean [n, size];  decode: the reverse, int32 [n, T, 4]
-    components: of the prior it was trained with;  bars: of a window;  size: of a code
+    components: of the prior it was trained with;  bars: of a window;  steps: of a beat;  size: of a code
     means: where its genres lie; None where that was not computed
-    rest: codes [n, size], positions in the plane [n, 2], time -> what they are beside the genre [n, size - 2]
-    code: rest [n, size - 2], positions [n, 2], guidance, time -> codes [n, size]; as of flow.Flow, None without one
+    rest: codes [n, size], positions in the plane [n, 2], harmony, time -> what they are beside these [n, size - 2]
+    code: rest [n, size - 2], positions [n, 2], harmony, guidance, time -> codes [n, size]
+    harmony: tokens int [n, T, 4] -> what `rest` and `code` take [n, parts, H]; they take None, too, for music whose
+        harmony is not given. All three as of flow.py, None without a flow
     """
 
     encode: Callable[[np.ndarray], np.ndarray]
@@ -35,9 +39,11 @@ class LatentSpace:
     components: Components
     bars: int
     size: int
+    steps: int = STEPS_PER_BEAT
     means: GenreMeans | None = None
     rest: Callable[..., np.ndarray] | None = None
     code: Callable[..., np.ndarray] | None = None
+    harmony: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def genres(self) -> list[str]:
@@ -49,13 +55,22 @@ class LatentSpace:
         """Which tracks are no drums: bool [4]."""
         return np.array([not part.drums for part in INSTRUMENTATIONS[self.components.instrumentation]])
 
+    def moves(self, tracks: str) -> np.ndarray:
+        """Which tracks change their genre: bool [4]. tracks: names with + between them, or "all"; see DECLARATION."""
+        parts = INSTRUMENTATIONS[self.components.instrumentation]
+        if tracks == "all" or not any(part.drums for part in parts):
+            return np.ones(len(parts), bool)
+        return np.array([part.name in tracks.split("+") for part in parts])
+
     def position(self, component: np.ndarray) -> np.ndarray:
         """The middle of components int [n] in the plane, [n, 2]."""
         return np.asarray(priors.centre(priors.angle(np.asarray(component), self.components.count)))
 
-    def toward(self, z: np.ndarray, position: np.ndarray, amount: float) -> np.ndarray:
+    def toward(self, z: np.ndarray, position: np.ndarray, amount: float,
+               harmony: np.ndarray | None = None) -> np.ndarray:
         """Codes z [n, size] moved by the flow to positions in the plane [n, 2]; nothing but the position changes.
 
+        harmony: of their music, which then stays.
         amount: 0 to 1, the share of the flow's way that they go back from where they lie, and forward again toward the
         position; what is earlier on the way stays as it was.
         """
@@ -63,9 +78,9 @@ class LatentSpace:
         here = z[:, :2]
         away = np.minimum(np.linalg.norm(position - here, axis=1), 1.0)  # to where it lies, nothing is to be guided
         with progress.within(0, 0.4):
-            rest = self.rest(z, here, 1 - amount)
+            rest = self.rest(z, here, harmony, 1 - amount)
         with progress.within(0.4, 1):
-            return self.code(rest, position, GUIDANCE * away, 1 - amount)
+            return self.code(rest, position, harmony, GUIDANCE * away, 1 - amount)
 
     def nearest(self, z: np.ndarray) -> np.ndarray:
         """The component nearest to codes z [n, size], UNTAGGED where the middle is nearer: int [n]."""
@@ -80,23 +95,29 @@ def create(model: Any, params: Mapping, *, components: Components, bars: int, ba
     decode = jax.jit(lambda params, z: model.apply({"params": params}, z, method="decode")["tracks"])
     space = LatentSpace(encode=batched(encode, params, batch, "encoding"),
                         decode=batched(decode, params, batch, "decoding"),
-                        components=components, bars=bars, size=model.latent, means=means)
+                        components=components, bars=bars, size=model.latent, steps=model.steps, means=means)
     if flow is None:
         return space
     learned = {"params": flow.params, "tables": flow.tables}
-    rest = jax.jit(lambda learned, z, position, time: dataclasses.replace(flow, **learned).rest(
-        z, position, time[0]))
-    code = jax.jit(lambda learned, rest, position, guidance, time: dataclasses.replace(flow, **learned).code(
-        rest, position, guidance[:, None], time[0]))
+    rest = jax.jit(lambda learned, z, position, harmony, time: dataclasses.replace(flow, **learned).rest(
+        z, position, harmony, time[0]))
+    code = jax.jit(lambda learned, rest, position, harmony, guidance, time: dataclasses.replace(flow, **learned).code(
+        rest, position, harmony, guidance[:, None], time[0]))
     leave, enter = batched(rest, learned, batch, "leaving the genre"), batched(code, learned, batch, "entering a genre")
+    parts = flow.velocity.parts
+    read = jax.jit(lambda pitched, tokens: harmony_of(tokens, pitched, parts, space.steps))
 
     def same(x: np.ndarray, value: np.ndarray | float) -> np.ndarray:
         return np.broadcast_to(np.asarray(value, np.float32), len(x))
 
+    def given(x: np.ndarray, harmony: np.ndarray | None) -> np.ndarray:
+        return no_harmony(len(x), bars, parts) if harmony is None else harmony
+
     return dataclasses.replace(
-        space, rest=lambda z, position, time=0.0: leave(z, position, same(z, time)),
-        code=lambda rest, position, guidance=0.0, time=0.0: enter(rest, position, same(rest, guidance),
-                                                                  same(rest, time)))
+        space, harmony=batched(read, space.pitched, batch),
+        rest=lambda z, position, harmony=None, time=0.0: leave(z, position, given(z, harmony), same(z, time)),
+        code=lambda rest, position, harmony=None, guidance=0.0, time=0.0: enter(
+            rest, position, given(rest, harmony), same(rest, guidance), same(rest, time)))
 
 
 def batched(run: Callable, params: Any, size: int, what: str = "computing") -> Callable[..., np.ndarray]:

@@ -67,7 +67,7 @@ def test(corpus: Corpus, selection: evaluation.Selection, *, bars: int, componen
         sections=(Section(
             name=SECTION, title="Between two songs", text="A clip, and the two sources that it was made of.",
             questions=(MUSICALITY, RESEMBLANCE),
-            screens=tuple(_screens((first, second), versions, names, corpus.instrumentation))),))
+            screens=tuple(_screens((first, second), versions, names, corpus))),))
 
 
 def chosen(examples: Examples, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -87,11 +87,11 @@ def chosen(examples: Examples, count: int, seed: int) -> tuple[np.ndarray, np.nd
 
 
 def _screens(sources: tuple[np.ndarray, np.ndarray], versions: Mapping[str, np.ndarray], names: list[tuple[str, str]],
-             instrumentation: str) -> Iterator[Screen]:
+             corpus: Corpus) -> Iterator[Screen]:
     """A screen for each version of each pair of windows, in a Latin square."""
 
     def played(tokens: np.ndarray) -> Any:
-        return sheet.play(tracks.score(tokens, instrumentation, sampling.TEMPO, "clip"))
+        return sheet.play(tracks.score(tokens, corpus.instrumentation, sampling.TEMPO, "clip", corpus.steps))
 
     for form, item, method in rotated([dict.fromkeys(versions)] * len(names)):
         yield Screen(

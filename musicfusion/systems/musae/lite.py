@@ -1,6 +1,6 @@
 """The lite autoencoder: MusAE's latent and loss from parallel blocks, a beat at a time.
 
-z [512] begins with numbers for the whole window, the flower's two among them; the rest lies in time
+z begins with numbers for the whole window, the flower's two among them; the rest lies in time
 (nn.blocks.Summary), so that a bar is decoded from its own part. The networks see z in units of the prior's spread.
 """
 
@@ -10,9 +10,10 @@ import jax.numpy as jnp
 
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
+from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.nn.blocks import Blocks, Expansion, Summary
 from musicfusion.systems.musae.autoencoder import ParallelAutoencoder
-from musicfusion.systems.musae.dataset import STEPS_PER_BEAT
+from musicfusion.systems.musae.dataset import BEATS
 
 
 def units(latent: int, spread: float, flower: bool) -> jax.Array:
@@ -23,29 +24,34 @@ def units(latent: int, spread: float, flower: bool) -> jax.Array:
 class Embedding(nn.Module):
     """Tokens of four tracks, each with a table of its own -> a vector for each beat, all steps and tracks side by side.
 
-    [B, T, 4] -> [B, T / 4, 16 size].
+    [B, T, 4] -> [B, T / steps, 4 steps size]; steps: of a beat.
     """
 
     size: int
     dtype: jnp.dtype = jnp.float32
+    steps: int = STEPS_PER_BEAT
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
         tables = self.param("tables", nn.initializers.normal(0.3), (TRACKS, VOCABULARY, self.size))
         onehot = jax.nn.one_hot(tokens, VOCABULARY, dtype=self.dtype)  # a product learns faster than a lookup on a CPU
         embedded = jnp.einsum("btkv,kve->btke", onehot, tables.astype(self.dtype))
-        return embedded.reshape(len(tokens), -1, STEPS_PER_BEAT * TRACKS * self.size)
+        return embedded.reshape(len(tokens), -1, self.steps * TRACKS * self.size)
 
 
 class Readout(nn.Module):
-    """Vectors of beats -> logits of each step and track, a table for each track. [B, T / 4, W] -> [B, T, 4, 130]."""
+    """Vectors of beats -> logits of each step and track, a table for each track.
+
+    [B, T / steps, W] -> [B, T, 4, 130]; steps: of a beat.
+    """
 
     size: int
     dtype: jnp.dtype = jnp.float32
+    steps: int = STEPS_PER_BEAT
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = nn.gelu(nn.Dense(STEPS_PER_BEAT * TRACKS * self.size, dtype=self.dtype, name="steps")(x))
+        x = nn.gelu(nn.Dense(self.steps * TRACKS * self.size, dtype=self.dtype, name="steps")(x))
         x = x.reshape(len(x), -1, TRACKS, self.size)
         tables = self.param("tables", nn.initializers.lecun_normal(in_axis=-1, out_axis=-2, batch_axis=0),
                             (TRACKS, VOCABULARY, self.size))
@@ -65,11 +71,12 @@ class Encoder(nn.Module):
     spread: float = 1.0
     flower: bool = False
     dtype: jnp.dtype = jnp.float32
+    steps: int = STEPS_PER_BEAT
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         """int [B, T, 4] -> (mean, std), [B, latent] each."""
-        beats = Embedding(self.embedding, self.dtype, name="embedding")(tokens)
+        beats = Embedding(self.embedding, self.dtype, self.steps, name="embedding")(tokens)
         x = Blocks(self.width, self.depth, self.dtype, name="body")(beats)
         whole = Summary(self.shared, 1, self.dtype, name="whole")(jnp.mean(x, 1, keepdims=True))
         in_time = Summary(self.latent - self.shared, self.parts, self.dtype, name="in_time")(x)
@@ -79,7 +86,7 @@ class Encoder(nn.Module):
 
 
 class Autoencoder(ParallelAutoencoder):
-    """Windows of `bars` in four tracks <-> z."""
+    """Windows of `bars` in four tracks, with `steps` to a beat <-> z."""
 
     bars: int
     width: int = 128
@@ -91,15 +98,16 @@ class Autoencoder(ParallelAutoencoder):
     spread: float = 1.0
     flower: bool = False
     dtype: jnp.dtype = jnp.float32
+    steps: int = STEPS_PER_BEAT
 
     def setup(self):
         """Encoder and decoder."""
         self.encoder = Encoder(self.width, self.depth, self.embedding, self.latent, self.parts, self.shared,
-                               self.spread, self.flower, self.dtype)
+                               self.spread, self.flower, self.dtype, self.steps)
         self.whole = nn.Dense(self.width)
-        self.in_time = Expansion(4 * self.bars, self.parts, dtype=self.dtype)
+        self.in_time = Expansion(BEATS * self.bars, self.parts, dtype=self.dtype)
         self.decoder = Blocks(self.width, self.depth, self.dtype)
-        self.readout = Readout(self.embedding, self.dtype)
+        self.readout = Readout(self.embedding, self.dtype, self.steps)
 
     def logits(self, z: jax.Array) -> jax.Array:
         """z [B, latent] -> [B, T, 4, 130]."""

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 
 from musicfusion.codecs.melody import VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
+from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.nn.recurrent import LOG_VARIANCE, LSTM, BiLSTM, Linear
 from musicfusion.systems.musae.autoencoder import ParallelAutoencoder
-from musicfusion.systems.musae.dataset import BAR
+from musicfusion.systems.musae.dataset import BEATS
 
 LAYERS = 3
 
@@ -35,12 +36,13 @@ class Encoder(nn.Module):
 
 
 class Autoencoder(ParallelAutoencoder):
-    """Windows of `bars` in four tracks <-> z."""
+    """Windows of `bars` in four tracks, with `steps` to a beat <-> z."""
 
     bars: int
     hidden: int = 512
     latent: int = 512
     dtype: jnp.dtype = jnp.float32
+    steps: int = STEPS_PER_BEAT
 
     def setup(self):
         """The encoder; three LSTMs for each track; the linear map to their initial states, which all tracks share."""
@@ -53,7 +55,7 @@ class Autoencoder(ParallelAutoencoder):
     def logits(self, z: jax.Array) -> jax.Array:
         """z [B, latent] -> [B, T, 4, 130]: z at every step, h_0 = c_0 = tanh(W z). Equations (11) to (13)."""
         start = jnp.tanh(self.start()(z))
-        given = jnp.broadcast_to(z[:, None], (len(z), self.bars * BAR, self.latent))
+        given = jnp.broadcast_to(z[:, None], (len(z), self.bars * BEATS * self.steps, self.latent))
         found = []
         for layers, head in zip(self.layers, self.heads, strict=True):
             x = given

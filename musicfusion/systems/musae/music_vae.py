@@ -17,6 +17,7 @@ from jax import lax
 from musicfusion.codecs.melody import REST, VOCABULARY
 from musicfusion.codecs.tracks import TRACKS
 from musicfusion.core.example_keys import folded
+from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.nn.recurrent import (
     LOG_VARIANCE,
     LSTM,
@@ -27,7 +28,7 @@ from musicfusion.nn.recurrent import (
     product,
 )
 from musicfusion.systems.musae.autoencoder import FourTrackAutoencoder, cross_entropy
-from musicfusion.systems.musae.dataset import BAR
+from musicfusion.systems.musae.dataset import BEATS
 
 STEPS = 50_000  # of the training that `rate` speaks of
 SMALLEST_STD = math.exp(LOG_VARIANCE[0] / 2)
@@ -58,7 +59,8 @@ class MusicVAE(FourTrackAutoencoder):
 
     Attributes:
         encoder: tokens int [B, T, 4] -> (mean, std), [B, latent] each.
-        bars: of a window; hierarchical: whether a conductor leads a decoder for each track, bar by bar.
+        bars: of a window; steps: of a beat.
+        hierarchical: whether a conductor leads a decoder for each track, bar by bar.
         hidden, layers: of the decoders and of the conductor; embedding: of a token that is fed.
         rate: k of the inverse sigmoid at which the truth gives way to what the decoder wrote itself, in steps of a
             training of `STEPS`, whatever its real length; 0: the truth is always fed, as in the public 16-bar models.
@@ -73,6 +75,7 @@ class MusicVAE(FourTrackAutoencoder):
     latent: int = 512
     rate: float = 2000.0
     dtype: jnp.dtype = jnp.float32
+    steps: int = STEPS_PER_BEAT
 
     def setup(self):
         """Decoders: one for all tracks (flat), or one for each track, and their conductor."""
@@ -92,6 +95,11 @@ class MusicVAE(FourTrackAutoencoder):
     def _count(self) -> int:
         """How many decoders there are."""
         return TRACKS if self.hierarchical else 1
+
+    @property
+    def _bar(self) -> int:
+        """Its steps."""
+        return BEATS * self.steps
 
     def teacher(self, fraction: jax.Array | float) -> jax.Array | float:
         """Probability of feeding the truth at this fraction of the training, by an inverse sigmoid (public code)."""
@@ -125,7 +133,7 @@ class MusicVAE(FourTrackAutoencoder):
         def likeliest(logits, _):
             return jnp.argmax(logits, -1).astype(jnp.int32)
 
-        steps = BAR if self.hierarchical else self.bars * BAR
+        steps = self._bar if self.hierarchical else self.bars * self._bar
         write = jax.vmap(lambda decoder, given: _write(decoder, given, likeliest, None, steps), (0, None))
         return {"tracks": self._joined(write(self._decoders(), self._given(z)).swapaxes(1, 2))}
 
@@ -151,13 +159,13 @@ class MusicVAE(FourTrackAutoencoder):
         return _stacked(found)
 
     def _apart(self, x: jax.Array) -> jax.Array:
-        """[B, T, 4] as the decoders write it: [decoders, B, T, 4], or bar by bar [decoders, B bars, 16, 1]."""
-        steps = BAR if self.hierarchical else x.shape[1]
+        """[B, T, 4] as the decoders write it: [decoders, B, T, 4], or bar by bar [decoders, B bars, 4 steps, 1]."""
+        steps = self._bar if self.hierarchical else x.shape[1]
         return jnp.moveaxis(x.reshape(-1, steps, self._count, TRACKS // self._count), 2, 0)
 
     def _joined(self, x: jax.Array) -> jax.Array:
         """The reverse, whatever axes follow: [decoders, B or B bars, steps, tracks, ...] -> [B, T, 4, ...]."""
-        return jnp.moveaxis(x, 0, 2).reshape(-1, self.bars * BAR, TRACKS, *x.shape[4:])
+        return jnp.moveaxis(x, 0, 2).reshape(-1, self.bars * self._bar, TRACKS, *x.shape[4:])
 
     def _logits(self, decoders, given, tokens) -> jax.Array:
         return self._joined(jax.vmap(_forced, (0, None, 0))(decoders, given, self._apart(tokens)))

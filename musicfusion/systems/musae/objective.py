@@ -19,6 +19,7 @@ from musicfusion.core import optimizers, parallel
 from musicfusion.core.contracts import Task
 from musicfusion.core.example_keys import folded
 from musicfusion.latent import vae
+from musicfusion.systems.musae import autoencoder
 from musicfusion.systems.musae.dataset import COMPONENTS, UNTAGGED
 
 PRIORS = ("flower", "gaussian", "narrow")  # narrow: N(0, .001 I), as wide as a component of the flower
@@ -131,9 +132,10 @@ def task(
         counts: (batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
 
     Returns:
-        A Task with state {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}. Its validation's "loss"
-        is equation (3) at the final beta, without the plane's term: the distance to the prior is the critic's gap, or
-        that of the norms, whichever is larger.
+        A Task with state {"params": {"autoencoder", "critic"}, "optimizer": the same, "step"}. Its `frozen` are the
+        parameters of an autoencoder of shorter windows that it begins with (autoencoder.beginning), or {}. Its
+        validation's "loss" is equation (3) at the final beta, without the plane's term: the distance to the prior is
+        the critic's gap, or that of the norms, whichever is larger.
     """
     size = sum(model.aspects.values())
     optimizer_of = {"autoencoder": optimizer, "critic": critic_optimizer}
@@ -155,10 +157,9 @@ def task(
         return model.apply({"params": params}, z, method="decode")
 
     def init(key, batch, frozen):
-        del frozen
         first, second = jax.random.split(key)
         nothing = jnp.zeros((len(batch["component"]), size))
-        params = {"autoencoder": vae.init(model, first, batch),
+        params = {"autoencoder": autoencoder.beginning(vae.init(model, first, batch), frozen),
                   "critic": critic.init(second, nothing, *condition(prior, batch))["params"]}
         return {"params": params, "step": jnp.zeros((), jnp.int32),
                 "optimizer": {name: optimizer_of[name].init(p) for name, p in params.items()}}

@@ -11,9 +11,9 @@ import numpy as np
 from musicfusion.codecs import bars as bar_lines
 from musicfusion.codecs import feel, midi, splice, tracks
 from musicfusion.codecs import inputs as sources
-from musicfusion.codecs.feel import EVEN, Feel
+from musicfusion.codecs.feel import EVEN, THIRDS, Feel
 from musicfusion.codecs.melody import HOLD
-from musicfusion.codecs.score import Score, Track, pitched_tracks
+from musicfusion.codecs.score import EARLY, Score, Track, pitched_tracks
 from musicfusion.codecs.windows import join, starts
 from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
@@ -23,7 +23,7 @@ from musicfusion.data.corpus import STEPS_PER_BEAT, Corpus
 from musicfusion.render import pianoroll
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.musae import dataset
-from musicfusion.systems.musae.dataset import BAR, UNTAGGED
+from musicfusion.systems.musae.dataset import BEATS, GRIDS, UNTAGGED
 from musicfusion.systems.musae.flow import PLANE
 from musicfusion.systems.musae.latent_space import LatentSpace, kept
 
@@ -31,14 +31,14 @@ TEMPO = 100.0  # quarters a minute, of new music
 LONGEST = 1000  # bars of a user's song
 TAIL = 1.0  # quarters by which a last note may reach into a bar without making it one of the song's
 DEMO_BARS = 8
-QUANTISED = "each track was reduced to one voice, its lowest notes, and quantised to 16ths"
+QUANTISED = "each track was reduced to one voice, its lowest notes, and quantised to {}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Song:
     """A user's music on the grid: tokens uint8 [T, 4], tempo in quarters a minute, and what it is called.
 
-    metres: rows (quarter, numerator, denominator) from its beginning;  feel: how it swings.
+    metres: rows (quarter, numerator, denominator) from its beginning;  feel: how it swings, beside its notes.
     """
 
     tokens: np.ndarray
@@ -83,13 +83,13 @@ def read(space: LatentSpace, inputs: Mapping[str, Any], controls: Mapping[str, A
     for control in ("to",) if inputs else ("genre", "to"):
         if controls[control] and angle != "":
             raise MusicFusionError(f"{control}={controls[control]} and angle={angle:g}: only one of them is accepted")
-    size = space.bars * BAR
+    size = _size(space)
     if not inputs:
         if not controls["genre"] and angle == "":
             raise MusicFusionError(f"genre is missing: there are {', '.join(space.genres) or 'none'}; or give an angle,"
                                    " or inputs")
         return Piece(songs=(), windows=np.zeros((0, size, tracks.TRACKS), np.int32), begins=np.zeros(0, int))
-    songs = tuple(read_song(source, name, space.components.instrumentation)
+    songs = tuple(read_song(source, name, space.components.instrumentation, space.steps)
                   for name, source in sorted(inputs.items(), reverse=True))  # start before end
     if len(songs) == 1:
         padded = _padded(songs[0].tokens, size)
@@ -101,32 +101,34 @@ def read(space: LatentSpace, inputs: Mapping[str, Any], controls: Mapping[str, A
     return Piece(songs=songs, windows=tracks.without_carry(cut), begins=begins)
 
 
-def read_song(source: sources.Notes, name: str, instrumentation: str) -> Song:
+def read_song(source: sources.Notes, name: str, instrumentation: str, steps: int = STEPS_PER_BEAT) -> Song:
     """A user's music in four tracks, whole bars from its first note on.
 
     Args:
         source: as codecs.inputs.read_score takes it; name: of the input.
-        instrumentation: one of codecs.tracks.INSTRUMENTATIONS.
+        instrumentation: one of codecs.tracks.INSTRUMENTATIONS; steps: of a quarter.
 
     Raises:
         MusicFusionError: it cannot be read, has none of the tracks, or is too long.
     """
     read, called = sources.read_aligned(source, name), sources.described(source, name)
-    score, early = read.score, read.phase
+    score, early, swing = read.score, read.phase, read.feel
+    if steps % 3 == 0:  # Thirds are on the grid, so triplets stay as they are, and swing of any ratio becomes 2 : 1.
+        score, swing = feel.played(score, dataclasses.replace(swing, ratio=THIRDS)), EVEN
     parts = _voices(score, called) if instrumentation == "voices" else [*tracks.roles(score).values()]
     everything = [track for part in parts for track in part]
     if not everything:
         raise MusicFusionError(f"{called}: no track for {', '.join(part.name for part in tracks.BAND)}")
     rows = bar_lines.informative(bar_lines.metres(score))
-    first = min(track.notes[0, 0] for track in everything) - early + bar_lines.EARLY
+    first = min(track.notes[0, 0] for track in everything) - early + EARLY
     begin = bar_lines.line_before(rows, first)
     last = max(score.length - early - TAIL, first)
     quarters = bar_lines.line_after(rows, last) - begin
     if quarters > 4 * LONGEST:
         raise MusicFusionError(f"{called}: longer than {LONGEST} bars; a shorter piece is accepted")
-    return Song(tokens=tracks.from_tracks(parts, begin + early, round(quarters * STEPS_PER_BEAT)),
+    return Song(tokens=tracks.from_tracks(parts, begin + early, round(quarters * steps), steps),
                 tempo=60 * score.length / float(score.seconds(score.length)), title=sources.title(source, name),
-                feel=read.feel.cut_out(begin + early, quarters, quarters),
+                feel=swing.cut_out(begin + early, quarters, quarters),
                 metres=tuple(bar_lines.cut_out(rows, begin, quarters, quarters)) or (bar_lines.COMMON,))
 
 
@@ -135,6 +137,11 @@ def _voices(score: Score, called: str) -> list[list[Track]]:
     most = sorted(pitched_tracks(score, called), key=lambda track: -len(track.notes))[: tracks.TRACKS]
     found = [[track] for track in sorted(most, key=lambda track: -track.notes[:, 2].mean())]
     return found + [[]] * (tracks.TRACKS - len(found))
+
+
+def _size(space: LatentSpace) -> int:
+    """The steps of a window."""
+    return space.bars * BEATS * space.steps
 
 
 def _padded(tokens: np.ndarray, size: int) -> np.ndarray:
@@ -194,8 +201,9 @@ def _codes(space: LatentSpace, pieces: Sequence[Piece], encoded: Sequence[np.nda
     kinds = [len(piece.songs) for piece in pieces]
     drawn = [_rest(space, controls, seed) for kind, seed in zip(kinds, seeds, strict=True) if kind == 0]
     songs, pairs = ([z for kind, z in zip(kinds, encoded, strict=True) if kind == number] for number in (1, 2))
+    windows = [piece.windows for kind, piece in zip(kinds, pieces, strict=True) if kind == 1]
     made = (iter(_together(functools.partial(_new_codes, space, controls), drawn)),
-            iter(_together(functools.partial(_moved_codes, space, controls), songs)),
+            iter(_together(functools.partial(_moved_codes, space, controls, windows), songs)),
             iter([_between(z, controls) for z in pairs]))
     return [next(made[kind]) for kind in kinds]
 
@@ -213,13 +221,15 @@ def _new_codes(space: LatentSpace, controls: Mapping[str, Any], rest: np.ndarray
     return space.code(rest, _positions(space, controls, "genre", len(rest)))
 
 
-def _moved_codes(space: LatentSpace, controls: Mapping[str, Any], z: np.ndarray) -> np.ndarray:
-    """The codes of songs [n, size], moved where that is asked for."""
+def _moved_codes(space: LatentSpace, controls: Mapping[str, Any], windows: Sequence[np.ndarray],
+                 z: np.ndarray) -> np.ndarray:
+    """The codes of songs [n, size], moved where that is asked for; windows: theirs, song by song."""
     if not controls["amount"] or not _aim(controls, "to"):
         return z
-    if space.code is None:
+    if space.harmony is None:
         raise _no_flow(space)
-    return space.toward(z, _positions(space, controls, "to", len(z)), controls["amount"])
+    harmony = space.harmony(np.concatenate(windows))
+    return space.toward(z, _positions(space, controls, "to", len(z)), controls["amount"], harmony)
 
 
 def _between(z: np.ndarray, controls: Mapping[str, Any]) -> np.ndarray:
@@ -263,10 +273,10 @@ def _spliced(space: LatentSpace, tokens: np.ndarray, locked: Locked | None, swin
     if locked is None:
         return tokens
     old, steps = splice.remembered(locked, np.ndarray), len(tokens)
-    splice.require_as_many("quarters", len(old) / STEPS_PER_BEAT, steps / STEPS_PER_BEAT)
+    splice.require_as_many("quarters", len(old) / space.steps, steps / space.steps)
     names = [part.name for part in tracks.INSTRUMENTATIONS[space.components.instrumentation]]
-    times = dict.fromkeys(names, splice.played_steps(steps, [swing]))
-    chosen = splice.locked_steps(locked, dict.fromkeys(names, ()), times, steps / STEPS_PER_BEAT)
+    times = dict.fromkeys(names, splice.played_steps(steps, [swing], per_quarter=space.steps))
+    chosen = splice.locked_steps(locked, dict.fromkeys(names, ()), times, steps / space.steps)
     return np.stack([splice.splice_voice(new, before, chosen[name])
                      for name, new, before in zip(names, tokens.T, old.T, strict=True)], 1)
 
@@ -274,18 +284,20 @@ def _spliced(space: LatentSpace, tokens: np.ndarray, locked: Locked | None, swin
 def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.ndarray,
                 controls: Mapping[str, Any], locked: Locked | None) -> SampleResult:
     """A song that was reconstructed, or moved toward another genre; beside what it was."""
-    (song,), steps = piece.songs, max(len(piece.songs[0].tokens), space.bars * BAR)
+    (song,), steps = piece.songs, max(len(piece.songs[0].tokens), _size(space))
     by_window = [tracks.notes(window) for window in windows]
     joined = [join([notes[k] for notes in by_window], piece.begins, steps) for k in range(tracks.TRACKS)]
-    joined = [_one_voice(notes, track, piece.begins, space.bars * BAR)
+    joined = [_one_voice(notes, track, piece.begins, _size(space))
               for notes, track in zip(joined, _padded(song.tokens, steps).T, strict=True)]
     after = np.stack([tracks.encode(notes, steps) for notes in joined], 1)[: len(song.tokens)]
+    if _aim(controls, "to"):
+        after = np.where(space.moves(controls["tracks"]), after, song.tokens)
     after = _spliced(space, after, locked, song.feel)
     shares = {name: float(np.mean(x)) for name, x in kept(song.tokens[None], after[None]).items()}
     aim = _aim(controls, "to")
     title = f"{song.title}: toward {aim}" if aim else f"{song.title}: through the latent space"
     draw = functools.partial(pianoroll.compare, before=_rolls(space, song.tokens), after=_rolls(space, after),
-                             title=title)
+                             title=title, steps_per_beat=space.steps)
     return SampleResult(
         title=title, main="song",
         scores={name: dataclasses.replace(feel.played(_score(space, tokens, song.tempo, name), song.feel),
@@ -295,7 +307,7 @@ def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.nda
         pictures={"song": Picture(title="Notes that changed are marked", draw=draw)},
         metadata={"genre": _own_genre(space, z), "rhythm_kept": shares["rhythm"], "notes_kept": shares["notes"],
                   "genres": space.genres},
-        notices=(QUANTISED, *_unknown(space, "song", song)), memory=after)
+        notices=(_quantised(space), *_unknown(space, "song", song)), memory=after)
 
 
 def _one_voice(notes: np.ndarray, track: np.ndarray, begins: np.ndarray, size: int) -> np.ndarray:
@@ -311,6 +323,11 @@ def _one_voice(notes: np.ndarray, track: np.ndarray, begins: np.ndarray, size: i
     free = np.append(np.flatnonzero(track != HOLD), len(track))
     end = np.where(cut, free[np.searchsorted(free, end)], end)
     return np.stack([onset, np.minimum(end, np.append(onset[1:], len(track))) - onset, notes[:, 2]], 1)
+
+
+def _quantised(space: LatentSpace) -> str:
+    """What is said of every song."""
+    return QUANTISED.format(GRIDS[space.steps])
 
 
 def _unknown(space: LatentSpace, name: str, song: Song) -> tuple[str, ...]:
@@ -330,7 +347,7 @@ def _interpolation(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.
     changed = [float(np.mean(window != windows[0])) for window in windows]
     return _windows(space, windows, captions, title=f"From {start.title} to {end.title}",
                     player="The way from start to end", tempo=start.tempo, metadata={"changed_steps": changed},
-                    notices=(QUANTISED, f"of either song, the first {space.bars} bars were taken",
+                    notices=(_quantised(space), f"of either song, the first {space.bars} bars were taken",
                              *_unknown(space, "start", start), *_unknown(space, "end", end)))
 
 
@@ -348,7 +365,8 @@ def _windows(space: LatentSpace, windows: np.ndarray, captions: list[str], *, ti
     columns = max(2, min(4, len(windows)))
     cells = [(caption, _rolls(space, window)) for caption, window in zip(captions, windows, strict=True)]
     rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
-    draw = functools.partial(pianoroll.gallery, cells=rows, steps=space.bars * BAR, title=title)
+    draw = functools.partial(pianoroll.gallery, cells=rows, steps=_size(space), title=title,
+                             steps_per_bar=BEATS * space.steps)
     return SampleResult(
         title=title, main="song",
         scores={"song": _score(space, windows.reshape(-1, tracks.TRACKS), tempo, "song")},
@@ -358,7 +376,7 @@ def _windows(space: LatentSpace, windows: np.ndarray, captions: list[str], *, ti
 
 
 def _score(space: LatentSpace, tokens: np.ndarray, tempo: float, name: str) -> Score:
-    return tracks.score(tokens, space.components.instrumentation, tempo, name)
+    return tracks.score(tokens, space.components.instrumentation, tempo, name, space.steps)
 
 
 def _rolls(space: LatentSpace, tokens: np.ndarray) -> dict[str, np.ndarray]:
@@ -379,10 +397,11 @@ def demo_inputs(corpus: Corpus, folder: Path, *, seed: int, bars: int, count: in
     _, first = np.unique(found["song"], return_index=True)
     written = []
     for number, k in enumerate(first[batches.fixed(len(first), min(count, len(first)))], start=1):
-        begin = int(found["start"][k]) * STEPS_PER_BEAT
-        end = min(begin + DEMO_BARS * BAR, int(corpus.first_beat[found["song"][k] + 1]) * STEPS_PER_BEAT)
+        begin = int(found["start"][k]) * corpus.steps
+        end = min(begin + DEMO_BARS * BEATS * corpus.steps,
+                  int(corpus.first_beat[found["song"][k] + 1]) * corpus.steps)
         tokens = tracks.without_carry(corpus.arrays["tracks"][begin:end])
         path = folder / f"{number}-song.mid"
-        midi.write(path, tracks.score(tokens, corpus.instrumentation, TEMPO, path.stem))
+        midi.write(path, tracks.score(tokens, corpus.instrumentation, TEMPO, path.stem, corpus.steps))
         written.append({"song": str(path)})
     return written

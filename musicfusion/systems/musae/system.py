@@ -1,5 +1,6 @@
 """MusAE as a system: networks, objectives, data sets and judges from a config, and what it does for a user."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Iterator
@@ -40,7 +41,9 @@ from musicfusion.systems.musae import (
 )
 from musicfusion.systems.musae.baselines import FLOWER, METHODS, Method
 from musicfusion.systems.musae.components import Components
+from musicfusion.systems.musae.dataset import GRIDS
 from musicfusion.systems.musae.genre_means import GenreMeans
+from musicfusion.systems.musae.harmony import harmony_of, no_harmony
 from musicfusion.systems.musae.latent_space import LatentSpace
 
 MODELS = ("lite", "lstm")
@@ -48,10 +51,28 @@ ENCODINGS = ("onsets", "paper")
 
 
 def corpus(config: ConfigDict) -> Corpus:
-    """The pieces in four tracks at config.data.root, music21's where it is ""."""
+    """The pieces in four tracks at config.data.root, music21's where it is "", on the grid of config.data.steps.
+
+    Raises:
+        MusicFusionError: the encoding or the grid is unknown; a cache file has another grid; or as cache.load.
+    """
+    steps = _steps(config)
     if config.data.encoding not in ENCODINGS:
         raise MusicFusionError(f"data.encoding = {config.data.encoding!r} is unknown: use {' or '.join(ENCODINGS)}")
-    return cache.load(config.data.root, limit=config.data.songs, source=sources.arrangements)
+    found = cache.load(config.data.root, limit=config.data.songs,
+                       source=functools.partial(sources.arrangements, steps=steps))
+    if found.steps != steps:
+        raise MusicFusionError(f"{config.data.root}: has {found.steps} steps a quarter, and data.steps = {steps}:"
+                               " give the songs themselves, or a file with that grid")
+    return found
+
+
+def _steps(config: ConfigDict) -> int:
+    """Of a beat."""
+    steps = config.data.steps
+    if steps not in GRIDS:
+        raise MusicFusionError(f"data.steps = {steps} is unknown: use {' or '.join(map(str, GRIDS))}")
+    return steps
 
 
 # Stages --------------------------------------------------------------------------------------------------------------
@@ -76,10 +97,21 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
 
 def _autoencoder(config: ConfigDict, method: Method, bars: int) -> Stage:
     """A row of table 1."""
-    group = _group(config, bars) if method.prior else _music_vae(config, bars)
-    task = _adversarial(config, method, bars) if method.prior else _variational(config, method, bars)
-    return Stage(name=f"{method.name}_{bars}", needs=("components",), task=task, steps=group.steps, batch=group.batch,
-                 best="loss", show=dataset.show, **_windows(config, bars, dataset.Mixing(**config.mixing)))
+    windows = _windows(config, bars, dataset.Mixing(**config.mixing))
+    show = functools.partial(dataset.show, steps=_steps(config))
+    if not method.prior:
+        group = _music_vae(config, bars)
+        return Stage(name=f"{method.name}_{bars}", needs=("components",), task=_variational(config, method, bars),
+                     steps=group.steps, batch=group.batch, best="loss", show=show, **windows)
+    group = _group(config, bars)
+    shorter = [f"{method.name}_{group.begins_with}"] if group.begins_with else []
+
+    def data(corpus, trained):
+        frozen = trained(shorter[0])["autoencoder"] if shorter else {}
+        return dataclasses.replace(windows["data"](corpus, trained), frozen=frozen)
+
+    return Stage(name=f"{method.name}_{bars}", needs=("components", *shorter), task=_adversarial(config, method, bars),
+                 steps=group.steps, batch=group.batch, best="loss", show=show, **{**windows, "data": data})
 
 
 def _adversarial(config: ConfigDict, method: Method, bars: int) -> Task:
@@ -110,15 +142,15 @@ def _genre_means(config: ConfigDict, bars: int) -> Stage:
 
 def _flow(config: ConfigDict, bars: int) -> Stage:
     """What takes the codes of each genre to one normal distribution."""
-    group = config.flow
+    group = config[f"flow_{bars}"]
 
     def data(corpus, trained):
         means, own = trained(f"genre_means_{bars}"), Components.load(trained("components"))
         return _codes(config, corpus, trained, bars).resident(
             own.count, {"mean": means["mean"], "deviation": means["deviation"]})
 
-    task = flow.task(_velocity(config, bars), untagged=group.untagged, steps=group.steps,
-                     optimizer=optimizers.create(**group.optimizer, steps=group.steps))
+    task = flow.task(_velocity(config, bars), untagged=group.untagged, unharmonised=group.unharmonised,
+                     steps=group.steps, optimizer=optimizers.create(**group.optimizer, steps=group.steps))
     return Stage(name=f"flow_{bars}", needs=("components", f"{FLOWER.name}_{bars}", f"genre_means_{bars}"), task=task,
                  steps=group.steps, batch=group.batch, best="loss", data=data, examples=codes.examples)
 
@@ -126,9 +158,11 @@ def _flow(config: ConfigDict, bars: int) -> Stage:
 def _codes(config: ConfigDict, corpus: Corpus, trained: Trained, bars: int) -> codes.Codes:
     """Of training windows and those to validate on."""
     space = _space(config, trained, FLOWER, bars)
-    return codes.encoded(corpus, space.encode, space.components, seed=config.seed, bars=bars,
+    harmony = functools.partial(harmony_of, pitched=jnp.asarray(space.pitched), parts=_velocity(config, bars).parts,
+                                steps=_steps(config))
+    return codes.encoded(corpus, space.encode, harmony, space.components, seed=config.seed, bars=bars,
                          encoding=config.data.encoding, sparse=config.data.sparse, shares=config.data.shares,
-                         count=config.flow.codes * min(config.lengths) // bars)
+                         count=config[f"flow_{bars}"].codes)
 
 
 def _genre_classifier(config: ConfigDict, name: str = "genre_classifier") -> Stage:
@@ -161,7 +195,11 @@ def _group(config: ConfigDict, bars: int) -> ConfigDict:
     if f"musae_{bars}" not in config:
         known = " and ".join(name.removeprefix("musae_") for name in config if name.startswith("musae_"))
         raise MusicFusionError(f"lengths: {bars} bars are not configured in this preset: accepted are {known}")
-    return config[f"musae_{bars}"]
+    group = config[f"musae_{bars}"]
+    if group.begins_with and group.begins_with not in config.lengths:
+        raise MusicFusionError(f"musae_{bars}.begins_with = {group.begins_with}: lengths = {tuple(config.lengths)} does"
+                               " not hold it; 0 is accepted")
+    return group
 
 
 def _music_vae(config: ConfigDict, bars: int) -> ConfigDict:
@@ -171,18 +209,19 @@ def _music_vae(config: ConfigDict, bars: int) -> ConfigDict:
 
 def _model(config: ConfigDict, method: Method, bars: int) -> Any:
     """The autoencoder of a row of table 1."""
-    group = _group(config, bars)
+    group, steps = _group(config, bars), _steps(config)
     if not method.prior:
         own, latent = _music_vae(config, bars), group.size.latent
         encoder = music_vae.Encoder(**own.encoder, latent=latent)
-        return music_vae.MusicVAE(encoder, bars, method.hierarchical, latent=latent, rate=own.rate, **own.size)
+        return music_vae.MusicVAE(encoder, bars, method.hierarchical, latent=latent, rate=own.rate, steps=steps,
+                                  **own.size)
     if group.model not in MODELS:
         raise MusicFusionError(f"musae_{bars}.model = {group.model!r} is unknown: use {' or '.join(MODELS)}")
     if group.model == "lite":
         spread = priors.OTHER_VARIANCE**0.5 if method.prior in ("flower", "narrow") else 1.0
-        model: Any = lite.Autoencoder(bars, **group.size, spread=spread, flower=method.prior == "flower")
+        model: Any = lite.Autoencoder(bars, **group.size, spread=spread, flower=method.prior == "flower", steps=steps)
     else:
-        model = lstm.Autoencoder(bars, **group.size)
+        model = lstm.Autoencoder(bars, **group.size, steps=steps)
     return model
 
 
@@ -193,11 +232,16 @@ def _critic(config: ConfigDict) -> objective.Critic:
 def _velocity(config: ConfigDict, bars: int) -> flow.Velocity:
     """Of codes that are laid out in parts, or are taken to be."""
     size = _group(config, bars).size
-    return flow.Velocity(**config.flow.size, parts=size.get("parts", 8), shared=size.get("shared", 16))
+    return flow.Velocity(**config[f"flow_{bars}"].size, parts=size.get("parts", 8), shared=size.get("shared", 16))
 
 
 def _classifier(config: ConfigDict, name: str) -> Any:
     return judges.CLASSIFIERS[name](**config[name].size)
+
+
+def _nothing(config: ConfigDict, bars: int) -> dict[str, jax.Array]:
+    """A window of so many bars, as a batch."""
+    return {"tracks": jnp.zeros((1, bars * dataset.BEATS * _steps(config), 4), jnp.int32)}
 
 
 def modules(config: ConfigDict) -> dict[str, Any]:
@@ -205,16 +249,16 @@ def modules(config: ConfigDict) -> dict[str, Any]:
     key = jax.random.key(0)
     found: dict[str, Any] = {}
     for bars in config.lengths:
-        batch = {"tracks": jnp.zeros((1, bars * dataset.BAR, 4), jnp.int32)}
+        batch = _nothing(config, bars)
         whole = jax.eval_shape(functools.partial(vae.init, _model(config, FLOWER, bars)), key, batch)
         encoder = whole.pop("encoder")
         found |= {f"encoder_{bars}": encoder, f"decoder_{bars}": whole}
         z, component = jnp.zeros((1, _group(config, bars).size.latent)), jnp.zeros(1, jnp.int32)
         found[f"critic_{bars}"] = jax.eval_shape(_critic(config).init, key, z, component)["params"]
-        plane = jnp.zeros((1, flow.PLANE))
-        found[f"flow_{bars}"] = jax.eval_shape(_velocity(config, bars).init, key, z[:, flow.PLANE :], jnp.zeros(1),
-                                               plane)["params"]
-    tokens = jnp.zeros((1, judges.BARS * dataset.BAR, 4), jnp.int32)
+        velocity, plane = _velocity(config, bars), jnp.zeros((1, flow.PLANE))
+        found[f"flow_{bars}"] = jax.eval_shape(velocity.init, key, z[:, flow.PLANE :], jnp.zeros(1), plane,
+                                               no_harmony(1, bars, velocity.parts))["params"]
+    tokens = _nothing(config, judges.BARS)["tracks"]
     for name in judges.SPLITS:
         found[name] = jax.eval_shape(_classifier(config, name).init, key, tokens)["params"]
     return found
@@ -228,12 +272,13 @@ def _space(config: ConfigDict, trained: Trained, method: Method, bars: int) -> L
     params, own = trained(f"{method.name}_{bars}"), Components.load(trained("components"))
     means, flows = None, None
     if method == FLOWER and trained.has(f"genre_means_{bars}"):
-        means = GenreMeans(**trained(f"genre_means_{bars}"))
+        found = trained(f"genre_means_{bars}")
+        means = GenreMeans(mean=found["mean"], deviation=found["deviation"])
         if trained.has(f"flow_{bars}"):
             flows = flow.Flow(
                 velocity=_velocity(config, bars), params=trained(f"flow_{bars}"), components=own.count,
                 tables={"mean": jnp.asarray(means.mean), "deviation": jnp.asarray(means.deviation)},
-                steps=config.flow.integration)
+                steps=config[f"flow_{bars}"].integration)
     return latent_space.create(
         _model(config, method, bars), params["autoencoder"] if method.prior else params, components=own, bars=bars,
         batch=config.evaluate.batch, means=means, flow=flows)
@@ -279,8 +324,7 @@ def _probabilities(classifier: Any, params: Any, tokens: jax.Array) -> jax.Array
 def _untrained(config: ConfigDict, trained: Trained, bars: int) -> LatentSpace:
     """The flower's space with parameters as they are drawn at first."""
     model = _model(config, FLOWER, bars)
-    batch = {"tracks": jnp.zeros((1, bars * dataset.BAR, 4), jnp.int32)}
-    params = jax.jit(functools.partial(vae.init, model))(jax.random.key(config.seed), batch)
+    params = jax.jit(functools.partial(vae.init, model))(jax.random.key(config.seed), _nothing(config, bars))
     return latent_space.create(model, params, components=Components.load(trained("components")), bars=bars,
                                batch=config.evaluate.batch)
 

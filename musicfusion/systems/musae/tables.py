@@ -103,7 +103,7 @@ def reconstruction_table(found: Findings) -> Table:
         alone = {name: Value(mean=None, paper=x) for name, x in named.items() if name not in own.values}
         rows.append(dataclasses.replace(own, values={**own.values, **alone}))
     return Table(name="reconstruction", title="Table 1: reconstruction", measures=measures, rows=tuple(rows),
-                 note="Steps: share of 16ths at which the token is right. Onsets: the same where a note begins."
+                 note="Steps: share of steps at which the token is right. Onsets: the same where a note begins."
                       " Intervals are over songs, or the charts that songs share.")
 
 
@@ -199,9 +199,11 @@ def transfer_table(flower: Mapping[int, GenreFindings], judges: Sequence[str]) -
                                 {**one.target, **{name: getattr(one, name) for name in kept}})
                             for bars, findings in flower.items() for one in findings.transfer),
                  note="position: the flow goes so much of its way back from where the song lies in the plane, and"
-                      " forward again to the middle of the target's component. means: by the difference of two"
-                      " genres' mean codes. plane: the plane is exchanged, without the flow. The last rows are"
-                      " fools: another window of these, and a real one of the target. Kept: F1 of onsets, and of"
+                      " forward again to the middle of the target's component; it is given the harmony, unless that is"
+                      " unknown; drums+bass, drums: those tracks alone, the others stay. means: by the difference of"
+                      " two genres' mean codes. plane: the plane is exchanged, without the flow. The last rows are"
+                      " fools: another window of these; a real one of the target, of grooves that are known where there"
+                      " are such; and tracks of such a window beside the others of this one. Kept: F1 of onsets, and of"
                       " onsets with their pitch, beside the window before; in its harmony: notes whose pitch class"
                       " sounded in the same half bar before; rest: correlation of the flow's rest before and after"
                       " the music is decoded and encoded again.")

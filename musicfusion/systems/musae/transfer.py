@@ -7,15 +7,18 @@ import numpy as np
 
 from musicfusion.codecs import tracks
 from musicfusion.codecs.melody import HOLD
+from musicfusion.data.corpus import STEPS_PER_BEAT
 from musicfusion.metrics import bootstrap
+from musicfusion.systems.musae.dataset import BEATS
 from musicfusion.systems.musae.examples import Examples
 from musicfusion.systems.musae.flow import PLANE
 from musicfusion.systems.musae.judges import Classifier, classified
 from musicfusion.systems.musae.latent_space import LatentSpace, kept
 
-AMOUNTS = {"means": (0.75, 1.0, 1.25), "plane": (1.0,), "position": (0.0, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0)}
-HALF_BAR = 8  # steps
-FOOLS = ("another window", "a window of the target")
+AMOUNTS = {"means": (0.75, 1.0, 1.25), "plane": (1.0,), "position": (0.0, 0.3, 0.4, 0.5, 0.6, 0.75, 1.0),
+           "position, harmony unknown": (0.5, 0.6)}
+TRACKS = {"drums+bass": (0.5, 0.75, 1.0), "drums": (0.75, 1.0)}  # moved by position while the others stay; amounts
+FOOLS = ("another window", "a window of the target", *(f"{tracks} of a window of the target" for tracks in TRACKS))
 Number = float | None | tuple[float, float, float]  # a mean, or (mean, low, high)
 
 
@@ -40,13 +43,15 @@ class Transfer:
 
 
 def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: Mapping[str, Classifier],
-                seed: int) -> tuple[Transfer, ...]:
+                seed: int, familiar: Examples | None = None) -> tuple[Transfer, ...]:
     """Each window moved toward a genre that is drawn for it, by each way and amount.
 
-    Ways: "position", by the flow (LatentSpace.toward); "means", the difference of two genres' mean codes is added (of
-    windows without a genre, the mean of all codes is the one they come from); "plane", the plane is exchanged and
-    nothing else. Beside them FOOLS, which keep nothing on purpose: real windows, any other one and one of the target.
-    Nothing without genres.
+    Ways: "position", by the flow, which is given the harmony (LatentSpace.toward), or is not, and of TRACKS alone;
+    "means", the difference of two genres' mean codes is added (of windows without a genre, the mean of all codes is the
+    one they come from); "plane", the plane is exchanged and nothing else. Beside them FOOLS, which know the answer: any
+    other window; and of a real window of the target everything, or those tracks alone.
+
+    familiar: windows of grooves that the space learned from; the fools take theirs from these. Nothing without genres.
     """
     genres = len(space.genres)
     if genres < 2:
@@ -60,51 +65,65 @@ def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: M
     ways: dict[str, Callable] = {"plane": lambda amount: np.concatenate([space.position(there), z[:, PLANE:]], 1)}
     if (means := space.means) is not None:
         ways["means"] = lambda amount: means.move(z, examples.component, there, amount)
-    if space.rest is not None:
-        ways["position"] = lambda amount: space.toward(z, space.position(there), amount)
+    if space.harmony is not None:
+        harmony = space.harmony(examples.tokens)
+        ways["position"] = lambda amount: space.toward(z, space.position(there), amount, harmony)
+        ways["position, harmony unknown"] = lambda amount: space.toward(z, space.position(there), amount)
+    alone = {tracks: space.moves(tracks) for tracks in TRACKS if not space.moves(tracks).all()}
     found = []
     for way, moved in ways.items():
         for amount in AMOUNTS[way]:
             decoded = space.decode(np.asarray(moved(amount), np.float32))
-            rest = _rest_kept(space, z, decoded, there) if way == "position" and amount == 1 else None
-            found.append(_measured(way, amount, examples, decoded, target, judges, space.pitched, rest))
-    some = np.isin(target, examples.genre)  # genres that there is a window of
-    of_target = np.array([rng.choice(np.flatnonzero(examples.genre == genre)) for genre in target[some]], int)
-    chosen = ((np.full(len(own), True), rng.permutation(len(own))), (some, of_target))
-    found += [_measured(way, 1.0, examples.only(which), examples.tokens[others], target[which], judges, space.pitched)
-              for way, (which, others) in zip(FOOLS, chosen, strict=True) if which.any()]
+            rest = _rest_kept(space, examples, z, decoded, there) if way == "position" and amount == 1 else None
+            found.append(_measured(space, way, amount, examples, decoded, target, judges, rest))
+            found += [_measured(space, f"{way}, {tracks}", amount, examples, np.where(moves, decoded, examples.tokens),
+                                target, judges)
+                      for tracks, moves in alone.items() if way == "position" and amount in TRACKS[tracks]]
+    found.append(_measured(space, FOOLS[0], 1.0, examples, examples.tokens[rng.permutation(len(own))], target, judges))
+    pool = examples if familiar is None else familiar
+    some = np.isin(target, pool.genre)  # genres that there is a window of
+    if some.any():
+        real = pool.tokens[[rng.choice(np.flatnonzero(pool.genre == genre)) for genre in target[some]]]
+        those = examples.only(some)
+        found.append(_measured(space, FOOLS[1], 1.0, those, real, target[some], judges))
+        found += [_measured(space, f"{tracks} of {FOOLS[1]}", 1.0, those, np.where(moves, real, those.tokens),
+                            target[some], judges) for tracks, moves in alone.items()]
     return tuple(found)
 
 
-def _measured(way: str, amount: float, examples: Examples, decoded: np.ndarray, target: np.ndarray,
-              judges: Mapping[str, Classifier], pitched: np.ndarray, rest: float | None = None) -> Transfer:
+def _measured(space: LatentSpace, way: str, amount: float, examples: Examples, decoded: np.ndarray, target: np.ndarray,
+              judges: Mapping[str, Classifier], rest: float | None = None) -> Transfer:
     """Windows int [n, T, 4] that examples became, toward genres int [n]."""
-    said, known = {name: classified(judge, decoded) for name, judge in judges.items()}, examples.genre >= 0
+    said = {name: classified(judge, decoded, space.steps) for name, judge in judges.items()}
+    known, harmony = examples.genre >= 0, harmony_kept(examples.tokens, decoded, space.pitched, space.steps)
     first = next(iter(said.values()), None)
     return Transfer(
         way=way, amount=amount, rest=rest,
         target={name: bootstrap.interval(genre == target, examples.family, 0) for name, genre in said.items()},
         source=float(np.mean((first == examples.genre)[known])) if first is not None and known.any() else None,
-        harmony=bootstrap.interval(harmony_kept(examples.tokens, decoded, pitched), examples.family, 0),
+        harmony=bootstrap.interval(harmony, examples.family, 0),
         **{name: bootstrap.interval(x, examples.family, 0) for name, x in kept(examples.tokens, decoded).items()})
 
 
-def harmony_kept(before: np.ndarray, after: np.ndarray, pitched: np.ndarray) -> np.ndarray:
+def harmony_kept(before: np.ndarray, after: np.ndarray, pitched: np.ndarray, steps: int = STEPS_PER_BEAT) -> np.ndarray:
     """The share of each window's notes whose pitch class sounds in the same half bar of another version of it.
 
-    before, after: tokens int [n, T, 4]; pitched: bool [4], the tracks that count. Returns [n], NaN without notes.
+    before, after: tokens int [n, T, 4]; pitched: bool [4], the tracks that count; steps: of a beat. Returns [n], NaN
+    without notes.
     """
-    count, steps, _ = after.shape
-    sounding = tracks.sounding(before[..., pitched]).reshape(count, steps // HALF_BAR, -1)
+    count, length, _ = after.shape
+    halves = length // (BEATS // 2 * steps)
+    sounding = tracks.sounding(before[..., pitched]).reshape(count, halves, -1)
     there = np.stack([np.any((sounding >= 0) & (sounding % 12 == k), 2) for k in range(12)], -1)  # [n, half bars, 12]
-    own = after[..., pitched].reshape(count, steps // HALF_BAR, -1)
+    own = after[..., pitched].reshape(count, halves, -1)
     notes = own < HOLD
     fits = np.take_along_axis(there, own % 12, 2) & notes
     return fits.sum((1, 2)) / np.where(notes.any((1, 2)), notes.sum((1, 2)), np.nan)
 
 
-def _rest_kept(space: LatentSpace, z: np.ndarray, decoded: np.ndarray, there: np.ndarray) -> float:
+def _rest_kept(space: LatentSpace, examples: Examples, z: np.ndarray, decoded: np.ndarray, there: np.ndarray) -> float:
     """The correlation of the rest of codes with that of what they became, decoded and encoded again."""
-    assert space.rest is not None
-    before, after = space.rest(z, z[:, :PLANE]), space.rest(space.encode(decoded), space.position(there))
+    assert space.rest is not None and space.harmony is not None
+    before = space.rest(z, z[:, :PLANE], space.harmony(examples.tokens))
+    after = space.rest(space.encode(decoded), space.position(there), space.harmony(decoded))
     return float(np.corrcoef(before.ravel(), after.ravel())[0, 1])

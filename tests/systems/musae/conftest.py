@@ -55,11 +55,11 @@ def of_genre(position):
     return np.concatenate([np.eye(4)[component] * there, np.zeros((len(component), 2))], 1)
 
 
-def rest(z, position, time=0.0):
+def rest(z, position, harmony=None, time=0.0):
     return (z[:, PLANE:] - (1 - time) * of_genre(position)).astype(np.float32)
 
 
-def code(rest, position, guidance=0.0, time=0.0):
+def code(rest, position, harmony=None, guidance=0.0, time=0.0):
     strength = (1 - time) * (1 + np.broadcast_to(guidance, len(rest)))[:, None]
     return np.concatenate([position, rest + strength * of_genre(position)], 1).astype(np.float32)
 
@@ -83,7 +83,7 @@ def world() -> World:
     z = code(content, middle(component))
     song = np.arange(COUNT) * SONGS // COUNT
     space = LatentSpace(encode=encode, decode=decode, components=COMPONENTS, bars=2, size=8, rest=rest, code=code,
-                        means=GenreMeans.fit(z, component))
+                        harmony=lambda tokens: tokens[:, :1, 1:], means=GenreMeans.fit(z, component))
     untrained = LatentSpace(encode=encode, components=COMPONENTS, bars=2, size=8,
                             decode=lambda z: np.where(z[:, :1, None] > 0.5, 60, decode(z)))
     examples = Examples(tokens=decode(z), genre=genre, component=component, song=song, family=song // 2)

@@ -14,8 +14,9 @@ from musicfusion.core.example_keys import numbered
 from musicfusion.data import splits, voices
 from musicfusion.data.corpus import concatenate, joined
 from musicfusion.systems.musae import components, dataset
-from musicfusion.systems.musae.dataset import BAR, SPLITS, UNTAGGED
+from musicfusion.systems.musae.dataset import SPLITS, UNTAGGED
 
+BAR = 16  # steps
 NOTES, SILENT = [60, HOLD, 62, REST] * 4, [REST] * BAR
 KEYS = numbered(jax.random.key(1), jnp.arange(64))
 

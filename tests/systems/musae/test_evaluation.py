@@ -158,11 +158,11 @@ def test_the_fit_of_the_flow_s_rest_is_measured_at_the_examples_own_positions():
     z, own = of_prior("flower", 600)
     asked = []
 
-    def rest(z, position):
+    def rest(z, position, harmony):
         asked.append(position)
         return RNG.normal(size=(len(z), SIZE - 2)) + np.where(np.hypot(*position.T) < 0.5, 1.0, 0.0)[:, None]
 
-    space = dataclasses.replace(subject("flower").space, rest=rest)
+    space = dataclasses.replace(subject("flower").space, rest=rest, harmony=lambda tokens: tokens[:, :1])
     found = evaluation.rest_fit(space, own, z, 0)
     radius = np.hypot(*asked[0].T)
     np.testing.assert_allclose(radius, own.component != UNTAGGED, atol=1e-6)

@@ -31,7 +31,7 @@ def test_features_are_relative_to_the_mean_over_components():
     tokens = np.full((2 * DRAWS, 32, 4), 129)
     tokens[:, 0] = 60
     tokens[DRAWS:, 4] = 62  # the second component's windows have twice as many notes
-    found = genre_evaluation.relative_features(tokens, 2)
+    found = genre_evaluation.relative_features(tokens, 2, 4)
     np.testing.assert_allclose(found["notes"], [[-1 / 3] * 4, [1 / 3] * 4])
 
 
@@ -70,7 +70,9 @@ def test_beside_the_correlation_of_neighbours_stands_what_means_nothing(found):
 
 def test_genres_that_differ_are_separable_and_what_is_moved_is_measured(found):
     assert found.genre_pairs == 6 and found.in_space == 1 > found.in_plane > 0.7 and len(found.planes) == 6
-    assert {one.way for one in found.transfer} == {"plane", "means", "position", *transfer.FOOLS}
+    assert {one.way for one in found.transfer} == {
+        "plane", "means", "position", "position, harmony unknown", "position, drums", "position, drums+bass",
+        *transfer.FOOLS}
 
 
 def test_a_component_is_drawn_from_at_its_middle_by_the_flow_and_else_from_the_prior(world):
@@ -78,7 +80,7 @@ def test_a_component_is_drawn_from_at_its_middle_by_the_flow_and_else_from_the_p
     by_flow = genre_evaluation.drawn(world.space, component, 0.5, 3)
     np.testing.assert_allclose(by_flow[:, :2], world.space.position(component), atol=1e-6)
     assert by_flow[:, 6:].std() == pytest.approx(0.5, rel=0.15), "so much as wide"
-    plain = dataclasses.replace(world.space, rest=None, code=None)
+    plain = dataclasses.replace(world.space, rest=None, code=None, harmony=None)
     by_prior = genre_evaluation.drawn(plain, component, 0.5, 3)
     np.testing.assert_array_equal(by_prior, genre_evaluation.component_codes(component, 4, 8, 3))
     assert np.mean(plain.nearest(by_prior) == component) > 0.9
@@ -86,7 +88,7 @@ def test_a_component_is_drawn_from_at_its_middle_by_the_flow_and_else_from_the_p
 
 def test_without_flow_means_or_judges_what_is_left_is_measured(world, monkeypatch):
     monkeypatch.setattr(separability, "embedded", lambda x, seed: None)
-    plain = dataclasses.replace(world.space, rest=None, code=None, means=None)
+    plain = dataclasses.replace(world.space, rest=None, code=None, harmony=None, means=None)
     found = genre_evaluation.measure(plain, world.untrained, world.examples, world.z, world.judges, 0)
     assert list(found.recognised) == ["real windows", "draws from a component", PRIOR]
     assert list(found.probes) == ["all of z", "the plane", "z without the plane"]
@@ -109,7 +111,7 @@ def test_windows_without_a_genre_are_left_out(world, monkeypatch):
 
 def test_without_genres_there_are_features_of_32_components_alone(world):
     none = Components(component=np.arange(32), count=32, genres=(), instrumentation="band")
-    plain = dataclasses.replace(world.space, components=none, rest=None, code=None, means=None)
+    plain = dataclasses.replace(world.space, components=none, rest=None, code=None, harmony=None, means=None)
     examples = dataclasses.replace(world.examples, genre=np.full(400, -1), component=np.full(400, UNTAGGED))
     found = genre_evaluation.measure(plain, plain, examples, world.z, {}, 0)
     assert {x.shape for x in found.features.values()} == {(32, 4)} and len(found.correlations) == 3

@@ -9,8 +9,9 @@ from musicfusion.codecs.melody import REST
 from musicfusion.core import optimizers
 from musicfusion.core.example_keys import numbered
 from musicfusion.systems.musae import judges
-from musicfusion.systems.musae.dataset import BAR, COMPONENTS
+from musicfusion.systems.musae.dataset import COMPONENTS
 
+BAR = 16  # steps
 BATCH = 6
 KEY = jax.random.key(0)
 MODELS = {"genre_classifier": judges.GenreClassifier(width=16, depth=1, dropout=0.0),

@@ -8,8 +8,10 @@ import pytest
 from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.systems.musae import flow, latent_space, lite
 from musicfusion.systems.musae.components import Components
-from musicfusion.systems.musae.dataset import BAR, COMPONENTS, UNTAGGED
+from musicfusion.systems.musae.dataset import COMPONENTS, UNTAGGED
+from musicfusion.systems.musae.harmony import no_harmony
 
+BAR = 16  # steps
 COUNT, SIZE = 4, 24
 RNG = np.random.default_rng(0)
 
@@ -24,7 +26,7 @@ def space():
     tables = {"mean": RNG.normal(size=(COMPONENTS + 1, SIZE)), "deviation": RNG.uniform(1, 2, (COMPONENTS + 1, SIZE))}
     own = flow.Flow(velocity=velocity, components=COUNT, steps=8, tables=jax.tree.map(jnp.float32, tables),
                     params=velocity.init(jax.random.key(1), jnp.zeros((1, SIZE - 2)), jnp.zeros(1),
-                                         jnp.zeros((1, 2)))["params"])
+                                         jnp.zeros((1, 2)), no_harmony(1, 2, 2))["params"])
     components = Components(component=np.arange(32), count=COUNT, genres=("a", "b", "c", "d"), instrumentation="band")
     return latent_space.create(model, params, components=components, bars=2, batch=4, flow=own)
 
@@ -77,7 +79,7 @@ def test_the_nearest_component_is_none_in_the_middle(space):
 def test_without_a_flow_there_is_no_rest(space):
     plain = latent_space.LatentSpace(encode=space.encode, decode=space.decode, components=space.components, bars=2,
                                      size=SIZE)
-    assert plain.rest is None and plain.code is None
+    assert plain.rest is None and plain.code is None and plain.harmony is None
 
 
 def test_batches_are_filled_up_and_cut_again():

@@ -12,8 +12,8 @@ from musicfusion.core import optimizers
 from musicfusion.core.example_keys import numbered
 from musicfusion.latent import vae
 from musicfusion.systems.musae import autoencoder, music_vae
-from musicfusion.systems.musae.dataset import BAR
 
+BAR = 16  # steps
 BATCH, BARS, LATENT = 8, 2, 32
 KEY = jax.random.key(0)
 each_decoder = pytest.mark.parametrize("hierarchical", [False, True], ids=["flat", "hierarchical"])

@@ -12,8 +12,8 @@ from musicfusion.codecs.melody import REST
 from musicfusion.core.example_keys import numbered
 from musicfusion.latent import vae
 from musicfusion.systems.musae import autoencoder, lite, lstm, music_vae, system
-from musicfusion.systems.musae.dataset import BAR
 
+BAR = 16  # steps
 BATCH, LATENT = 6, 64
 KEY = jax.random.key(0)
 ENCODER = music_vae.Encoder(16, LATENT)
@@ -53,6 +53,21 @@ def test_a_window_goes_to_z_and_back_in_its_own_shape(name, batch):
     terms = run(name, "losses", mean, batch, KEY, 1.0)
     assert len(terms) == 4 and all(x.shape == (BATCH,) and np.all(x > 0) for x in terms.values())
     np.testing.assert_allclose(sum(terms.values()) / (2 * BAR * 4), np.log(130), rtol=0.2)  # knows nothing yet
+
+
+def test_an_autoencoder_of_long_windows_begins_with_what_fits_of_one_of_short_ones():
+    long = vae.init(lite.Autoencoder(4, width=16, depth=1, embedding=8, latent=2 * LATENT - 16, parts=4), KEY,
+                    {"tracks": jnp.full((1, 4 * BAR, 4), REST)})
+    short = params("lite")
+    begun = autoencoder.beginning(long, short)
+    for part in ("encoder", "decoder", "readout"):
+        assert jax.tree.structure(begun[part]) == jax.tree.structure(long[part])
+    np.testing.assert_array_equal(begun["encoder"]["body"]["block_0"]["qkv"]["kernel"],
+                                  short["encoder"]["body"]["block_0"]["qkv"]["kernel"])
+    np.testing.assert_array_equal(begun["decoder"]["positions"], jnp.tile(short["decoder"]["positions"], (2, 1)))
+    np.testing.assert_array_equal(begun["in_time"]["steps"]["kernel"], long["in_time"]["steps"]["kernel"])
+    nothing = autoencoder.beginning(long, {})
+    assert all(np.array_equal(*both) for both in zip(jax.tree.leaves(nothing), jax.tree.leaves(long), strict=True))
 
 
 @each_model

@@ -10,8 +10,9 @@ from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.core import optimizers
 from musicfusion.core.example_keys import numbered
 from musicfusion.systems.musae import autoencoder, lite, objective
-from musicfusion.systems.musae.dataset import BAR, UNTAGGED
+from musicfusion.systems.musae.dataset import UNTAGGED
 
+BAR = 16  # steps
 BATCH, LATENT = 6, 64
 SPREAD = priors.OTHER_VARIANCE**0.5
 KEY = jax.random.key(0)

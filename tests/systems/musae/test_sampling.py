@@ -1,5 +1,7 @@
 """What MusAE does with a user's songs."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from musicfusion.data import voices
 from musicfusion.latent import vae
 from musicfusion.systems.musae import DECLARATION, flow, latent_space, lite, sampling
 from musicfusion.systems.musae.components import Components
+from musicfusion.systems.musae.harmony import no_harmony
 from musicfusion.systems.musae.latent_space import LatentSpace
 
 GENRES = ("rock", "swing", "samba", "tango")
@@ -39,14 +42,15 @@ def identity(own=(1.0, 0.0), bars=2, **changes):
     def lifted(x, position, by):
         return x + np.where(x < 120, by * 12 * position[:, 1:], 0)
 
-    def rest(z, position, time=0.0):
+    def rest(z, position, harmony=None, time=0.0):
         return lifted(z[:, 2:], position, time - 1)
 
-    def code(rest, position, guidance=0.0, time=0.0):
+    def code(rest, position, harmony=None, guidance=0.0, time=0.0):
         return np.concatenate([position, lifted(rest, position, 1 - time)], 1)
 
     return LatentSpace(**{"encode": encode, "decode": decode, "components": components(), "bars": bars,
-                          "size": 2 + bars * 64, "rest": rest, "code": code} | changes)
+                          "size": 2 + bars * 64, "rest": rest, "code": code,
+                          "harmony": lambda tokens: tokens[:, :1, 1:]} | changes)
 
 
 def sample(space, *, seed=0, inputs=None, locked=None, **controls):
@@ -219,6 +223,38 @@ def test_an_angle_leads_around_the_circle_and_between_its_genres_too(tmp_path):
     np.testing.assert_array_equal(swing.memory, found[90].memory)
 
 
+def test_tracks_that_do_not_move_stay_to_the_note(tmp_path):
+    inputs = {"song": write(tmp_path / "a.mid", part(0, 36, 5, drums=True), part(33, 40, 5), part(27, 52, 5),
+                            part(48, 60, 5))}
+    changed = {}
+    for names in ("drums+bass", "drums", "all"):
+        result = sample(identity(), inputs=inputs, to="swing", amount=1.0, tracks=names)
+        before = result.scores["before"]
+        assert [track.name for track in before.tracks] == ["DRUMS", "BASS", "GUITAR", "STRINGS"]
+        changed[names] = [not np.array_equal(one.notes, other.notes) for one, other in
+                          zip(before.tracks, result.scores["song"].tracks, strict=True)]
+    assert changed == {"drums+bass": [True, True, False, False], "drums": [True, False, False, False],
+                       "all": [True] * 4}
+    voices = identity(components=dataclasses.replace(components(), instrumentation="voices"))
+    result = sample(voices, inputs=inputs, to="swing", amount=1.0, tracks="drums")
+    assert result.metadata["notes_kept"] == 0, "voices move whole"
+
+
+def test_a_song_keeps_its_harmony_on_the_way(tmp_path):
+    """The flow is given what sounds in the song's own windows, one after the other."""
+    given = []
+    plain = identity(harmony=lambda tokens: tokens[:, :1])
+
+    def rest(z, position, harmony=None, time=0.0):
+        given.append(harmony)
+        return plain.rest(z, position, harmony, time)
+
+    song = write(tmp_path / "a.mid", part(33, 40, 5, length=0.25))
+    sample(dataclasses.replace(plain, rest=rest), inputs={"song": song}, to="swing", amount=0.5)
+    windows = sampling.create(plain).read({"song": song}, DEFAULTS).windows
+    np.testing.assert_array_equal(given[0], windows[:, :1])
+
+
 def test_a_song_without_a_genre_moves_from_the_middle(tmp_path):
     inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
     result = sample(identity(own=(0.01, -0.02)), inputs=inputs, to="swing", amount=1.0)
@@ -241,7 +277,7 @@ def test_a_song_s_genre_is_that_of_the_mean_of_its_windows(tmp_path):
 
 def test_a_change_of_genre_and_new_music_need_the_flow(tmp_path):
     inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2))}
-    without = identity(rest=None, code=None)
+    without = identity(rest=None, code=None, harmony=None)
     for given in ({"inputs": inputs, "to": "swing"}, {"inputs": inputs, "angle": 10.0}, {"genre": "swing"}):
         with pytest.raises(MusicFusionError, match="the stage flow_2 was not trained: train it with the same --work"):
             sample(without, **given)
@@ -314,7 +350,7 @@ def test_new_music_depends_on_the_seed():
 def test_new_music_lies_at_an_angle_and_the_farther_from_its_middle_the_greater_the_spread():
     seen = []
 
-    def code(rest, position, guidance=0.0, time=0.0):
+    def code(rest, position, harmony=None, guidance=0.0, time=0.0):
         seen.append((rest, guidance, time))
         return np.concatenate([position, rest], 1)
 
@@ -344,7 +380,7 @@ def trained():
     batch = {"tracks": np.full((1, 32, 4), REST)}
     params = vae.init(model, jax.random.key(0), batch)
     velocity, plane = flow.Velocity(8, 1, parts=2, shared=16), np.zeros((1, 2))
-    learned = velocity.init(jax.random.key(1), np.zeros((1, 62)), np.zeros(1), plane)["params"]
+    learned = velocity.init(jax.random.key(1), np.zeros((1, 62)), np.zeros(1), plane, no_harmony(1, 2, 2))["params"]
     tables = {name: np.random.default_rng(0).uniform(0.5, 2, (33, 64)) for name in ("mean", "deviation")}
     return latent_space.create(model, params, components=components(), bars=2, batch=8, flow=flow.Flow(
         velocity=velocity, params=learned, tables=tables, components=4, steps=2))

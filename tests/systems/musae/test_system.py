@@ -8,7 +8,7 @@ from micro import micro_config, variant
 
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import numbered
-from musicfusion.systems.musae import dataset, judges
+from musicfusion.systems.musae import judges
 from musicfusion.systems.musae.baselines import METHODS
 from musicfusion.systems.musae.system import SYSTEM
 
@@ -34,6 +34,7 @@ def test_exported_is_what_sampling_and_evaluation_read_of_musae_itself():
 
 @pytest.mark.parametrize(("change", "words"), [
     ({"lengths": (2, 4)}, "4 bars are not configured in this preset: accepted are 2"),
+    ({"musae_2.begins_with": 1}, r"musae_2.begins_with = 1: lengths = \(2,\) does not hold it; 0 is accepted"),
     ({"musae_2.model": "gru"}, "musae_2.model = 'gru' is unknown: use lite or lstm"),
 ])
 def test_what_the_config_asks_for_in_vain_is_told_before_anything_is_trained(change, words):
@@ -59,12 +60,12 @@ def test_a_stage_sees_windows_in_the_configured_encoding(encoding):
               "instrumentation": np.int32(0)}
     keys = jax.random.split(jax.random.key(0), 1)
     seen = np.asarray(stage.examples(arrays, np.zeros(1, int), keys, False)["tracks"])
-    assert (seen[0, 1, 0] == 60) == (encoding == "onsets") and seen.shape == (1, 2 * dataset.BAR, 4)
+    assert (seen[0, 1, 0] == 60) == (encoding == "onsets") and seen.shape == (1, 32, 4)
 
 
 def test_the_judges_read_two_bars_whatever_the_lengths_of_the_windows():
     config = variant("musae", "lite")
-    config.lengths = (16,)
+    config.lengths, config.musae_16.begins_with = (16,), 0
     assert SYSTEM.modules(config)["genre_classifier"]["body"]["positions"].shape[0] == 8  # beats
     whole = jnp.zeros((64, 4), jnp.int32)
     arrays = {"tracks": whole, "tags": jnp.zeros(16, jnp.uint32), "starts": jnp.zeros(1, jnp.int32),
@@ -73,7 +74,7 @@ def test_the_judges_read_two_bars_whatever_the_lengths_of_the_windows():
     for stage in SYSTEM.stages(config):
         if stage.name in judges.SPLITS:
             seen = stage.examples(arrays, jnp.zeros(1, int), jax.random.split(jax.random.key(0), 1), True)
-            assert seen["tracks"].shape == (1, 2 * dataset.BAR, 4)
+            assert seen["tracks"].shape == (1, 32, 4)
 
 
 def test_only_autoencoders_learn_from_mixed_examples():

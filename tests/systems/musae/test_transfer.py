@@ -11,10 +11,11 @@ from musicfusion.systems.musae.dataset import UNTAGGED
 from musicfusion.systems.musae.examples import Examples
 
 
-def moved(world, **changes):
+def moved(world, familiar=None, **changes):
     """{(way, amount): what was found}; changes: of the world."""
     own = world._replace(**changes)
-    return {(one.way, one.amount): one for one in transfer.transferred(own.space, own.examples, own.z, own.judges, 0)}
+    found = transfer.transferred(own.space, own.examples, own.z, own.judges, 0, familiar)
+    return {(one.way, one.amount): one for one in found}
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,7 @@ def found(world):
 
 def test_all_ways_are_measured_at_all_their_amounts(found):
     assert set(found) == {(way, amount) for way, amounts in transfer.AMOUNTS.items() for amount in amounts} | {
+        (f"position, {tracks}", amount) for tracks, amounts in transfer.TRACKS.items() for amount in amounts} | {
         (way, 1.0) for way in transfer.FOOLS}
     assert all(set(one.target) == {"judge", "second judge"} for one in found.values())
 
@@ -66,14 +68,35 @@ def test_each_judge_speaks_for_itself_and_the_first_for_the_genre_before(world, 
     assert turned["position", 1.0].source == 0.25
 
 
+def test_of_tracks_that_do_not_move_everything_stays(found):
+    """The judge reads the drums, and all four tracks are alike."""
+    whole = found["position", 1.0]
+    for tracks, share in (("drums+bass", 1 / 2), ("drums", 3 / 4)):
+        alone = found[f"position, {tracks}", 1.0]
+        assert alone.target == whole.target and alone.notes[0] == pytest.approx(share)
+    assert found["position, drums", 1.0].harmony[0] == 1 and whole.harmony[0] == 0
+
+
+def test_fools_take_what_they_need_from_windows_of_known_grooves_where_there_are_such(world):
+    first = np.arange(world.examples.tokens.shape[1])[None, :, None] == 0
+    short = dataclasses.replace(world.examples, tokens=np.where(first, world.examples.tokens, 128))  # one note each
+    ways = ["a window of the target", *(f"{tracks} of a window of the target" for tracks in transfer.TRACKS)]
+    found, plain = moved(world, familiar=short), moved(world)
+    rhythm = [found[way, 1.0].rhythm[0] for way in ways]
+    np.testing.assert_allclose(rhythm, [2 * 4 / (12 + 4), 2 * 8 / (12 + 8), 2 * 10 / (12 + 10)], rtol=1e-6)
+    few = moved(world, familiar=world.examples.only(world.examples.genre == 1))
+    assert set(few) == set(plain), "of some genres there is none"
+
+
 def test_fools_please_the_judge_or_nobody_and_keep_little(found):
-    other, target = (found[way, 1.0] for way in transfer.FOOLS)
+    other, target = (found[way, 1.0] for way in transfer.FOOLS[:2])
+    assert found["drums of a window of the target", 1.0].target["judge"][0] == 1, "the judge reads the drums"
     assert target.target["judge"][0] == 1 and target.notes[0] == 0, "a real window of the target is of the target"
     assert 0.1 < other.target["judge"][0] < 0.5 and other.notes[0] < 0.5 and other.rhythm[0] < 1
 
 
 def test_without_flow_means_or_judges_what_is_left_is_measured(world):
-    plain = moved(world, space=dataclasses.replace(world.space, means=None, rest=None, code=None))
+    plain = moved(world, space=dataclasses.replace(world.space, means=None, rest=None, code=None, harmony=None))
     assert set(plain) == {("plane", 1.0), *((way, 1.0) for way in transfer.FOOLS)}
     silent = moved(world, judges={})["position", 1.0]
     assert silent.target == {} and silent.source is None and silent.rhythm[0] == 1

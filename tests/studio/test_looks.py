@@ -175,7 +175,7 @@ def test_a_finger_chooses_a_genre_and_a_ratio(visit):
     page.wait_for_selector(".mf-wheel [data-genre='2']")
     genre = page.locator(".mf-wheel [data-genre='2'] title").text_content()
     finger.tap(".mf-wheel [data-genre='2']")
-    page.wait_for_selector(f".mf-wheel .mf-said:has-text('{genre}, 0.50')")
+    page.wait_for_selector(f".mf-wheel .mf-said:has-text('{genre}, 0.75')")
     rim = ".mf-wheel .mf-rim"
     finger.drag(finger.at(rim, 0.6, 0.5), finger.at(rim, 1.0, 0.5))
     first = page.locator(".mf-wheel [data-genre='0'] title").text_content()

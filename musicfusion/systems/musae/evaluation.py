@@ -113,10 +113,13 @@ def evaluate(
                     familiar = read(corpus, dataclasses.replace(selection, split="validation"), bars=bars,
                                     components=components)
                 genres[bars] = genre_evaluation.measure(space, untrained(bars), examples, z, judges, seed, familiar)
-                for what, own in (("", examples), (", known grooves", familiar)):
-                    if space.rest is not None and own is not None:
-                        fits.append(Measured(method="flow", title=f"the flower's rest by the flow{what}", bars=bars,
-                                             values=rest_fit(space, own, space.encode(own.tokens), seed)))
+                if space.rest is not None:
+                    rest = functools.partial(Measured, method="flow", bars=bars)
+                    title = "the flower's rest by the flow"
+                    fits.append(rest(title=title, values=rest_fit(space, examples, z, seed)))
+                    if familiar is not None:
+                        fits.append(rest(title=f"{title}, known grooves", values=rest_fit(
+                            space, familiar, space.encode(familiar.tokens), seed)))
     found = Findings(instrumentation=corpus.instrumentation, genres=tuple(components.around), windows=windows,
                      known=known, reconstructions=tuple(reconstructions), interpolation=curves, fits=tuple(fits),
                      flower=genres)

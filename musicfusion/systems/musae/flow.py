@@ -124,8 +124,7 @@ def task(velocity: Velocity, *, untagged: float, unharmonised: float, optimizer:
         noise = priors.gaussian(folded(keys, 22), x.shape[1])
         time = jax.vmap(jax.random.uniform)(folded(keys, 23))
         between = (1 - time[:, None]) * noise + time[:, None] * x  # equation (22)
-        found = speed(velocity, params, frozen, batch["components"][0], between, time, position,
-                      harmony)
+        found = speed(velocity, params, frozen, batch["components"][0], between, time, position, harmony)
         value = jnp.mean((found - (x - noise)) ** 2)  # (23)
         return value, {"loss": value}
 

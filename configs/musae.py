@@ -71,13 +71,13 @@ def get_config(variant: str = "lite") -> ConfigDict:
     # MusicVAE, a baseline. rate: of the inverse sigmoid by which less and less of the truth is fed, 0: all of it.
     # free_bits: of the KL, that cost nothing
     config.music_vae_2 = ConfigDict({
-        "encoder": {"hidden": 256, "layers": 2}, "size": {"hidden": 256, "embedding": 64, "layers": 2},
-        "steps": 30_000, "batch": 64, "rate": 0.0,
-        "kl": {"z": 0.2}, "kl_midpoint": 0.0, "free_bits": 48.0,
+        "encoder": {"hidden": 256, "layers": 2}, "size": {"hidden": 256, "embedding": 64, "layers": 2, "latent": 512},
+        "begins_with": 0, "steps": 30_000, "batch": 32, "rate": 2000.0,
+        "kl": {"z": 0.2}, "kl_midpoint": 0.0, "free_bits": 512.0,
         "optimizer": common.adam(1e-3, warmup=200),
     })
     config.music_vae_16 = config.music_vae_2.copy_and_resolve_references()
-    config.music_vae_16.update({"steps": 15_000, "free_bits": 256.0})
+    config.music_vae_16.update({"begins_with": 2, "steps": 15_000, "batch": 16, "free_bits": 2048.0})
     config.sample = ConfigDict({"bars": 0, "audio": True, "examples": 3})  # bars: of a window, 0 for the shortest
     # windows: of each length; batch: as sampling uses it, too
     config.evaluate.update({"windows": 1000, "batch": 100, "clips": 10})
@@ -122,7 +122,8 @@ def _paper(config: ConfigDict) -> None:
         config[f"flow_{bars}"].steps = 50_000
         config[f"music_vae_{bars}"].size.update({"hidden": 1024, "embedding": 128})
         config[f"music_vae_{bars}"].encoder.hidden = 2048
-        config[f"music_vae_{bars}"].update({"steps": 100_000, "batch": 256})
+        config[f"music_vae_{bars}"].update({"begins_with": 0, "steps": 100_000, "batch": 256, "rate": 0.0,
+                                            "free_bits": 48.0 if bars == 2 else 256.0})
     config.data.sparse = False
     config.mixing.update({"mixed": 0.0, "swapped": 0.0, "octaves": 0.0, "silent": 0.0})
     config.critic.update({"hidden": 512, "whiten": False})

@@ -31,7 +31,7 @@ def init(model: Any, key: Key[jax.Array, ""], batch: Mapping[str, Shaped[AnyArra
 
 def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl: Mapping[str, float],
          kl_midpoint: float = 0.0, free_nats: float = 0.0, teacher_forced: bool = False,
-         counts: Callable[[dict, dict], dict]) -> Task:
+         counts: Callable[[dict, dict], dict], begun: Callable[[Tree, Tree], Tree] = lambda drawn, _: drawn) -> Task:
     """ELBO with a KL weight for each aspect; the loss is nats per segment.
 
     Args:
@@ -43,6 +43,7 @@ def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl:
         teacher_forced: whether validation also counts what `model.predicted(z, batch)` gets right, which knows the
             truth before each step: as forced_MEASURE.
         counts: (batch, decoded arrays) -> {measure: (right, all)} of a reconstruction.
+        begun: (parameters as they are drawn, the stage's frozen arrays) -> those that the training begins with.
 
     Returns:
         A Task with state {"params", "optimizer", "step"}.
@@ -88,6 +89,8 @@ def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl:
         mean, _ = model.apply({"params": params}, batch, method="encode")
         return model.apply({"params": params}, mean, method="decode")
 
-    start, step = optimizers.learner(optimizer, steps=steps, parameters=lambda key, batch, _: init(model, key, batch),
-                                     loss=loss)
+    def parameters(key, batch, frozen):
+        return begun(init(model, key, batch), frozen)
+
+    start, step = optimizers.learner(optimizer, steps=steps, parameters=parameters, loss=loss)
     return Task(init=start, step=step, validate=validate, generate=generate)

@@ -98,20 +98,17 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
 def _autoencoder(config: ConfigDict, method: Method, bars: int) -> Stage:
     """A row of table 1."""
     windows = _windows(config, bars, dataset.Mixing(**config.mixing))
-    show = functools.partial(dataset.show, steps=_steps(config))
-    if not method.prior:
-        group = _music_vae(config, bars)
-        return Stage(name=f"{method.name}_{bars}", needs=("components",), task=_variational(config, method, bars),
-                     steps=group.steps, batch=group.batch, best="loss", show=show, **windows)
-    group = _group(config, bars)
+    group = _group(config, bars, "musae" if method.prior else "music_vae")
     shorter = [f"{method.name}_{group.begins_with}"] if group.begins_with else []
 
     def data(corpus, trained):
-        frozen = trained(shorter[0])["autoencoder"] if shorter else {}
-        return dataclasses.replace(windows["data"](corpus, trained), frozen=frozen)
+        begins = trained(shorter[0]) if shorter else {}
+        return dataclasses.replace(windows["data"](corpus, trained), frozen=begins.get("autoencoder", begins))
 
-    return Stage(name=f"{method.name}_{bars}", needs=("components", *shorter), task=_adversarial(config, method, bars),
-                 steps=group.steps, batch=group.batch, best="loss", show=show, **{**windows, "data": data})
+    return Stage(name=f"{method.name}_{bars}", needs=("components", *shorter),
+                 task=(_adversarial if method.prior else _variational)(config, method, bars), steps=group.steps,
+                 batch=group.batch, best="loss", show=functools.partial(dataset.show, steps=_steps(config)),
+                 **{**windows, "data": data})
 
 
 def _adversarial(config: ConfigDict, method: Method, bars: int) -> Task:
@@ -126,11 +123,12 @@ def _adversarial(config: ConfigDict, method: Method, bars: int) -> Task:
 
 
 def _variational(config: ConfigDict, method: Method, bars: int) -> Task:
-    group = _music_vae(config, bars)
+    group = _group(config, bars, "music_vae")
     return vae.task(
         _model(config, method, bars), optimizer=optimizers.create(**group.optimizer, steps=group.steps),
         steps=group.steps, kl=group.kl.to_dict(), kl_midpoint=group.kl_midpoint,
-        free_nats=group.free_bits * math.log(2), teacher_forced=True, counts=autoencoder.reconstruction_counts)
+        free_nats=group.free_bits * math.log(2), teacher_forced=True, counts=autoencoder.reconstruction_counts,
+        begun=autoencoder.beginning)
 
 
 def _genre_means(config: ConfigDict, bars: int) -> Stage:
@@ -190,31 +188,27 @@ def _windows(config: ConfigDict, bars: int, mixing: dataset.Mixing = dataset.PLA
 # Networks ------------------------------------------------------------------------------------------------------------
 
 
-def _group(config: ConfigDict, bars: int) -> ConfigDict:
-    """How windows of so many bars are learned."""
-    if f"musae_{bars}" not in config:
-        known = " and ".join(name.removeprefix("musae_") for name in config if name.startswith("musae_"))
+def _group(config: ConfigDict, bars: int, kind: str = "musae") -> ConfigDict:
+    """How windows of so many bars are learned, by a MusAE or a MusicVAE ("music_vae")."""
+    name = f"{kind}_{bars}"
+    if name not in config:
+        known = " and ".join(x.removeprefix(f"{kind}_") for x in config if x.startswith(f"{kind}_"))
         raise MusicFusionError(f"lengths: {bars} bars are not configured in this preset: accepted are {known}")
-    group = config[f"musae_{bars}"]
+    group = config[name]
     if group.begins_with and group.begins_with not in config.lengths:
-        raise MusicFusionError(f"musae_{bars}.begins_with = {group.begins_with}: lengths = {tuple(config.lengths)} does"
-                               " not hold it; 0 is accepted")
+        raise MusicFusionError(f"{name}.begins_with = {group.begins_with}: lengths = {tuple(config.lengths)} does not"
+                               " hold it; 0 is accepted")
     return group
-
-
-def _music_vae(config: ConfigDict, bars: int) -> ConfigDict:
-    """How a MusicVAE of so many bars is learned."""
-    return config[f"music_vae_{bars}"]
 
 
 def _model(config: ConfigDict, method: Method, bars: int) -> Any:
     """The autoencoder of a row of table 1."""
-    group, steps = _group(config, bars), _steps(config)
+    steps = _steps(config)
     if not method.prior:
-        own, latent = _music_vae(config, bars), group.size.latent
-        encoder = music_vae.Encoder(**own.encoder, latent=latent)
-        return music_vae.MusicVAE(encoder, bars, method.hierarchical, latent=latent, rate=own.rate, steps=steps,
-                                  **own.size)
+        own = _group(config, bars, "music_vae")
+        encoder = music_vae.Encoder(**own.encoder, latent=own.size.latent)
+        return music_vae.MusicVAE(encoder, bars, method.hierarchical, rate=own.rate, steps=steps, **own.size)
+    group = _group(config, bars)
     if group.model not in MODELS:
         raise MusicFusionError(f"musae_{bars}.model = {group.model!r} is unknown: use {' or '.join(MODELS)}")
     if group.model == "lite":

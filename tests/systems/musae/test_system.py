@@ -35,6 +35,8 @@ def test_exported_is_what_sampling_and_evaluation_read_of_musae_itself():
 @pytest.mark.parametrize(("change", "words"), [
     ({"lengths": (2, 4)}, "4 bars are not configured in this preset: accepted are 2"),
     ({"musae_2.begins_with": 1}, r"musae_2.begins_with = 1: lengths = \(2,\) does not hold it; 0 is accepted"),
+    ({"music_vae_2.begins_with": 1, "train.baselines": True},
+     r"music_vae_2.begins_with = 1: lengths = \(2,\) does not hold it; 0 is accepted"),
     ({"musae_2.model": "gru"}, "musae_2.model = 'gru' is unknown: use lite or lstm"),
 ])
 def test_what_the_config_asks_for_in_vain_is_told_before_anything_is_trained(change, words):
@@ -42,6 +44,23 @@ def test_what_the_config_asks_for_in_vain_is_told_before_anything_is_trained(cha
     config.update_from_flattened_dict(change)
     with pytest.raises(MusicFusionError, match=words):
         SYSTEM.stages(config)
+
+
+@pytest.mark.parametrize("name", ["flat", "hierarchical"])
+def test_a_music_vae_of_16_bars_begins_with_all_parameters_of_that_of_2(name):
+    config = variant("musae", "lite")
+    config.train.baselines = True
+    for bars in (2, 16):
+        config[f"music_vae_{bars}"].encoder.hidden = config[f"music_vae_{bars}"].size.hidden = 8
+    stages = {stage.name: stage for stage in SYSTEM.stages(config)}
+    assert f"{name}_2" in stages[f"{name}_16"].needs
+    windows = {bars: {"tracks": jnp.zeros((2, 16 * bars, 4), jnp.int32)} for bars in (2, 16)}
+    short = stages[f"{name}_2"].task.init(jax.random.key(0), windows[2], {})["params"]
+    long = stages[f"{name}_16"].task.init(jax.random.key(1), windows[16], short)["params"]
+    drawn = stages[f"{name}_16"].task.init(jax.random.key(1), windows[16], {})["params"]
+    same = jax.tree.map(lambda a, b: bool(jnp.all(a == b)), long, short)
+    assert all(jax.tree.leaves(same))
+    assert not all(jax.tree.leaves(jax.tree.map(lambda a, b: bool(jnp.all(a == b)), long, drawn)))
 
 
 def test_an_unknown_encoding_is_refused():

@@ -16,6 +16,7 @@ from musicfusion.codecs.score import STEPS_PER_QUARTER, Score, Track, grid
 from musicfusion.core.arrays import AnyArray, ArrayModule
 
 TRACKS = 4
+OCTAVE = 12  # semitones
 BASSES, GUITARS, OTHERS = range(32, 40), range(32), range(40, 120)  # General MIDI programs; those above are noises
 
 
@@ -108,6 +109,26 @@ def transpose(
     """Tokens [..., T, tracks] moved by `shift` semitones [...] where a track is `pitched` [tracks]; drums stay."""
     moved = melody.transpose(tokens, shift[..., None, None])
     return xp.where(pitched, moved, tokens.astype(xp.int32))
+
+
+def in_range(
+    tokens: Integer[np.ndarray, "*B T tracks"], like: Integer[np.ndarray, "*B T tracks"],
+    pitched: Bool[np.ndarray, " tracks"],
+) -> Integer[np.ndarray, "*B T tracks"]:
+    """Tokens [..., T, tracks] whose pitched tracks keep the range that they have in another version, `like`.
+
+    A note outside of it moves by octaves: into it where that is possible, else to just above its lowest note. Drums
+    stay, and so do tracks that are silent in `like`.
+    """
+    other = sounding(like)
+    low = np.where(other >= 0, other, HOLD).min(-2, keepdims=True)
+    high = other.max(-2, keepdims=True)
+    moves = (tokens < HOLD) & (high >= 0) & pitched
+    pitch = tokens.astype(np.int32)
+    pitch -= OCTAVE * np.maximum(-((high - pitch) // OCTAVE), 0)
+    pitch += OCTAVE * np.maximum(-((pitch - low) // OCTAVE), 0)
+    pitch -= OCTAVE * (pitch >= HOLD)
+    return np.where(moves, pitch, tokens)
 
 
 def roles(song: Score) -> Mapping[str, list[Track]]:

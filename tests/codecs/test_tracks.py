@@ -74,6 +74,31 @@ def test_drums_are_not_transposed():
     np.testing.assert_array_equal(moved[0], [[36, 43, 63, REST], [HOLD, HOLD, melody.fold(130), 67]])
 
 
+@pytest.mark.parametrize("played, kept", [
+    ([28, 40, 45, 52], [40, 40, 45, 40]),  # octaves of what it has
+    ([38, 50, 46, 34], [50, 50, 46, 46]),  # what it has in no octave lies above its lowest note
+    ([HOLD, REST, 64, HOLD], [HOLD, REST, 40, HOLD]),
+])
+def test_notes_outside_the_range_of_another_version_move_by_octaves(played, kept):
+    like = np.array([[40, 45, HOLD, REST], [38, 40, 45, REST], [REST] * 4, [40, 45, HOLD, REST]], np.uint8).T
+    moved = tracks.in_range(np.stack([np.array(played)] * 4, 1), like, np.array([True, False, True, True]))
+    np.testing.assert_array_equal(moved[:, 0], kept)
+    np.testing.assert_array_equal(moved[:, 1:3], np.stack([played] * 2, 1), "drums, and what was silent, stay")
+    np.testing.assert_array_equal(moved[:, 3], kept)
+
+
+@given(tokens_of_four, tokens_of_four)
+def test_a_range_that_is_kept_is_kept_in_every_octave(one, other):
+    length = min(len(one), len(other))
+    one, other = one[:length], other[:length]
+    moved = tracks.in_range(one, other, np.ones(4, bool))
+    notes = one < HOLD
+    np.testing.assert_array_equal(moved[~notes], one[~notes])
+    assert np.all((moved.astype(int) - one)[notes] % 12 == 0)
+    np.testing.assert_array_equal(tracks.in_range(moved, other, np.ones(4, bool)), moved)
+    np.testing.assert_array_equal(tracks.in_range(other, other, np.ones(4, bool)), other)
+
+
 def test_tracks_are_told_apart_by_their_programs_and_noises_left_out():
     score = Score((track(0, (0, 1, 36), drums=True), track(32, (0, 1, 40)), track(39, (1, 1, 40)), track(5, (0, 1, 60)),
                    track(31, (0, 1, 64)), track(48, (0, 1, 70)), track(73, (0, 1, 80)), track(125, (0, 1, 90))),

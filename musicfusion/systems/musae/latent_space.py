@@ -55,6 +55,11 @@ class LatentSpace:
         """Which tracks are no drums: bool [4]."""
         return np.array([not part.drums for part in INSTRUMENTATIONS[self.components.instrumentation]])
 
+    @property
+    def bass(self) -> int:
+        """The number of the bass's track."""
+        return [part.name for part in INSTRUMENTATIONS[self.components.instrumentation]].index("bass")
+
     def moves(self, tracks: str) -> np.ndarray:
         """Which tracks change their genre: bool [4]. tracks: names with + between them, or "all"; see DECLARATION."""
         parts = INSTRUMENTATIONS[self.components.instrumentation]

@@ -192,7 +192,7 @@ def transfer_table(flower: Mapping[int, GenreFindings], judges: Sequence[str]) -
     measures = {name: percent(label=f"as the target, {name}") for name in judges}
     kept = {"source": percent(label="as before"), "rhythm": percent(label="rhythm kept"),
             "notes": percent(label="notes kept"), "harmony": percent(label="in its harmony"),
-            "rest": Measure(label="rest kept", digits=2)}
+            "leap": Measure(label="leaps of the bass", digits=1), "rest": Measure(label="rest kept", digits=2)}
     return Table(name="transfer", title="Windows moved toward another genre", measures=measures | kept,
                  first="way, amount",
                  rows=tuple(row(f"{one.way}, {one.amount:.2f}, {bars} bars",
@@ -205,8 +205,8 @@ def transfer_table(flower: Mapping[int, GenreFindings], judges: Sequence[str]) -
                       " fools: another window of these; a real one of the target, of grooves that are known where there"
                       " are such; and tracks of such a window beside the others of this one. Kept: F1 of onsets, and of"
                       " onsets with their pitch, beside the window before; in its harmony: notes whose pitch class"
-                      " sounded in the same half bar before; rest: correlation of the flow's rest before and after"
-                      " the music is decoded and encoded again.")
+                      " sounded in the same half bar before; leaps: semitones from one note to the next; rest:"
+                      " correlation of the flow's rest before and after the music is decoded and encoded again.")
 
 
 def drawings(found: Findings) -> dict[str, Callable[[Path], Path]]:

@@ -39,6 +39,7 @@ class Transfer:
     rhythm: Number
     notes: Number
     harmony: Number
+    leap: float | None = None
     rest: float | None = None
 
 
@@ -47,9 +48,10 @@ def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: M
     """Each window moved toward a genre that is drawn for it, by each way and amount.
 
     Ways: "position", by the flow, which is given the harmony (LatentSpace.toward), or is not, and of TRACKS alone;
-    "means", the difference of two genres' mean codes is added (of windows without a genre, the mean of all codes is the
-    one they come from); "plane", the plane is exchanged and nothing else. Beside them FOOLS, which know the answer: any
-    other window; and of a real window of the target everything, or those tracks alone.
+    pitched tracks keep their range, as in sampling. "means": the difference of two genres' mean codes is added (of
+    windows without a genre, the mean of all codes is the one they come from). "plane": the plane is exchanged and
+    nothing else. Beside them FOOLS, which know the answer: any other window; and of a real window of the target
+    everything, or those tracks alone.
 
     familiar: windows of grooves that the space learned from; the fools take theirs from these. Nothing without genres.
     """
@@ -69,16 +71,18 @@ def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: M
         harmony = space.harmony(examples.tokens)
         ways["position"] = lambda amount: space.toward(z, space.position(there), amount, harmony)
         ways["position, harmony unknown"] = lambda amount: space.toward(z, space.position(there), amount)
-    alone = {tracks: space.moves(tracks) for tracks in TRACKS if not space.moves(tracks).all()}
+    alone = {names: space.moves(names) for names in TRACKS if not space.moves(names).all()}
     found = []
     for way, moved in ways.items():
         for amount in AMOUNTS[way]:
             decoded = space.decode(np.asarray(moved(amount), np.float32))
+            if way.startswith("position"):
+                decoded = tracks.in_range(decoded, examples.tokens, space.pitched)
             rest = _rest_kept(space, examples, z, decoded, there) if way == "position" and amount == 1 else None
             found.append(_measured(space, way, amount, examples, decoded, target, judges, rest))
-            found += [_measured(space, f"{way}, {tracks}", amount, examples, np.where(moves, decoded, examples.tokens),
+            found += [_measured(space, f"{way}, {names}", amount, examples, np.where(moves, decoded, examples.tokens),
                                 target, judges)
-                      for tracks, moves in alone.items() if way == "position" and amount in TRACKS[tracks]]
+                      for names, moves in alone.items() if way == "position" and amount in TRACKS[names]]
     found.append(_measured(space, FOOLS[0], 1.0, examples, examples.tokens[rng.permutation(len(own))], target, judges))
     pool = examples if familiar is None else familiar
     some = np.isin(target, pool.genre)  # genres that there is a window of
@@ -86,8 +90,8 @@ def transferred(space: LatentSpace, examples: Examples, z: np.ndarray, judges: M
         real = pool.tokens[[rng.choice(np.flatnonzero(pool.genre == genre)) for genre in target[some]]]
         those = examples.only(some)
         found.append(_measured(space, FOOLS[1], 1.0, those, real, target[some], judges))
-        found += [_measured(space, f"{tracks} of {FOOLS[1]}", 1.0, those, np.where(moves, real, those.tokens),
-                            target[some], judges) for tracks, moves in alone.items()]
+        found += [_measured(space, f"{names} of {FOOLS[1]}", 1.0, those, np.where(moves, real, those.tokens),
+                            target[some], judges) for names, moves in alone.items()]
     return tuple(found)
 
 
@@ -101,7 +105,7 @@ def _measured(space: LatentSpace, way: str, amount: float, examples: Examples, d
         way=way, amount=amount, rest=rest,
         target={name: bootstrap.interval(genre == target, examples.family, 0) for name, genre in said.items()},
         source=float(np.mean((first == examples.genre)[known])) if first is not None and known.any() else None,
-        harmony=bootstrap.interval(harmony, examples.family, 0),
+        harmony=bootstrap.interval(harmony, examples.family, 0), leap=bass_leap(decoded[..., space.bass]),
         **{name: bootstrap.interval(x, examples.family, 0) for name, x in kept(examples.tokens, decoded).items()})
 
 
@@ -119,6 +123,16 @@ def harmony_kept(before: np.ndarray, after: np.ndarray, pitched: np.ndarray, ste
     notes = own < HOLD
     fits = np.take_along_axis(there, own % 12, 2) & notes
     return fits.sum((1, 2)) / np.where(notes.any((1, 2)), notes.sum((1, 2)), np.nan)
+
+
+def bass_leap(bass: np.ndarray) -> float | None:
+    """How far one note of tokens int [n, T] lies from the next: semitones, the mean of all windows; None without any.
+
+    Judges of genre do not mind a bass that jumps about; a player would.
+    """
+    pitches = [window[window < HOLD].astype(int) for window in bass]
+    leaps = [float(np.mean(np.abs(np.diff(own)))) for own in pitches if len(own) > 1]
+    return float(np.mean(leaps)) if leaps else None
 
 
 def _rest_kept(space: LatentSpace, examples: Examples, z: np.ndarray, decoded: np.ndarray, there: np.ndarray) -> float:

@@ -186,16 +186,21 @@ def test_a_note_ends_where_the_next_window_has_another():
     assert [[k, x] for k, x in enumerate(memory[:, 1]) if x < HOLD] == begun and REST not in memory[:, 1]
 
 
+def drummed(path, bars):
+    """A song whose drums, of which no range is kept, tell how far its notes were moved."""
+    return write(path, part(0, 40, bars, drums=True, length=0.25), part(33, 40, bars, length=0.25))
+
+
 def moved_by(result):
-    """Semitones by which the last track's notes were moved."""
-    before, after = (result.scores[name].tracks[-1].notes[:, 2] for name in ("before", "song"))
+    """Semitones by which the first track's notes were moved."""
+    before, after = (result.scores[name].tracks[0].notes[:, 2] for name in ("before", "song"))
     (found,) = np.unique(after - before)
     return found
 
 
 @pytest.mark.parametrize("to, semitones", [("swing", 12), ("tango", -12), ("samba", 0), ("rock", 0)])
 def test_a_song_is_moved_from_its_own_position_to_a_genre_s(tmp_path, to, semitones):
-    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 5, length=0.25))}
+    inputs = {"song": drummed(tmp_path / "a.mid", 5)}
     result = sample(identity(), inputs=inputs, to=to, amount=1.0)
     assert moved_by(result) == semitones
     assert result.title == f"a: toward {to}" and result.metadata["genre"] == "rock"
@@ -205,14 +210,14 @@ def test_a_song_is_moved_from_its_own_position_to_a_genre_s(tmp_path, to, semito
 
 
 def test_the_amount_says_how_much_of_the_way_is_gone(tmp_path):
-    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
+    inputs = {"song": drummed(tmp_path / "a.mid", 2)}
     assert [moved_by(sample(identity(), inputs=inputs, to="swing", amount=x)) for x in (0.0, 0.25, 0.5)] == [0, 3, 6]
     still = sample(identity(), inputs=inputs, to="swing", amount=0.0)
     assert still.metadata["plane"] == {"song": [[1, 0]], "moved": [[1, 0]]}
 
 
 def test_an_angle_leads_around_the_circle_and_between_its_genres_too(tmp_path):
-    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
+    inputs = {"song": drummed(tmp_path / "a.mid", 2)}
     found = {angle: sample(identity(), inputs=inputs, angle=angle, amount=1.0) for angle in (0, 30, 90, 270, 330, 360)}
     assert [moved_by(result) for result in found.values()] == [0, 6, 12, -12, -6, 0]
     for angle, result in found.items():
@@ -228,7 +233,7 @@ def test_tracks_that_do_not_move_stay_to_the_note(tmp_path):
                             part(48, 60, 5))}
     changed = {}
     for names in ("drums+bass", "drums", "all"):
-        result = sample(identity(), inputs=inputs, to="swing", amount=1.0, tracks=names)
+        result = sample(identity(), inputs=inputs, to="swing", amount=0.5, tracks=names)
         before = result.scores["before"]
         assert [track.name for track in before.tracks] == ["DRUMS", "BASS", "GUITAR", "STRINGS"]
         changed[names] = [not np.array_equal(one.notes, other.notes) for one, other in
@@ -236,8 +241,15 @@ def test_tracks_that_do_not_move_stay_to_the_note(tmp_path):
     assert changed == {"drums+bass": [True, True, False, False], "drums": [True, False, False, False],
                        "all": [True] * 4}
     voices = identity(components=dataclasses.replace(components(), instrumentation="voices"))
-    result = sample(voices, inputs=inputs, to="swing", amount=1.0, tracks="drums")
+    result = sample(voices, inputs=inputs, to="swing", amount=0.5, tracks="drums")
     assert result.metadata["notes_kept"] == 0, "voices move whole"
+
+
+def test_what_moves_keeps_its_range(tmp_path):
+    result = sample(identity(), inputs={"song": drummed(tmp_path / "a.mid", 2)}, to="swing", amount=1.0)
+    (drums, bass), (_, before) = (result.scores[name].tracks for name in ("song", "before"))
+    np.testing.assert_array_equal(bass.notes, before.notes)  # an octave higher, and back
+    assert drums.notes[:, 2].min() == 52
 
 
 def test_a_song_keeps_its_harmony_on_the_way(tmp_path):
@@ -249,14 +261,14 @@ def test_a_song_keeps_its_harmony_on_the_way(tmp_path):
         given.append(harmony)
         return plain.rest(z, position, harmony, time)
 
-    song = write(tmp_path / "a.mid", part(33, 40, 5, length=0.25))
+    song = drummed(tmp_path / "a.mid", 5)
     sample(dataclasses.replace(plain, rest=rest), inputs={"song": song}, to="swing", amount=0.5)
     windows = sampling.create(plain).read({"song": song}, DEFAULTS).windows
     np.testing.assert_array_equal(given[0], windows[:, :1])
 
 
 def test_a_song_without_a_genre_moves_from_the_middle(tmp_path):
-    inputs = {"song": write(tmp_path / "a.mid", part(33, 40, 2, length=0.25))}
+    inputs = {"song": drummed(tmp_path / "a.mid", 2)}
     result = sample(identity(own=(0.01, -0.02)), inputs=inputs, to="swing", amount=1.0)
     assert moved_by(result) == 12 and result.metadata["genre"] == ""
     assert result.metadata["plane"] == {"song": [[0.01, -0.02]], "moved": [[0, 1]]}

@@ -152,7 +152,7 @@ def test_each_length_has_pictures_of_its_own(tmp_path):
 def test_without_judges_what_they_would_say_is_missing():
     evaluation = evaluated(findings(genres=GENRES, flower={2: flower(judge="")}))
     assert [table.name for table in evaluation.tables][3:] == ["probes", "circle", "separable", "transfer"]
-    assert set(evaluation.table("transfer").measures) == {"source", "rhythm", "notes", "harmony", "rest"}
+    assert set(evaluation.table("transfer").measures) == {"source", "rhythm", "notes", "harmony", "leap", "rest"}
     assert set(evaluation.figures) == {"interpolation.png", "components_2.png", "genres_2.png"}
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.systems.musae import transfer
 from musicfusion.systems.musae.components import Components
 from musicfusion.systems.musae.dataset import UNTAGGED
@@ -42,6 +43,13 @@ def test_by_the_flow_the_genre_changes_and_the_rhythm_stays(found):
     assert whole.rhythm[0] == 1 and whole.notes[0] == 0
     shares = [found["position", amount].target["judge"][0] for amount in transfer.AMOUNTS["position"]]
     assert shares == sorted(shares) and 0 < shares.index(1) < len(shares) - 1, "guidance: before the end of the way"
+
+
+def test_the_leaps_of_the_bass_are_measured(world, found):
+    assert all(one.leap == 0 for one in found.values()), "its pitch is always the same"
+    bass = np.array([[40, HOLD, 52, 45], [40, REST, REST, 41], [40, HOLD, HOLD, REST]])
+    assert transfer.bass_leap(bass) == pytest.approx((9.5 + 1) / 2)
+    assert transfer.bass_leap(bass[2:]) is None
 
 
 def test_the_rest_is_kept_where_it_is_decoded_and_encoded_and_else_not(world, found):

@@ -49,7 +49,7 @@ def read(root: Path, *, limit: int = 0, steps: int = STEPS_PER_BEAT, progress: P
         MusicFusionError: the folder holds no MIDI file or none that can be used, or its index cannot be read.
     """
     root = Path(root)
-    genres, items = _genres(read_index(root)), []
+    genres, items = known_genres(read_index(root)), []
     for song, path, entry in named(root, limit):
         bits = np.uint32(sum(1 << genres.index(genre) for genre in entry.genres if genre in genres))
         items.append(Item(path.relative_to(root).as_posix(), (path, bits), song, root, entry.groove))
@@ -103,7 +103,7 @@ def read_index(root: Path) -> Mapping[str, Entry]:
         raise MusicFusionError(f"{path}: not a table of comma-separated values ({error})") from error
 
 
-def _genres(index: Mapping[str, Entry]) -> tuple[str, ...]:
+def known_genres(index: Mapping[str, Entry]) -> tuple[str, ...]:
     """The genres of most files, in the order in which the index names them first."""
     count: dict[str, int] = {}
     for entry in index.values():

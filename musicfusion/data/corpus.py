@@ -13,6 +13,7 @@ from musicfusion.data import near_duplicates
 
 STEPS_PER_BEAT = 4  # a beat is a quarter, a step a 16th: the grid of all corpora but some of tracks
 BITS = 32  # genres that an array of tags has room for
+TIMELINES = ("tracks", "melody", "source", "velocity")  # arrays that have a row for each step or frame
 UNITS = ("beats", "frames")  # what lengths are counted in
 # Onsets that a window must hold to be worth learning from: fewer say nothing about a melody or a texture.
 ENOUGH = {"melody": 2, "accompaniment": 8}
@@ -34,6 +35,7 @@ class Corpus:
                 slots (codecs.polyphony), and "chords" int16 [beats, 3] (codecs.chords);
             melodies: "melody" alone, with "tags" where genres are known;
             tracks: "tracks" uint8 [T, 4] tokens (codecs.tracks), with "tags" uint32 [beats], bit k for tags[k];
+            rhythm sections: "velocity", "offset", "bass", "tempo", "kind" and "tags" (data.rhythm_sections);
             recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel).
         songs: their names. Those that begin alike up to a "#" are versions or parts of one song.
         first_beat: int32 [songs + 1].
@@ -49,7 +51,7 @@ class Corpus:
         tags: the genres that the bits of "tags" stand for.
         instrumentation: what the tracks are, one of codecs.tracks.INSTRUMENTATIONS.
         unit: what lengths are counted in, one of UNITS.
-        steps: of a beat; others than STEPS_PER_BEAT in corpora of tracks alone.
+        steps: of a beat; others than STEPS_PER_BEAT in corpora of tracks and of rhythm sections alone.
     """
 
     arrays: Arrays
@@ -136,7 +138,7 @@ def concatenate(
         raise MusicFusionError(f"{root or source}: none of {len(skipped)} songs can be used{example}")
     names = tuple(name for name, _ in songs)
     arrays = {key: np.concatenate([of_song[key] for _, of_song in songs]) for key in songs[0][1]}
-    timeline = next(key for key in ("tracks", "melody", "source") if key in arrays)  # has a row for each step or frame
+    timeline = next(key for key in TIMELINES if key in arrays)
     rows = steps if unit == "beats" else 1
     lengths = [len(of_song[timeline]) // rows for _, of_song in songs]
     first_beat = np.cumsum([0, *lengths]).astype(np.int32)

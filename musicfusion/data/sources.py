@@ -11,6 +11,7 @@ from musicfusion.codecs import (
     beats,
     chord_symbols,
     chords,
+    drums,
     kern,
     melody,
     midi,
@@ -36,6 +37,7 @@ from musicfusion.data import (
     near_duplicates,
     pop909,
     reading,
+    rhythm_sections,
     tunes,
     voices,
 )
@@ -170,6 +172,29 @@ def arrangements(root: str, limit: int = 0, *, steps: int = STEPS_PER_BEAT) -> S
     return Source(f"bands{grid}", _digest_of(folder, [*bands.files(folder, limit), *index]),
                   (*_EVERY, *_MIDI, midi_folder, bands),
                   functools.partial(bands.read, folder, limit=limit, steps=steps))
+
+
+def sections(root: str, limit: int = 0) -> Source:
+    """Drums and the bass that they play with (data.rhythm_sections).
+
+    Args:
+        root: a folder of MIDI files of bands, or with the Groove MIDI Dataset.
+        limit: read only so many songs, of all that there are (0: all).
+
+    Raises:
+        MusicFusionError: there is no such folder, or no song in it.
+    """
+    accepted = "a folder of MIDI files with drums, or with the Groove MIDI Dataset"
+    if not root:
+        raise MusicFusionError(f"data.root is empty: accepted is {accepted}")
+    folder, every = _folder(root, accepted), (*_EVERY, *_MIDI, drums, midi_folder, bands, ensembles, rhythm_sections)
+    if ensembles.is_drums(folder):
+        takes = [path for _, path, _ in ensembles.drum_files(folder)[: limit or None]]
+        return Source("takes", _digest([folder / ensembles.INFO, *takes]), every,
+                      functools.partial(rhythm_sections.read_drums, folder, limit=limit))
+    index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
+    return Source("sections", _digest_of(folder, [*bands.files(folder, limit), *index]), every,
+                  functools.partial(rhythm_sections.read, folder, limit=limit))
 
 
 def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, soundfonts: str = "") -> Source:

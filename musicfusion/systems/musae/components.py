@@ -13,8 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from musicfusion.core.contracts import Precompute, Resident
+from musicfusion.core import memos
+from musicfusion.core.contracts import Resident
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.memos import letters, text
 from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import arrangement
 from musicfusion.systems.musae import dataset
@@ -70,20 +72,9 @@ class Components:
                 "genres": letters(names), "instrumentation": letters([self.instrumentation])[0]}
 
 
-def precompute() -> Precompute:
-    """Keeps what `resident` computed on the host: the one example that there is becomes the parameters."""
-    return Precompute(init=lambda key, batch, frozen: {"params": batch}, step=lambda state, batch, frozen: state)
-
-
-def examples(arrays: Mapping, index: jax.Array, keys: jax.Array, training: bool) -> Mapping:
-    """The one example that there is, for `precompute`."""
-    del index, keys, training
-    return arrays
-
-
 def resident(corpus: Corpus, *, seed: int, bars: int, sparse: bool) -> Resident:
-    """The components of a corpus, computed from its training windows, as the one example of `precompute`."""
-    return Resident(arrays=arranged(corpus, seed=seed, bars=bars, sparse=sparse).params(), train=1)
+    """The components of a corpus, computed from its training windows, as a memo (core.memos)."""
+    return memos.resident(arranged(corpus, seed=seed, bars=bars, sparse=sparse).params())
 
 
 def arranged(corpus: Corpus, *, seed: int, bars: int, sparse: bool = False) -> Components:
@@ -141,15 +132,3 @@ def round_trip(distance: np.ndarray, seed: int) -> np.ndarray:
             best, shortest = order, length
     best = np.roll(best, -int(np.argmin(best)))
     return best if n < 3 or best[1] < best[-1] else np.roll(best[::-1], 1)
-
-
-def letters(texts: list[str]) -> np.ndarray:
-    """Texts as numbers, which a checkpoint can hold: UTF-8, filled up with zeros, uint8 [n, bytes of the longest]."""
-    encoded = [text.encode() for text in texts]
-    longest = max(1, *map(len, encoded))
-    return np.stack([np.frombuffer(one.ljust(longest, b"\0"), np.uint8) for one in encoded])
-
-
-def text(letters: np.ndarray) -> str:
-    """The reverse of `letters`, for one text: uint8 [bytes]."""
-    return bytes(np.asarray(letters)).rstrip(b"\0").decode()

@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 
+from musicfusion.core import memos
 from musicfusion.core.contracts import Resident
 from musicfusion.systems.musae.codes import Codes
 from musicfusion.systems.musae.dataset import COMPONENTS, UNTAGGED
@@ -54,5 +55,5 @@ class GenreMeans:
 
 
 def resident(codes: Codes) -> Resident:
-    """The means of the codes of training windows, as the one example of components.precompute."""
-    return Resident(arrays=vars(GenreMeans.fit(codes.z[: codes.train], codes.component[: codes.train])), train=1)
+    """The means of the codes of training windows, as a memo (core.memos)."""
+    return memos.resident(vars(GenreMeans.fit(codes.z[: codes.train], codes.component[: codes.train])))

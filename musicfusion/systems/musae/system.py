@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from musicfusion import losses, priors
-from musicfusion.core import optimizers
+from musicfusion.core import memos, optimizers
 from musicfusion.core.contracts import Listening, Sampler, Stage, System, Task
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
@@ -85,7 +85,7 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
     """
     methods = METHODS if config.train.baselines else (FLOWER,)
     return (
-        Stage(name="components", task=components.precompute(), batch=1, examples=components.examples,
+        Stage(name="components", task=memos.task(), batch=1, examples=memos.examples,
               data=lambda corpus, trained: components.resident(corpus, seed=config.seed, bars=min(config.lengths),
                                                                sparse=config.data.sparse)),
         *(_autoencoder(config, method, bars) for method in methods for bars in config.lengths),
@@ -134,7 +134,7 @@ def _variational(config: ConfigDict, method: Method, bars: int) -> Task:
 def _genre_means(config: ConfigDict, bars: int) -> Stage:
     """Where the genres' codes lie, once the autoencoder is trained."""
     return Stage(name=f"genre_means_{bars}", needs=("components", f"{FLOWER.name}_{bars}"),
-                 task=components.precompute(), batch=1, examples=components.examples,
+                 task=memos.task(), batch=1, examples=memos.examples,
                  data=lambda corpus, trained: genre_means.resident(_codes(config, corpus, trained, bars)))
 
 

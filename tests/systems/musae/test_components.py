@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from musicfusion.core import memos
 from musicfusion.data import voices
 from musicfusion.systems.musae import components
 from musicfusion.systems.musae.components import Components
@@ -39,8 +40,8 @@ def test_every_genre_gets_a_component_of_its_own_and_similar_composers_become_ne
 
 def test_the_stage_keeps_them_whole(corpus):
     resident = components.resident(corpus, seed=0, bars=2, sparse=False)
-    task, key = components.precompute(), jax.random.key(0)
-    batch = components.examples(resident.arrays, jnp.zeros(1, jnp.int32), key, True)
+    task, key = memos.task(), jax.random.key(0)
+    batch = memos.examples(resident.arrays, jnp.zeros(1, jnp.int32), key, True)
     state = task.step(task.init(key, batch, resident.frozen), batch, resident.frozen)
     loaded, expected = Components.load(jax.device_get(state["params"])), components.arranged(corpus, seed=0, bars=2)
     np.testing.assert_array_equal(loaded.component, expected.component)

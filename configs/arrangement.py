@@ -6,6 +6,8 @@ variants
   quick   minutes on 2 CPU cores, on the embedded chorales: shows that everything works, not how good it gets
   lite    (default) crops of 128 x 128, networks over time that see all bands, conditioned on how dense the target is to
           be; 20 minutes on 2 CPU cores; its weights ship as arrangement-lite
+  grid    no sound: the drums that fit a bass as notes, learned from pairs; ten minutes on 2 CPU cores; needs
+          --config.data.root=FOLDERS of MIDI files with drums and basses
   paper   the published sizes: crops of 256 x 256, ResNet of 9 blocks and 64 channels; accelerators only
 """
 
@@ -18,6 +20,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     """The whole configuration; each group is the keyword arguments of the thing that it configures."""
     config = common.start("arrangement", variant or "lite", VARIANTS)
 
+    config.model = "cyclegan"  # or "grid"
     # Which songs. Lengths are in frames of 23 ms.
     config.data = ConfigDict({
         # Folders of stems, of whole songs (separated by demucs) or of MIDI files (played), with a comma between; ""
@@ -95,6 +98,31 @@ def _quick(config: ConfigDict) -> None:
     config.sample.update({"examples": 1, "seconds": 10.0})
 
 
+def _grid(config: ConfigDict) -> None:
+    """Other groups than those of sound."""
+    for group in ("data", "networks", "generator", "discriminator", "cyclegan", "finetune", "pix2pix",
+                  "part_classifier"):
+        del config[group]
+    config.model = "grid"
+    # root: folders of MIDI files of bands, or the Groove MIDI Dataset, with commas between. songs: read at most so many
+    # of each; 0 = all. split: what evaluate measures. shares: of the training examples for each data root, () for as
+    # many as there are
+    config.data = ConfigDict({"root": "", "songs": 0, "split": "test", "shares": ()})
+    config.patterns = ConfigDict({  # which drums are hit
+        "size": {"width": 160, "depth": 4, "cell": 12}, "steps": 5000, "batch": 64,
+        "optimizer": common.adam(2e-3, warmup=100),
+    })
+    config.players = ConfigDict({  # how hard, and how early or late
+        "size": {"width": 96, "depth": 2, "cell": 8}, "steps": 1200, "batch": 32,
+        "optimizer": common.adam(2e-3, warmup=100),
+    })
+    # passes, temperature: of filling in what is not known
+    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 0.5})
+    config.evaluate = ConfigDict({**common.EVALUATE, "windows": 300, "batch": 50, "density": 0.5})
+    config.run.update(common.RUN)
+    config.run.update({"validate_every": 250, "checkpoint_every": 250, "show_every": 0})
+
+
 def _paper(config: ConfigDict) -> None:
     """Sections 3.2 and 4.2: networks and losses of the public CycleGAN code, without its flips, which reverse time."""
     config.data.update({"bands": 256, "crop": 256, "stride": 206, "overlap": 50})
@@ -110,4 +138,4 @@ def _paper(config: ConfigDict) -> None:
     config.run.update({"validate_every": 1000, "checkpoint_every": 1000})
 
 
-VARIANTS = {"quick": _quick, "lite": lambda config: None, "paper": _paper}
+VARIANTS = {"quick": _quick, "lite": lambda config: None, "grid": _grid, "paper": _paper}

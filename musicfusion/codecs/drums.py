@@ -85,16 +85,27 @@ def _meant(when: Float[np.ndarray, " n"], quarters: int) -> np.ndarray:
     return beat * STEPS + np.stack(nearest, 1)[np.arange(len(when)), chosen] if len(when) else beat
 
 
-def notes(hits: Hits, begin: float = 0.0) -> Float[np.ndarray, "n 4"]:
-    """The reverse: notes (onset in quarters, duration, General MIDI key, velocity), in order of time.
+class Played(NamedTuple):
+    """Hits in order of time: quarter float [n], index in INSTRUMENTS int [n], velocity int [n]."""
 
-    begin: the quarter at which the grid begins; a hit before quarter 0 is played there.
-    """
+    quarter: Float[np.ndarray, " n"]
+    instrument: np.ndarray
+    velocity: np.ndarray
+
+
+def played(hits: Hits, begin: float = 0.0) -> Played:
+    """When each hit is played; begin: the quarter at which the grid begins. A hit before quarter 0 is played there."""
     step, kind = np.nonzero(hits.velocity)
-    onset = np.maximum(begin + (step + hits.offset[step, kind] / FINEST) / STEPS, 0.0)
-    keys = np.array([own[0] for own in KEYS])[kind]
-    found = np.stack([onset, np.full(len(step), 1 / STEPS), keys, hits.velocity[step, kind]], 1)
-    return found[np.lexsort((keys, onset))]
+    quarter = np.maximum(begin + (step + hits.offset[step, kind] / FINEST) / STEPS, 0.0)
+    order = np.lexsort((kind, quarter))
+    return Played(quarter[order], kind[order], hits.velocity[step, kind][order].astype(int))
+
+
+def notes(hits: Hits, begin: float = 0.0) -> Float[np.ndarray, "n 4"]:
+    """The reverse of `encode`: notes (onset in quarters, duration, General MIDI key, velocity), in order of time."""
+    found = played(hits, begin)
+    keys = np.array([own[0] for own in KEYS])[found.instrument]
+    return np.stack([found.quarter, np.full(len(keys), 1 / STEPS), keys, found.velocity], 1)
 
 
 def hits_of(pattern: Real[np.ndarray, "T 9"], velocity: int = 90) -> Hits:

@@ -52,6 +52,8 @@ def read(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Cor
 def read_drums(root: Path, *, limit: int = 0, progress: Progress | None = None) -> Corpus:
     """The takes of the Groove MIDI Dataset in 4/4; `limit` > 0: only the first of its table.
 
+    Takes are split, not sessions: of these there are few, each by one person. The evaluation sessions are one family.
+
     Raises:
         MusicFusionError: the table cannot be read, or no take can be used.
     """
@@ -61,7 +63,8 @@ def read_drums(root: Path, *, limit: int = 0, progress: Progress | None = None) 
     for song, path, metre in ensembles.drum_files(root)[: limit or None]:
         name = path.relative_to(root).as_posix()
         style = STYLES.get(styles.get(name, ""), "")
-        items.append(Item(name, (path, metre, 1 << GENRES.index(style) if style else 0), song, root))
+        take = song if song.startswith(f"{ensembles.EVALUATION}#") else song.replace("#", "/")
+        items.append(Item(name, (path, metre, 1 << GENRES.index(style) if style else 0), take, root))
     return reading.read(
         items, _of_take, f"Groove MIDI Dataset ({ensembles.DRUMS_URL})", versions=True, progress=progress,
         root=str(root), licence=ensembles.DRUMS_LICENCE, tags=GENRES, steps=drums.STEPS)

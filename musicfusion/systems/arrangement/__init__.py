@@ -20,9 +20,12 @@ DECLARATION = Declaration(
                   " songs, where demucs is installed, or with MIDI files of bands, which are played; several with a"
                   " comma between",
     exported={
-        "cyclegan": ExportSpec(groups=("generators",)),
+        "cyclegan": ExportSpec(groups=("generators",), required=False),
         "finetune": ExportSpec(groups=("generators",), required=False),
         "part_classifier": ExportSpec(required=False),
+        "styles": ExportSpec(required=False),
+        "patterns": ExportSpec(required=False),
+        "players": ExportSpec(required=False),
     },
     pretrained="arrangement-lite",
 )

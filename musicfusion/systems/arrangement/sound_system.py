@@ -1,4 +1,4 @@
-"""Arrangement as a system: what its config means, its stages in order, and what it does for a user."""
+"""The paper's translators of sound as a system: what the config means where `model` is "cyclegan" (see system.py)."""
 
 import functools
 from pathlib import Path
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from musicfusion.core import optimizers
-from musicfusion.core.contracts import Listening, Sampler, Stage, System, Tree
+from musicfusion.core.contracts import Sampler, Stage, Tree
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.listening import ListeningTest
@@ -19,8 +19,6 @@ from musicfusion.data.corpus import Corpus, joined
 from musicfusion.nn.frames import FrameNet, FramePatchGAN
 from musicfusion.nn.images import PatchGAN, ResNet
 from musicfusion.systems.arrangement import (
-    DECLARATION,
-    dataset,
     evaluation,
     judges,
     listening,
@@ -206,8 +204,3 @@ def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[s
     return sampling.demo_inputs(
         found[: config.sample.examples], folder, source=config.data.source, seconds=config.sample.seconds,
         seed=config.seed, iterations=config.sample.iterations)
-
-
-SYSTEM = System(
-    declaration=DECLARATION, corpus=corpus, splits=dataset.SPLITS, stages=stages, modules=modules, evaluate=evaluate,
-    sampler=sampler, demo_inputs=demo_inputs, listening=Listening(test=listening_test, report=listening.report))

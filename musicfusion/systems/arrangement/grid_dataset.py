@@ -1,0 +1,176 @@
+"""Windows of four bars of drums and of the bass under them, on a grid of 12 steps a quarter (data.rhythm_sections).
+
+Source: ours, not the paper's, which knows sound alone; but its stems are paired, as these are.
+"""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicfusion.codecs.drums import FARTHEST, FINEST, INSTRUMENTS, STEPS
+from musicfusion.codecs.melody import HOLD, REST
+from musicfusion.core.contracts import Resident, Tree
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.example_keys import folded
+from musicfusion.data import splits
+from musicfusion.data.corpus import Corpus
+from musicfusion.data.rhythm_sections import BASS, HUMAN
+
+SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of songs; the test has grooves of its own, too
+BARS, BAR = 4, 4  # of a window, and beats of a bar
+BEATS = BARS * BAR
+LENGTH = BEATS * STEPS
+KIT = len(INSTRUMENTS)
+OFF, HIT, UNKNOWN = 0, 1, 2  # what a pattern says of an instrument at a step
+NO_STYLE = 0  # styles are counted from 1, in the order of the corpus's tags
+QUANTILES = 21  # of the density of training windows, from 0 to 1
+USUAL_TEMPO = 120.0
+VELOCITIES, OFFSETS = 16, 24  # classes
+WIDTH = 128 // VELOCITIES  # velocities of a class
+SALT = 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sections:
+    """How a corpus becomes examples.
+
+    seed: of the songs' splits; shares: of the training examples for each data root, () for as many as there are.
+    """
+
+    seed: int
+    shares: tuple[float, ...] = ()
+
+    def windows(self, corpus: Corpus, split: str, *, human: bool | None = None, bass: bool = False) -> np.ndarray:
+        """The beats at which windows of a split begin, on bar lines; each has four hits or more. int32 [n].
+
+        human: only those that a person played, or only others; None: all. bass: only those with a bass that plays.
+        """
+        first = corpus.first_beat
+        start = np.concatenate([np.arange(begin, end - BEATS + 1, BAR)
+                                for begin, end in itertools.pairwise(first)]).astype(np.int32)
+        song = np.searchsorted(first, start, "right") - 1
+        kept = splits.select(corpus, song.astype(np.int32), split, self.seed, SPLITS)
+        start = start[kept]
+        enough = _in_windows(np.count_nonzero(corpus.arrays["velocity"], 1), start) >= BAR
+        kind = corpus.arrays["kind"][start]
+        if human is not None:
+            enough &= ((kind & HUMAN) > 0) == human
+        if bass:
+            enough &= _in_windows(corpus.arrays["bass"] < HOLD, start) >= BAR
+        return start[enough]
+
+    def density_quantiles(self, corpus: Corpus) -> np.ndarray:
+        """Quantiles of the hits in training windows, ascending: float32 [QUANTILES]."""
+        hits = _in_windows(np.count_nonzero(corpus.arrays["velocity"], 1), self.windows(corpus, "train"))
+        return np.quantile(hits, np.linspace(0, 1, QUANTILES)).astype(np.float32)
+
+    def resident(self, corpus: Corpus, *, human: bool | None = None) -> Resident:
+        """The arrays of a corpus and where windows begin, for a stage's device.
+
+        Raises:
+            MusicFusionError: there are no such windows.
+        """
+        train, validation = (self.windows(corpus, split, human=human) for split in ("train", "validation"))
+        if not (len(train) and len(validation)):
+            what = " that a person played" if human else ""
+            raise MusicFusionError(f"data: no windows of {BARS} bars of drums{what}; {len(corpus.songs)} songs were"
+                                   " read: more are needed")
+        if self.shares and corpus.parts:
+            train = _shared(corpus, train, self.shares, self.seed)
+        names = ("velocity", "offset", "bass", "tempo", "kind", "tags")
+        arrays = {name: corpus.arrays[name] for name in names} | {"start": np.concatenate([train, validation])}
+        return Resident(arrays=arrays, train=len(train), validation=len(validation),
+                        frozen={"density_quantiles": self.density_quantiles(corpus)})
+
+
+def _in_windows(counts: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Sums over the windows that begin at the beats `start` [n] of something counted by step [T]: [n]."""
+    total = np.concatenate([[0], np.cumsum(counts)])
+    return total[(start + BEATS) * STEPS] - total[start * STEPS]
+
+
+def _shared(corpus: Corpus, start: np.ndarray, shares: tuple[float, ...], seed: int) -> np.ndarray:
+    """Windows drawn so that each part of a joined corpus has its share; as many as there are of the largest share."""
+    if len(shares) != len(corpus.parts):
+        raise MusicFusionError(f"data.shares has {len(shares)} numbers, data.root {len(corpus.parts)} roots:"
+                               " one for each is accepted")
+    ends = corpus.first_beat[np.cumsum([0, *corpus.parts])]
+    part = np.searchsorted(ends, start, "right") - 1
+    rng = np.random.default_rng(seed)
+    total = max(int(np.sum(part == k)) / share for k, share in enumerate(shares) if share)
+    drawn = [rng.choice(own, round(total * share)) for k, share in enumerate(shares)
+             if share and len(own := start[part == k])]
+    return np.concatenate(drawn)
+
+
+def examples(arrays: Tree, index: jax.Array, example_keys: jax.Array, training: bool) -> dict[str, jax.Array]:
+    """Windows for a batch.
+
+    Returns:
+        pattern: int32 [B, LENGTH, 9], OFF or HIT;  velocity, offset: classes of the hits, int32 [B, LENGTH, 9]
+        bass: float32 [B, LENGTH, 4], see `bass_features`; in training sometimes unknown
+        style: int32 [B], 1 + the tag, NO_STYLE for none;  hits: how many there are, float32 [B]
+        tempo: float32 [B], see `tempo_feature`;  human: bool [B];  example_key
+    """
+    beat = arrays["start"][index]
+    step = beat[:, None] * STEPS + jnp.arange(LENGTH)
+    velocity, offset = arrays["velocity"][step].astype(jnp.int32), arrays["offset"][step].astype(jnp.int32)
+    kind, tags = arrays["kind"][beat], arrays["tags"][beat]
+    known = (kind & BASS) > 0
+    if training:
+        known &= jax.vmap(lambda key: jax.random.uniform(key))(folded(example_keys, SALT)) > 0.1
+    lowest = jnp.argmax((tags[:, None] >> jnp.arange(32, dtype=jnp.uint32)) & 1, 1)
+    pattern = (velocity > 0).astype(jnp.int32)
+    return {
+        "pattern": pattern, "velocity": velocity_class(velocity), "offset": offset_class(offset),
+        "bass": bass_features(arrays["bass"][step], known, jnp), "style": jnp.where(tags > 0, 1 + lowest, NO_STYLE),
+        "hits": jnp.sum(pattern, (1, 2)).astype(jnp.float32),
+        "tempo": tempo_feature(arrays["tempo"][beat].astype(jnp.float32)), "human": (kind & HUMAN) > 0,
+        "example_key": example_keys,
+    }
+
+
+def bass_features(tokens, known, xp=np):
+    """What a network sees of a bass: tokens int [B, LENGTH], known: bool [B] -> float32 [B, LENGTH, 4].
+
+    Whether a note begins; whether one sounds; its pitch beside the window's lowest, in octaves; and 1 where the bass is
+    known. Of an unknown one all are 0.
+    """
+    tokens = tokens.astype(xp.int32)
+    onset = tokens < HOLD
+    pitch = xp.where(onset, tokens, 0)
+    lowest = xp.min(xp.where(onset, tokens, 127), 1, keepdims=True)
+    height = xp.where(onset, pitch - lowest, 0) / 12.0
+    parts = [onset, tokens < REST, height, xp.ones(tokens.shape)]
+    return (xp.stack(parts, -1) * known[:, None, None]).astype(xp.float32)
+
+
+def tempo_feature(tempo):
+    """Quarters a minute -> octaves above USUAL_TEMPO."""
+    xp = jnp if isinstance(tempo, jax.Array) else np
+    return xp.log2(tempo / USUAL_TEMPO)
+
+
+def velocity_class(velocity):
+    """1..127 -> 0..VELOCITIES - 1."""
+    return velocity // WIDTH
+
+
+def offset_class(offset):
+    """FINEST parts of a step -> 0..OFFSETS - 1, in the middle of which there is no offset."""
+    xp = jnp if isinstance(offset, jax.Array) else np
+    share = (offset / FINEST + FARTHEST) / (2 * FARTHEST)
+    return xp.clip(xp.floor(share * OFFSETS), 0, OFFSETS - 1).astype(xp.int32)
+
+
+def velocity_of(number: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """A velocity somewhere in a class; uniforms in 0..1. uint8, 1..127."""
+    return np.clip(np.floor((number + uniforms) * WIDTH), 1, 127).astype(np.uint8)
+
+
+def offset_of(number: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """An offset somewhere in a class; uniforms in 0..1. int8, FINEST parts of a step."""
+    return np.rint(((number + uniforms) / OFFSETS * 2 * FARTHEST - FARTHEST) * FINEST).astype(np.int8)

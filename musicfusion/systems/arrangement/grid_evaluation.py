@@ -1,0 +1,201 @@
+"""Drums that the paired middle writes under basses it does not know, beside the true ones and beside what is cheap."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from musicfusion.codecs.drums import FINEST, INSTRUMENTS, STEPS
+from musicfusion.codecs.melody import HOLD
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.evaluation import Evaluation, Measure, Table, row
+from musicfusion.core.report import working
+from musicfusion.data import batches
+from musicfusion.data.corpus import Corpus
+from musicfusion.data.rhythm_sections import HUMAN
+from musicfusion.metrics import bootstrap, drums
+from musicfusion.systems.arrangement import grid_baselines
+from musicfusion.systems.arrangement.grid_dataset import BARS, LENGTH, Sections
+
+ENOUGH = 200  # hits, of an instrument that has a column
+KNOWN = 20_000  # training windows that rules look at, at most
+SEEDS = 3
+DENSITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Windows of a corpus, as NumPy: pattern bool [n, LENGTH, 9], bass tokens int [n, LENGTH], tempo [n], group int [n]
+    (the groove, else the song, over which intervals are drawn), velocity and offset [n, LENGTH, 9].
+    """
+
+    pattern: np.ndarray
+    bass: np.ndarray
+    tempo: np.ndarray
+    group: np.ndarray
+    velocity: np.ndarray
+    offset: np.ndarray
+
+
+Write = Callable[[Windows, float, int], np.ndarray]  # windows, density, seed -> patterns bool [n, LENGTH, 9]
+Play = Callable[[Windows, int], tuple[np.ndarray, np.ndarray]]  # windows with patterns, seed -> velocity, offset
+
+
+def read(corpus: Corpus, start: np.ndarray) -> Windows:
+    """The windows that begin at the beats `start` [n]."""
+    step = start[:, None] * STEPS + np.arange(LENGTH)
+    song = np.searchsorted(corpus.first_beat, start, "right") - 1
+    names = [groove or family for groove, family in
+             zip(corpus.grooves or [""] * len(corpus.songs), corpus.families, strict=True)]
+    _, group = np.unique(np.array(names), return_inverse=True)
+    velocity = corpus.arrays["velocity"][step]
+    return Windows(pattern=velocity > 0, bass=corpus.arrays["bass"][step].astype(int),
+                   tempo=corpus.arrays["tempo"][start].astype(float), group=group[song], velocity=velocity,
+                   offset=corpus.arrays["offset"][step])
+
+
+def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, write: Mapping[str, Write],
+             play: Play | None, density: float, preset: str) -> Evaluation:
+    """Measures drums under the basses of a split.
+
+    Args:
+        corpus, sections: the songs, and how they are cut.
+        split, count: which windows, and at most how many.
+        write: networks by the names of their rows, the trained one first.
+        play: how hits are played; None: that was not trained.
+        density: at which they write.
+        preset: of the config.
+    """
+    start = sections.windows(corpus, split, human=False, bass=True)
+    if not len(start):
+        raise MusicFusionError(f"data: no {split} song has {BARS} bars of bass and drums; {len(corpus.songs)} songs"
+                               " were read: more are needed, or data.split=all")
+    start = start[batches.fixed(len(start), min(count, len(start)))]
+    tested = read(corpus, start)
+    known = sections.windows(corpus, "train", human=False, bass=True)
+    known = read(corpus, known[batches.fixed(len(known), min(KNOWN, len(known)))])
+    methods: dict[str, np.ndarray] = {name: rule(tested.bass) for name, rule in grid_baselines.RULES.items()}
+    working("rules and drums that exist")
+    methods |= {
+        "the mean pattern": grid_baselines.mean_pattern(known.pattern, len(start)),
+        "another song's drums": grid_baselines.other_drums(known.pattern, len(start), sections.seed),
+        "the training drums with the nearest bass": grid_baselines.nearest_bass(tested.bass, known.bass, known.pattern)}
+    by_seed = {}
+    for name, own in write.items():
+        working(name)
+        by_seed[name] = [own(tested, density, seed) for seed in range(SEEDS)]
+        methods[name] = by_seed[name][0]
+    methods["the true drums"] = tested.pattern
+    often = tested.pattern.sum((0, 1))
+    shown = np.flatnonzero(often >= min(ENOUGH, often.max()))
+    rows = tuple(row(name, measured(pattern, tested, shown)) for name, pattern in methods.items())
+    first = next(iter(write))
+    tables = [
+        Table(name="hits", title="Hits beside the true ones",
+              measures={"one_stream": Measure(label="one stream", digits=2, better="higher"),
+                        "mean": Measure(label="mean of instruments", digits=2, better="higher"),
+                        **{INSTRUMENTS[k]: Measure(label=INSTRUMENTS[k], digits=2, better="higher") for k in shown},
+                        "synchrony": Measure(label="synchrony", digits=2),
+                        "density": Measure(label="hits a beat", digits=1)}, rows=rows,
+              note="F1 of hits within a 12th of a beat of the true ones. One stream: of whatever is hit. Synchrony: F1"
+                   " of the kick with the bass's onsets, less its mean when the kick is shifted by beats: by less,"
+                   " whatever plays on eighths would seem to follow."),
+        Table(name="seeds", title="How much seeds differ",
+              measures={"one_stream": Measure(label="one stream", digits=2),
+                        "instruments": Measure(label="all instruments", digits=2)}, rows=tuple(
+                  row(name, seeds_agree(own)) for name, own in by_seed.items()),
+              note="F1 of the drums of one seed beside those of another, the mean over pairs."),
+        Table(name="densities", title="What density does",
+              measures={"hits": Measure(label="hits a beat", digits=2),
+                        "one_stream": Measure(label="one stream", digits=2)}, first="density",
+              rows=tuple(row(f"{x:g}", _dense(write[first](tested, x, 0), tested)) for x in DENSITIES)),
+    ]
+    if play is not None and (human := _human(corpus, sections, split, count)) is not None:
+        tables.append(played(human, play, corpus, sections))
+    return Evaluation(
+        system="arrangement", preset=preset, title=f"Arrangement by the grid, preset {preset}",
+        about=f"Drums under {len(start)} basses of four bars ({split} split of {corpus.source}).",
+        data={"source": corpus.source, "split": split, "songs": len(np.unique(tested.group)), "examples": len(start)},
+        settings={"seed": sections.seed, "density": density}, tables=tuple(tables),
+        headlines=(("hits", first, "one_stream"), ("hits", first, "mean")))
+
+
+def measured(pattern: np.ndarray, tested: Windows, shown: Sequence[int]) -> dict[str, object]:
+    """The values of one row: (value, low, high) or numbers."""
+    counts = drums.agreement(pattern, tested.pattern)
+    stream = drums.agreement(drums.one_stream(pattern), drums.one_stream(tested.pattern))
+    groups = np.unique(tested.group, return_inverse=True)[1]
+
+    def by_group(x):
+        return np.stack([np.bincount(groups, x[:, k]) for k in range(x.shape[1])], 1)
+
+    found: dict[str, object] = {"one_stream": bootstrap.statistic(by_group(stream[:, 0]), drums.f1)}
+    flat = by_group(counts[:, shown].reshape(len(counts), -1))
+    found["mean"] = bootstrap.statistic(
+        flat, lambda x: drums.f1(x.reshape(*x.shape[:-1], len(shown), 3)).mean(-1))
+    found |= {INSTRUMENTS[k]: float(drums.f1(counts[:, k].sum(0))) for k in shown}
+    kick = pattern[..., grid_baselines.KICK]
+    found["synchrony"] = float(np.mean(drums.synchrony(kick, tested.bass < HOLD, STEPS)))
+    found["density"] = float(pattern.sum() / len(pattern) / (LENGTH // STEPS))
+    return found
+
+
+def seeds_agree(patterns: Sequence[np.ndarray]) -> dict[str, float]:
+    """How far drums of several seeds agree, the mean over pairs of F1 over all windows."""
+    pairs = [(one, other) for k, one in enumerate(patterns) for other in patterns[k + 1 :]]
+    return {"one_stream": float(np.mean([drums.f1(drums.agreement(drums.one_stream(a), drums.one_stream(b))
+                                                  .sum((0, 1))) for a, b in pairs])),
+            "instruments": float(np.mean([drums.f1(drums.agreement(a, b).sum((0, 1))) for a, b in pairs]))}
+
+
+def _dense(pattern: np.ndarray, tested: Windows) -> dict[str, float]:
+    stream = drums.agreement(drums.one_stream(pattern), drums.one_stream(tested.pattern))
+    return {"hits": float(pattern.sum() / len(pattern) / (LENGTH // STEPS)),
+            "one_stream": float(drums.f1(stream.sum((0, 1))))}
+
+
+def _human(corpus: Corpus, sections: Sections, split: str, count: int) -> Windows | None:
+    if not (corpus.arrays["kind"] & HUMAN).any():
+        return None
+    start = sections.windows(corpus, split, human=True)
+    return read(corpus, start[batches.fixed(len(start), min(count, len(start)))]) if len(start) else None
+
+
+def played(human: Windows, play: Play, corpus: Corpus, sections: Sections) -> Table:
+    """How hits are played beside how people play them, by the distance of distributions.
+
+    Beside it how far two people are apart, each with the hits of his own training windows.
+    """
+    velocity, offset = play(human, 0)
+    true = {"velocity": human.velocity.astype(float), "offset": human.offset / FINEST * 1000 / STEPS}
+    made = {"velocity": velocity.astype(float), "offset": offset / FINEST * 1000 / STEPS}
+    flat = {"velocity": np.full(velocity.shape, 90.0), "offset": np.zeros(offset.shape)}
+    start = sections.windows(corpus, "train", human=True)
+    learned = read(corpus, start)
+    song = np.searchsorted(corpus.first_beat, start, "right") - 1
+    drummer = np.array([corpus.songs[k].partition("#")[0].partition("/")[0] for k in song])
+
+    def distances(one: Mapping[str, np.ndarray], hits: np.ndarray, other: Mapping[str, np.ndarray],
+                  others: np.ndarray) -> dict[str, float]:
+        """By instrument, weighted by how often each is hit."""
+        found = {}
+        for name in one:
+            own = [(drums.distance(one[name][..., k][hits[..., k]], other[name][..., k][others[..., k]]),
+                    int(hits[..., k].sum())) for k in range(hits.shape[-1])
+                   if hits[..., k].sum() >= 20 and others[..., k].sum() >= 20]
+            found[name] = float(np.average([x for x, _ in own], weights=[n for _, n in own])) if own else np.nan
+        return found
+
+    people = {name: learned.pattern[drummer == name] for name in np.unique(drummer)}
+    values = {name: {"velocity": learned.velocity[drummer == name].astype(float),
+                     "offset": learned.offset[drummer == name] / FINEST * 1000 / STEPS} for name in people}
+    apart = [distances(values[a], people[a], values[b], people[b]) for a in people for b in people if a < b]
+    rows = [row("every hit alike, on the grid", distances(flat, human.pattern, true, human.pattern)),
+            row("the players' network", distances(made, human.pattern, true, human.pattern))]
+    if apart:
+        rows += [row(f"two people, {which}", {k: float(mean([x[k] for x in apart])) for k in ("velocity", "offset")})
+                 for which, mean in (("the nearest", np.nanmin), ("the mean", np.nanmean))]
+    return Table(name="played", title="How hits are played, beside people", measures={
+        "velocity": Measure(label="velocity", digits=1, better="lower"),
+        "offset": Measure(label="timing", unit="thousandths of a beat", digits=1, better="lower")}, rows=tuple(rows),
+        note="Wasserstein distance from people's hits of the test, by instrument, the mean weighted by hits.")

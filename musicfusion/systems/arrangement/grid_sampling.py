@@ -1,0 +1,225 @@
+"""A bass, or a band without drums -> drums that follow it: hits with velocity and timing, for as long as it plays."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musicfusion.codecs import bars as bar_lines
+from musicfusion.codecs import drums, feel, splice, tracks
+from musicfusion.codecs import inputs as sources
+from musicfusion.codecs.audio import Audio
+from musicfusion.codecs.drums import INSTRUMENTS, STEPS, Hits
+from musicfusion.codecs.feel import EVEN, THIRDS
+from musicfusion.codecs.score import EARLY, Score, Track, grid, pitched_tracks
+from musicfusion.core import progress
+from musicfusion.core.contracts import Locked, Sampler
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.example_keys import numbered
+from musicfusion.render import drumroll, kit
+from musicfusion.render.result import Picture, SampleResult
+from musicfusion.systems.arrangement.grid import Drummer
+from musicfusion.systems.arrangement.grid_dataset import (
+    BAR,
+    BEATS,
+    KIT,
+    LENGTH,
+    NO_STYLE,
+    UNKNOWN,
+    bass_features,
+    offset_of,
+    tempo_feature,
+    velocity_of,
+)
+
+LONGEST = 1000  # bars
+HOP = BEATS // 2  # beats from one window to the next, of which the first half is known by then
+TAIL = 2.0  # seconds after the last note, for what still rings
+KEPT = 2  # quarters by which notes that ring on may reach into a bar without making it one of the song's
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A user's music whose drums are asked for.
+
+    score: as it was given;  begin: the quarter at which the grid begins, on a bar line;  bass: tokens int [T]
+    tempo: quarters a minute of each beat [T / STEPS];  name: of the bass's track;  notices: what is to be said
+    """
+
+    score: Score
+    begin: float
+    bass: np.ndarray
+    tempo: np.ndarray
+    name: str
+    notices: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Writer:
+    """A Drummer whose programs are compiled, for windows and for songs.
+
+    fill, play: as of grid.Drummer, jitted; styles: the words of its conditions, in their order.
+    """
+
+    fill: Callable[..., jax.Array]
+    play: Callable[..., tuple[jax.Array, jax.Array]]
+    styles: tuple[str, ...]
+
+    def windows(self, bass: np.ndarray, tempo: np.ndarray, density: float, seed: int, batch: int) -> np.ndarray:
+        """Drums of windows apart from each other: tokens int [n, LENGTH], tempo [n] -> bool [n, LENGTH, 9]."""
+        found, key = [], jax.random.key(seed)
+        for begin in range(0, len(bass), batch):
+            numbers = np.arange(begin, begin + batch)
+            own, keys = numbers % len(bass), numbered(key, jnp.asarray(numbers))
+            found.append(self.fill(
+                np.full((batch, LENGTH, KIT), UNKNOWN, np.int32), bass_features(bass[own], np.ones(batch, bool)),
+                np.full(batch, NO_STYLE), np.full(batch, density, np.float32),
+                tempo_feature(tempo[own]).astype(np.float32), keys))
+        return np.concatenate([np.asarray(x) for x in found])[: len(bass)] == 1
+
+    def played(self, pattern: np.ndarray, bass: np.ndarray, tempo: np.ndarray, seed: int,
+               batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """How the hits of windows are played: pattern bool [n, LENGTH, 9] -> velocity uint8, offset int8, the same."""
+        found, key = [], jax.random.key(seed)
+        for begin in range(0, len(bass), batch):
+            numbers = np.arange(begin, begin + batch)
+            own, keys = numbers % len(bass), numbered(key, jnp.asarray(numbers))
+            made = self.play(pattern[own].astype(np.int32), bass_features(bass[own], np.zeros(batch, bool)),
+                             np.full(batch, NO_STYLE), tempo_feature(tempo[own]).astype(np.float32), keys)
+            found.append([np.asarray(x) for x in made])
+        velocity, offset = (np.concatenate(x)[: len(bass)] for x in zip(*found, strict=True))
+        return _played(pattern, velocity, offset, seed)
+
+    def song(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int) -> Hits:
+        """Drums of a whole song, window by window: each sees the two bars before it, which are written by then.
+
+        bass: tokens int [T]; tempo: [T / STEPS]; style: one of `styles`, or "".
+        """
+        beats = len(bass) // STEPS
+        padded = max(BEATS, -(-(beats - BEATS) // HOP) * HOP + BEATS)
+        bass = np.concatenate([bass, np.full((padded - beats) * STEPS, tracks.REST)])
+        tempo = np.concatenate([tempo, np.repeat(tempo[-1:], padded - beats)])
+        number = np.array([1 + self.styles.index(style) if style else NO_STYLE])
+        pattern = np.full((padded * STEPS, KIT), UNKNOWN, np.int32)
+        key = jax.random.key(seed)
+        begins = range(0, padded - BEATS + 1, HOP)
+        for begin in progress.steps(begins, "writing drums"):
+            own = slice(begin * STEPS, begin * STEPS + LENGTH)
+            pattern[own] = np.asarray(self.fill(
+                pattern[None, own], bass_features(bass[None, own], np.ones(1, bool)), number,
+                np.array([density], np.float32), tempo_feature(tempo[None, begin]).astype(np.float32),
+                jax.random.fold_in(key, begin)[None]))[0]
+        classes = [np.zeros((padded * STEPS, KIT), int) for _ in range(2)]
+        for begin in range(0, padded - BEATS + 1, HOP):
+            own = slice(begin * STEPS, begin * STEPS + LENGTH)
+            later = slice(own.start + (HOP * STEPS if begin else 0), own.stop)
+            made = self.play(pattern[None, own], bass_features(bass[None, own], np.ones(1, bool)), number,
+                             tempo_feature(tempo[None, begin]).astype(np.float32),
+                             jax.random.fold_in(key, begin)[None])
+            for whole, part in zip(classes, made, strict=True):
+                whole[later] = np.asarray(part)[0, later.start - own.start :]
+        return _played(pattern[: beats * STEPS] == 1, *(x[: beats * STEPS] for x in classes), seed)
+
+
+def _played(pattern: np.ndarray, velocity: np.ndarray, offset: np.ndarray, seed: int) -> Hits:
+    """Hits of a pattern bool [T, 9] with velocities and offsets somewhere in their classes int [T, 9]."""
+    one, other = np.random.default_rng(seed).uniform(size=(2, *pattern.shape))
+    return Hits(np.where(pattern, velocity_of(velocity, one), 0).astype(np.uint8),
+                np.where(pattern, offset_of(offset, other), 0).astype(np.int8))
+
+
+def writer(drummer: Drummer, styles: Sequence[str]) -> Writer:
+    """A Drummer's programs, compiled; styles: the tags that it learned, in their order."""
+    params = drummer.params
+    fill = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).fill(*x))
+    play = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).play(*x))
+    return Writer(fill=functools.partial(fill, params), play=functools.partial(play, params), styles=tuple(styles))
+
+
+def sampler(own: Writer) -> Sampler:
+    """The sampler of drums under a bass."""
+    return Sampler(read=read, generate=functools.partial(generate, own))
+
+
+# Files to arrays -----------------------------------------------------------------------------------------------------
+
+
+def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
+    """A user's bass, or band, in whole bars from its first note on.
+
+    Raises:
+        MusicFusionError: it cannot be read, or is too long.
+    """
+    source = inputs["source"]
+    aligned, called = sources.read_aligned(source, "source", pitched=True), sources.described(source, "source")
+    score = feel.played(aligned.score, dataclasses.replace(aligned.feel, ratio=THIRDS))  # thirds are on the grid
+    found = tracks.roles(score)["bass"] or [min(pitched_tracks(score, called), key=lambda x: x.notes[:, 2].mean())]
+    bass = max(found, key=lambda track: len(track.notes))
+    rows = bar_lines.informative(bar_lines.metres(score))
+    first = min(track.notes[0, 0] for track in score.tracks if len(track.notes)) - aligned.phase + EARLY
+    begin = bar_lines.line_before(rows, first)
+    beats = int(np.ceil(max(score.length - aligned.phase - KEPT, first) - begin))
+    beats = -(-beats // BAR) * BAR
+    if beats > LONGEST * BAR:
+        raise MusicFusionError(f"{called}: longer than {LONGEST} bars; a shorter piece is accepted")
+    begin += aligned.phase
+    tokens = tracks.encode(grid(bass.notes, begin, STEPS), beats * STEPS).astype(int)
+    tempo = 60.0 / np.diff(score.seconds(np.maximum(begin + np.arange(beats + 1.0), 0)))
+    said = ("its own drums were left out",) if any(track.is_drum for track in score.tracks) else ()
+    if not bar_lines.is_common(rows):
+        said += (f"the source is in {bar_lines.named(rows)}: the network knows 4/4, and takes four quarters for a bar",)
+    return Piece(score=score, begin=begin, bass=tokens, tempo=tempo, name=bass.name or "bass", notices=said)
+
+
+# Arrays to music -----------------------------------------------------------------------------------------------------
+
+
+def generate(own: Writer, pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int],
+             locked: Sequence[Locked | None]) -> list[SampleResult]:
+    """Drums for each piece, and both together.
+
+    Raises:
+        MusicFusionError: a lock does not fit.
+    """
+    made = []
+    for k, (piece, seed, lock) in enumerate(zip(pieces, seeds, locked, strict=True)):
+        with progress.within(k / len(pieces), (k + 1) / len(pieces)):
+            hits = own.song(piece.bass, piece.tempo, style="", density=controls["density"], seed=seed)
+            made.append(result(piece, _spliced(hits, lock), seed))
+    return made
+
+
+def _spliced(hits: Hits, locked: Locked | None) -> Hits:
+    """Drums with what is locked of an earlier result: the instruments, in the spans. Raises MusicFusionError."""
+    if locked is None:
+        return hits
+    before, steps = splice.remembered(locked, Hits), len(hits.velocity)
+    splice.require_as_many("quarters", len(before.velocity) / STEPS, steps / STEPS)
+    names = ["drums", *INSTRUMENTS]
+    times = dict.fromkeys(names, splice.played_steps(steps, [EVEN], per_quarter=STEPS))
+    chosen = splice.locked_steps(locked, dict.fromkeys(names, ()), times, steps / STEPS)
+    kept = np.stack([chosen[name] | chosen["drums"] for name in INSTRUMENTS], 1)
+    return Hits(*(np.where(kept, old, new) for old, new in zip(before, hits, strict=True)))
+
+
+def result(piece: Piece, hits: Hits, seed: int) -> SampleResult:
+    """Drums under a piece: the song with them, the drums alone, and how they sound when the kit plays them."""
+    played = drums.played(hits, piece.begin)
+    track = Track("DRUMS", 0, True, drums.notes(hits, piece.begin))
+    given = tuple(own for own in piece.score.tracks if not own.is_drum)
+    rows = np.stack([piece.score.seconds(played.quarter), played.instrument, played.velocity], 1)
+    sound = kit.play(rows, kit.shipped(), seed=seed, seconds=float(piece.score.seconds(piece.score.length)) + TAIL)
+    counts = {name: int(n) for name, n in zip(INSTRUMENTS, np.count_nonzero(hits.velocity, 0), strict=True)}
+    draw = functools.partial(drumroll.draw, hits=hits, bass=piece.bass, title=f"{piece.score.name}: drums")
+    return SampleResult(
+        title=f"{piece.score.name}: drums", main="song",
+        scores={"song": dataclasses.replace(piece.score, tracks=(*given, track)),
+                "drums": dataclasses.replace(piece.score, tracks=(track,), lyrics=())},
+        audio={"kit": Audio(sound, kit.RATE)}, players={"song": "With drums", "kit": "The drums, by a recorded kit"},
+        pictures={"hits": Picture(title="The drums over the bass", draw=draw)},
+        metadata={"hits": counts, "bars": len(hits.velocity) // STEPS // BAR, "bass": piece.name},
+        notices=piece.notices, memory=hits)

@@ -1,0 +1,110 @@
+"""The paired middle as a system: what the config means where `model` is "grid" (see system.py)."""
+
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from musicfusion.codecs import drums, midi, tracks
+from musicfusion.codecs.score import Score, Track
+from musicfusion.core import memos, optimizers
+from musicfusion.core.contracts import Sampler, Stage, Tree
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.results import Trained
+from musicfusion.data import batches, cache, sources
+from musicfusion.data.corpus import Corpus
+from musicfusion.systems.arrangement import grid, grid_dataset, grid_evaluation, grid_sampling
+from musicfusion.systems.arrangement.grid import Drummer, GridNet
+from musicfusion.systems.arrangement.grid_dataset import KIT, LENGTH, OFFSETS, VELOCITIES, Sections
+
+PATTERNS, PLAYERS, STYLES = "patterns", "players", "styles"
+
+
+def corpus(config: ConfigDict) -> Corpus:
+    """The drums and basses of every data root."""
+    return cache.load(config.data.root, limit=config.data.songs, source=sources.sections)
+
+
+def _sections(config: ConfigDict) -> Sections:
+    return Sections(seed=config.seed, shares=tuple(config.data.shares))
+
+
+def _net(config: ConfigDict, name: str) -> GridNet:
+    outputs = 1 if name == PATTERNS else VELOCITIES + OFFSETS
+    return GridNet(outputs=outputs, **config[name].size)
+
+
+def stages(config: ConfigDict) -> tuple[Stage, ...]:
+    """The names of the styles; which drums are hit; and how, which is learned from people alone."""
+    names = Stage(name=STYLES, task=memos.task(), batch=1, examples=memos.examples,
+                  data=lambda corpus, trained: memos.resident({"styles": memos.letters([*corpus.tags] or [""])}))
+    return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, human=True))
+
+
+def _stage(config: ConfigDict, name: str, human: bool | None = None) -> Stage:
+    group, sections = config[name], _sections(config)
+    optimizer = optimizers.create(**group.optimizer, steps=group.steps)
+    return Stage(name=name, task=getattr(grid, name)(_net(config, name), optimizer=optimizer, steps=group.steps),
+                 steps=group.steps, batch=group.batch, best="loss",
+                 data=lambda corpus, trained: sections.resident(corpus, human=human), examples=grid_dataset.examples)
+
+
+def modules(config: ConfigDict) -> dict[str, Tree]:
+    """The abstract parameters of both networks; nothing is allocated."""
+    pattern, bass = jnp.zeros((1, LENGTH, KIT), jnp.int32), jnp.zeros((1, LENGTH, 4))
+    return {name: jax.eval_shape(_net(config, name).init, jax.random.key(0), pattern, bass, jnp.zeros(1, jnp.int32),
+                                 jnp.zeros((1, 3 if name == PATTERNS else 1)))["params"]
+            for name in (PATTERNS, PLAYERS)}
+
+
+def _writer(config: ConfigDict, trained: Trained) -> grid_sampling.Writer:
+    group = config.sample
+    drummer = Drummer(patterns=_net(config, PATTERNS), players=_net(config, PLAYERS), passes=group.passes,
+                      temperature=group.temperature, params={name: trained(name) for name in (PATTERNS, PLAYERS)})
+    return grid_sampling.writer(drummer, [name for name in map(memos.text, trained(STYLES)["styles"]) if name])
+
+
+def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
+    """Drums under basses that no network learned from, beside rules and drums that exist."""
+    own, batch = _writer(config, trained), config.evaluate.batch
+
+    def write(windows, density, seed):
+        return own.windows(windows.bass, windows.tempo, density, seed, batch)
+
+    return grid_evaluation.evaluate(
+        corpus, _sections(config), split=config.data.split, count=config.evaluate.windows,
+        write={"the grid": write}, play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
+        density=config.evaluate.density, preset=config.preset)
+
+
+def _play(own: grid_sampling.Writer, batch: int, windows: grid_evaluation.Windows,
+          seed: int) -> tuple[np.ndarray, np.ndarray]:
+    return own.played(windows.pattern, windows.bass, windows.tempo, seed, batch)
+
+
+def sampler(config: ConfigDict, trained: Trained) -> Sampler:
+    """Drums for a user's bass."""
+    return grid_sampling.sampler(_writer(config, trained))
+
+
+def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:
+    """The basses of a few windows of config.data.split as MIDI files in `folder`."""
+    start = _sections(config).windows(corpus, config.data.split, human=False, bass=True)
+    if not len(start):
+        raise MusicFusionError(f"data: no {config.data.split} song has {grid_dataset.BARS} bars of bass and drums")
+    chosen = start[batches.fixed(len(start), min(config.sample.examples, len(start)))]
+    written = []
+    for number, begin in enumerate(chosen, start=1):
+        tokens = corpus.arrays["bass"][begin * drums.STEPS : begin * drums.STEPS + LENGTH]
+        notes = tracks.notes(tracks.without_carry(tokens[:, None]))[0].astype(float)
+        rows = np.stack([notes[:, 0] / drums.STEPS, notes[:, 1] / drums.STEPS, notes[:, 2],
+                         np.full(len(notes), 90.0)], 1)
+        path = folder / f"{number}-bass.mid"
+        tempo = float(corpus.arrays["tempo"][begin])
+        midi.write(path, Score((Track("BASS", 33, False, rows),), np.array([[0.0, tempo]]), ((0.0, 4, 4),), path.stem))
+        written.append({"source": str(path)})
+    return written

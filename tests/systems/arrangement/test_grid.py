@@ -1,0 +1,129 @@
+"""The masked model of drums, in a world in which the kick plays with the bass."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sections
+
+from musicfusion.core import optimizers
+from musicfusion.core.example_keys import numbered
+from musicfusion.systems.arrangement import grid, grid_dataset
+from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, KIT, LENGTH, OFF, OFFSETS, UNKNOWN, VELOCITIES
+
+KEY = jax.random.key(0)
+STEPS = 120
+NETS = {"patterns": grid.GridNet(1, width=24, depth=1, cell=8),
+        "players": grid.GridNet(VELOCITIES + OFFSETS, width=16, depth=1, cell=8)}
+
+
+@functools.cache
+def learned(name):
+    """(params, loss at first, loss at last, density quantiles) of a short training."""
+    human = True if name == "players" else None
+    found = grid_dataset.Sections(seed=0).resident(sections.corpus(), human=human)
+    optimizer = optimizers.create(rate=1e-2, schedule="constant", warmup=5, clip=1.0, beta1=0.9, beta2=0.999,
+                                  steps=STEPS)
+    arrays = jax.tree.map(jnp.asarray, found.arrays)
+    task = getattr(grid, name)(NETS[name], optimizer=optimizer, steps=STEPS)
+
+    @jax.jit
+    def step(state, number):
+        key = jax.random.fold_in(KEY, number)
+        index = jax.random.randint(key, (16,), 0, found.train)
+        batch = grid_dataset.examples(arrays, index, numbered(key, jnp.arange(16)), True)
+        return task.step(state, batch, found.frozen, key)
+
+    batch = grid_dataset.examples(arrays, jnp.arange(2), numbered(KEY, jnp.arange(2)), True)
+    state, losses = task.init(KEY, batch, found.frozen), []
+    for number in range(STEPS):
+        state, metrics = step(state, number)
+        losses.append(float(metrics["loss"]))
+    return state["params"], losses[0], float(np.mean(losses[-5:])), found.frozen["density_quantiles"]
+
+
+@pytest.fixture(scope="module")
+def drummer():
+    return grid.Drummer(patterns=NETS["patterns"], players=NETS["players"], passes=4, temperature=0.3,
+                        params={name: learned(name)[0] for name in NETS})
+
+
+@pytest.fixture(scope="module")
+def windows():
+    """Basses that were not learned from, and the drums over them."""
+    found = grid_dataset.Sections(seed=0).resident(sections.corpus(), human=False)
+    index = jnp.arange(found.train, found.train + 6)
+    arrays = jax.tree.map(jnp.asarray, found.arrays)
+    return grid_dataset.examples(arrays, index, numbered(KEY, jnp.arange(6)), False)
+
+
+def fill(drummer, windows, keys, pattern=None, only=slice(None)):
+    pattern = jnp.full((6, LENGTH, KIT), UNKNOWN) if pattern is None else pattern
+    known = [windows["bass"], jnp.zeros(6, jnp.int32), jnp.full(6, -1.0), windows["tempo"]]
+    return np.asarray(jax.jit(drummer.fill)(pattern[only], *(x[only] for x in known), keys[only]))
+
+
+def test_any_share_of_the_cells_is_hidden_and_sometimes_all():
+    cells = np.asarray(grid.mask(numbered(KEY, jnp.arange(500))))
+    assert cells.shape == (500, BEATS, KIT)
+    shares = cells.mean((1, 2))
+    assert (shares == 1).mean() > 0.1 and (shares < 0.5).mean() > 0.1
+    by_bar = cells.reshape(500, 4, 4, KIT)
+    assert ((by_bar == by_bar[:, :, :1, :1]).all((1, 2, 3)) & (shares < 1) & (shares > 0)).any(), "whole bars"
+    assert ((cells == cells[:, :1]).all((1, 2)) & (shares < 1) & (shares > 0)).any(), "whole instruments"
+
+
+def test_hidden_cells_are_unknown_and_the_others_as_they_were():
+    pattern = jnp.ones((1, LENGTH, KIT), jnp.int32)
+    cells = jnp.zeros((1, BEATS, KIT), bool).at[0, 2, 3].set(True)
+    found = np.asarray(grid.hidden(pattern, cells))[0]
+    assert (found[24:36, 3] == UNKNOWN).all() and (found == UNKNOWN).sum() == 12
+
+
+def test_density_is_the_share_of_training_windows_with_fewer_hits():
+    quantiles = jnp.linspace(0, 40, 21)
+    np.testing.assert_allclose(grid.density_of(jnp.array([0.0, 10, 40, 99]), quantiles), [0, 0.25, 1, 1])
+    given = np.asarray(grid.conditions(jnp.array([0.0, 1, 0.7]), jnp.array([True, True, False]), jnp.zeros(3)))
+    np.testing.assert_allclose(given, [[-1, 1, 0], [1, 1, 0], [0, 0, 0]])
+
+
+def test_the_kick_is_learned_from_the_bass_and_the_snare_without_it(drummer, windows):
+    _, first, last, _ = learned("patterns")
+    assert last < 0.3 * first
+    filled, truth = fill(drummer, windows, numbered(KEY, jnp.arange(6))), np.asarray(windows["pattern"])
+    assert set(np.unique(filled)) == {OFF, HIT}
+    for kind in (sections.KICK, sections.SNARE):
+        same = (filled[..., kind] == truth[..., kind]).mean()
+        assert same > 0.97 and filled[..., kind].any(), kind
+    assert not filled[..., sections.HAT].any()
+
+
+def test_what_is_known_stays(drummer, windows):
+    pattern = jnp.full((6, LENGTH, KIT), UNKNOWN).at[:, :48].set(OFF).at[:, ::6, sections.HAT].set(HIT)
+    filled = fill(drummer, windows, numbered(KEY, jnp.arange(6)), pattern)
+    known = np.asarray(pattern) != UNKNOWN
+    np.testing.assert_array_equal(filled[known], np.asarray(pattern)[known])
+    assert (filled != UNKNOWN).all()
+
+
+def test_drums_follow_from_their_keys_whatever_stands_beside_them(drummer, windows):
+    keys = numbered(KEY, jnp.arange(6))
+    every = fill(drummer, windows, keys)
+    np.testing.assert_array_equal(fill(drummer, windows, keys, only=slice(2, 4)), every[2:4])
+    warm = grid.Drummer(patterns=drummer.patterns, players=drummer.players, params=drummer.params, passes=4,
+                        temperature=3.0)
+    one, other = (fill(warm, windows, numbered(jax.random.key(seed), jnp.arange(6))) for seed in (0, 1))
+    assert (one != other).any()
+
+
+def test_how_hits_are_played_is_learned_by_instrument(drummer, windows):
+    _, first, last, _ = learned("players")
+    assert last < 0.5 * first
+    velocity, offset = drummer.play(windows["pattern"], jnp.zeros_like(windows["bass"]), jnp.zeros(6, jnp.int32),
+                                    windows["tempo"], numbered(KEY, jnp.arange(6)))
+    hit = np.asarray(windows["pattern"]) == HIT
+    for kind, loud, late in ((sections.KICK, 100, 0), (sections.SNARE, 30, 40)):
+        assert np.median(np.asarray(velocity)[..., kind][hit[..., kind]]) == grid_dataset.velocity_class(loud)
+        assert np.median(np.asarray(offset)[..., kind][hit[..., kind]]) == grid_dataset.offset_class(np.array(late))

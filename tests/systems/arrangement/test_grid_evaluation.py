@@ -1,0 +1,98 @@
+"""What evaluation says of drums whose worth is known: true ones, rules, drums of other windows."""
+
+import numpy as np
+import pytest
+import sections
+
+from musicfusion.codecs.drums import STEPS
+from musicfusion.codecs.melody import REST
+from musicfusion.systems.arrangement import grid_baselines, grid_evaluation
+from musicfusion.systems.arrangement.grid_dataset import KIT, LENGTH, Sections
+
+
+def values(evaluation, table):
+    return {row.name: {name: value.mean for name, value in row.values.items()}
+            for row in evaluation.table(table).rows}
+
+
+@pytest.fixture(scope="module")
+def found():
+    def truth(windows, density, seed):
+        chosen = windows.pattern.copy()
+        if density < 0.5:
+            chosen[:, :, sections.KICK] = False
+        return chosen
+
+    def other(windows, density, seed):
+        return np.random.default_rng(seed).permutation(windows.pattern)
+
+    def play(windows, seed):
+        return windows.velocity, windows.offset
+
+    return grid_evaluation.evaluate(sections.corpus(songs=80), Sections(seed=0), split="test", count=40,
+                                    write={"knows all": truth, "other windows": other}, play=play, density=0.5,
+                                    preset="grid")
+
+
+def test_beside_what_is_measured_stand_rules_and_drums_that_exist(found):
+    hits = values(found, "hits")
+    assert list(hits) == [*grid_baselines.RULES, "the mean pattern", "another song's drums",
+                          "the training drums with the nearest bass", "knows all", "other windows", "the true drums"]
+    for name in ("knows all", "the true drums", "bass, snare and eighths"):
+        assert hits[name]["kick"] == 1, "the kick plays with the bass here"
+    assert hits["knows all"]["one_stream"] == hits["knows all"]["mean"] == 1
+    assert hits["the bass itself, as kick"]["snare"] == 0 and hits["bass, snare and eighths"]["snare"] == 1
+    assert 0.4 < hits["other windows"]["kick"] < 0.9 and hits["another song's drums"]["snare"] == 1
+    assert hits["the training drums with the nearest bass"]["kick"] > hits["another song's drums"]["kick"]
+    assert hits["the true drums"]["synchrony"] > 0.2 > abs(4 * hits["another song's drums"]["synchrony"])
+    assert "closed hat" not in found.table("hits").measures, "nobody plays it"
+
+
+def test_intervals_are_drawn_over_songs(found):
+    value = {row.name: row.values for row in found.table("hits").rows}["other windows"]["one_stream"]
+    assert value.low <= value.mean <= value.high and value.low < value.high
+
+
+def test_seeds_that_say_the_same_agree_and_others_do_not(found):
+    seeds = values(found, "seeds")
+    assert seeds["knows all"]["instruments"] == 1 > seeds["other windows"]["instruments"]
+
+
+def test_density_is_measured_where_it_has_an_effect(found):
+    dense = values(found, "densities")
+    assert dense["0"]["hits"] < dense["0.5"]["hits"] == dense["1"]["hits"]
+
+
+def test_how_people_play_is_matched_by_their_own_hits(found):
+    played = values(found, "played")
+    assert played["the players' network"] == {"velocity": 0, "offset": 0}
+    assert played["every hit alike, on the grid"]["velocity"] > 10 < played["every hit alike, on the grid"]["offset"]
+    assert played["two people, the mean"]["velocity"] < 1, "they play alike here"
+
+
+def test_rules_are_what_they_say():
+    bass = np.full((1, LENGTH), REST)
+    bass[0, [0, 18]] = 40
+    kick, snare, hat = (grid_baselines.backbeat(bass)[0, :, k] for k in (sections.KICK, sections.SNARE, sections.HAT))
+    np.testing.assert_array_equal(np.flatnonzero(kick)[:3], [0, 2 * STEPS, 4 * STEPS])
+    np.testing.assert_array_equal(np.flatnonzero(snare)[:2], [STEPS, 3 * STEPS])
+    np.testing.assert_array_equal(np.flatnonzero(hat)[:3], [0, 6, 12])
+    np.testing.assert_array_equal(np.argwhere(grid_baselines.bass_as_kick(bass)[0]), [[0, 0], [18, 0]])
+
+
+def test_the_mean_pattern_is_hit_where_most_is_hit_as_often_as_on_average():
+    known = np.zeros((4, LENGTH, KIT), bool)
+    known[:, ::48, 0] = True  # once a bar, on the first beat
+    known[:2, 24::48, 1] = True  # in every other window
+    found = grid_baselines.mean_pattern(known, 3)
+    assert found.shape == (3, LENGTH, KIT) and found[:, ::48, 0].all() and found[..., 0].sum() == 3 * 4
+    assert found[..., 1].sum() == 0, "half a hit is none"
+
+
+def test_the_nearest_bass_is_the_one_with_most_onsets_in_common():
+    bass = np.full((3, LENGTH), REST)
+    bass[0, [0, 12, 24]] = bass[1, [0, 12, 25]] = bass[2, [0, 50, 60, 70]] = 40
+    known = np.zeros((2, LENGTH, KIT), bool)
+    known[0, 5, 5], known[1, 7, 7] = True, True
+    found = grid_baselines.nearest_bass(bass[:1], bass[1:], known)
+    np.testing.assert_array_equal(found[0], known[0])

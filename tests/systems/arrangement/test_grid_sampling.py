@@ -1,0 +1,153 @@
+"""Drums for a user's bass: files in, files out, and what stays."""
+
+import numpy as np
+import pytest
+
+from musicfusion.codecs import drums, midi
+from musicfusion.codecs.drums import INSTRUMENTS, STEPS
+from musicfusion.codecs.score import Score, Track
+from musicfusion.core.contracts import Locked
+from musicfusion.core.errors import MusicFusionError
+from musicfusion.systems.arrangement import grid_sampling
+from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, KIT, LENGTH, UNKNOWN
+
+KICK, SNARE = (INSTRUMENTS.index(name) for name in ("kick", "snare"))
+LOUD, ON_TIME = 12, 12  # classes of velocity and of offset
+
+
+class Recorder:
+    """Networks that are none: a kick under each note of the bass, and a snare where the seed wants one."""
+
+    def __init__(self):
+        self.seen = []
+
+    def fill(self, pattern, bass, style, density, tempo, keys):
+        self.seen.append((np.array(pattern), np.array(bass), float(density[0]), np.asarray(tempo)))
+        new = np.zeros(pattern.shape, np.int32)
+        new[..., KICK] = bass[..., 0] > 0
+        new[:, :: STEPS * 4, SNARE] = np.random.default_rng(len(self.seen)).integers(2)
+        return np.where(pattern == UNKNOWN, new, pattern)
+
+    def play(self, pattern, bass, style, tempo, keys):
+        return np.full(pattern.shape, LOUD), np.full(pattern.shape, ON_TIME)
+
+
+def writer():
+    own = Recorder()
+    return own, grid_sampling.Writer(fill=own.fill, play=own.play, styles=("rock",))
+
+
+def bass(bars, start=0.0, program=33, pitch=40):
+    return Track("Low", program, False, np.array([(start + k, 0.9, pitch + k % 3, 80) for k in range(4 * bars)], float))
+
+
+def song(*parts, tempo=96.0, metre=(4, 4)):
+    return Score(tuple(parts), np.array([[0.0, tempo]]), ((0.0, *metre),), "song")
+
+
+def sample(source, seed=0, locked=None, density=0.5):
+    recorder, own = writer()
+    sampler = grid_sampling.sampler(own)
+    controls = {"density": density}
+    (result,) = sampler.generate([sampler.read({"source": source}, controls)], controls, [seed], [locked])
+    return result, recorder
+
+
+@pytest.mark.parametrize("bars", [1, 4, 5, 6, 9])
+def test_drums_last_as_long_as_the_bass_and_each_window_knows_the_two_bars_before_it(bars):
+    result, recorder = sample(song(bass(bars)))
+    assert result.metadata["bars"] == bars and result.metadata["hits"]["kick"] == 4 * bars
+    first, *others = [seen[0][0] for seen in recorder.seen]
+    assert (first == UNKNOWN).all() and len(others) == max(0, -(-(bars - 4) // 2))
+    for pattern in others:
+        half = LENGTH // 2
+        assert (pattern[:half] != UNKNOWN).all() and (pattern[half:] == UNKNOWN).all()
+        assert (pattern[:half, KICK] == HIT).sum() == BEATS // 2
+
+
+def test_the_song_keeps_its_tracks_and_gets_drums_that_are_played():
+    given = song(bass(4), Track("Keys", 0, False, np.array([[0.5, 2.0, 64, 70]])))
+    result, recorder = sample(given, density=0.8)
+    written = result.scores["song"]
+    assert [track.name for track in written.tracks] == ["Low", "Keys", "DRUMS"]
+    np.testing.assert_array_equal(written.tracks[0].notes, given.tracks[0].notes)
+    hits = written.tracks[2]
+    assert hits.is_drum and set(hits.notes[:, 2]) <= {36.0, 38.0}
+    assert set(hits.notes[:, 3] // 8) == {LOUD}
+    np.testing.assert_allclose(hits.notes[hits.notes[:, 2] == 36, 0], np.arange(16), atol=0.02)
+    assert result.scores["drums"].tracks[0] is hits or len(result.scores["drums"].tracks) == 1
+    assert recorder.seen[0][2] == pytest.approx(0.8) and recorder.seen[0][3] == pytest.approx(np.log2(96 / 120))
+    assert np.abs(result.audio["kit"].samples).max() > 0.05
+    assert result.audio["kit"].seconds == pytest.approx(float(given.seconds(given.length)) + 2.0, abs=0.01)
+
+
+def test_the_bass_is_the_track_that_is_one_or_the_lowest():
+    low = bass(4, program=0, pitch=36)
+    high = bass(4, program=0, pitch=70)
+    assert sample(song(high, low))[0].metadata["bass"] == "Low"
+    lead = Track("Lead", 80, False, np.array([(k / 2, 0.4, 30, 80) for k in range(32)]))
+    _, recorder = sample(song(lead, bass(4)))
+    np.testing.assert_array_equal(np.flatnonzero(recorder.seen[0][1][0, :, 0]), np.arange(16) * STEPS)
+
+
+def test_drums_of_its_own_are_left_out_and_that_is_said():
+    own = Track("Old", 0, True, np.array([(k, 0.1, 42, 80) for k in range(16)], float))
+    result, _ = sample(song(bass(4), own))
+    assert [track.name for track in result.scores["song"].tracks] == ["Low", "DRUMS"]
+    assert "its own drums were left out" in result.notices
+
+
+def test_another_metre_is_said():
+    result, _ = sample(song(bass(3), metre=(3, 4)))
+    assert any("the source is in 3/4: the network knows 4/4" in notice for notice in result.notices)
+
+
+def test_the_grid_begins_on_the_bar_line_before_the_first_note():
+    result, recorder = sample(song(bass(4, start=10.0)))
+    np.testing.assert_array_equal(np.flatnonzero(recorder.seen[0][1][0, :, 0])[:2], [2 * STEPS, 3 * STEPS])
+    kicks = result.scores["song"].tracks[-1].notes
+    assert kicks[kicks[:, 2] == 36, 0].min() == pytest.approx(10.0, abs=0.02)
+
+
+def test_swing_is_on_the_grid(tmp_path):
+    swung = np.array([(k // 2 + (2 / 3 if k % 2 else 0), 0.3, 40 + k % 5, 80) for k in range(64)])
+    midi.write(tmp_path / "swing.mid", song(Track("Low", 33, False, swung)))
+    _, recorder = sample(tmp_path / "swing.mid")
+    steps = np.flatnonzero(recorder.seen[0][1][0, :, 0])
+    assert set(steps % STEPS) == {0, 8}
+
+
+def test_locked_spans_keep_their_hits_and_instruments_can_be_locked_alone():
+    first, _ = sample(song(bass(8)))
+    moved = song(bass(8, pitch=45))
+    whole, _ = sample(moved, locked=Locked(first, ((0, 32, None),)))
+    for one, other in zip(first.memory, whole.memory, strict=True):
+        np.testing.assert_array_equal(one, other)
+    silent = drums.hits_of(np.zeros((8 * 4 * STEPS, KIT)))
+    before = first.__class__(title="", main="song", scores=first.scores, memory=silent)
+    part, _ = sample(moved, locked=Locked(before, ((4, 8, "drums"),)))
+    hit = part.memory.velocity[:, KICK] > 0
+    assert not hit[4 * STEPS : 8 * STEPS].any() and hit[: 4 * STEPS].any() and hit[8 * STEPS :].any()
+    shorter = song(bass(4))
+    with pytest.raises(MusicFusionError, match="locked: the earlier result has 32 quarters, and now there would be 16"):
+        sample(shorter, locked=Locked(first, ((0, 4, None),)))
+
+
+@pytest.mark.parametrize("source, words", [
+    (b"nothing", "source: not a MIDI file"),
+    (song(Track("Old", 0, True, np.array([[0.0, 0.1, 42, 80]]))), "only drums"),
+    (song(bass(1), bass(1, start=4004.0)), "longer than 1000 bars; a shorter piece is accepted"),
+])
+def test_what_cannot_be_used_is_one_line(source, words):
+    with pytest.raises(MusicFusionError, match=words) as caught:
+        sample(source)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_picture_is_drawn_and_everything_is_written(tmp_path):
+    result, _ = sample(song(bass(6)))
+    result.save(tmp_path / "out", sound=False)
+    files = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"song.mid", "drums.mid", "kit.wav", "hits.png", "index.html", "metadata.json"} <= files
+    again = midi.read(tmp_path / "out" / "drums.mid")
+    assert len(again.tracks) == 1 and again.tracks[0].is_drum

@@ -78,6 +78,11 @@ def conditions(density: jax.Array, given: jax.Array, tempo: jax.Array) -> jax.Ar
     return jnp.stack([jnp.where(given, 2 * density - 1, 0.0), given.astype(jnp.float32), tempo], -1)
 
 
+def manner(tempo: jax.Array, feel: jax.Array) -> jax.Array:
+    """The numbers that the players' network takes: tempo [B], feel [B, 2] (grid_dataset.feels) -> [B, 3]."""
+    return jnp.concatenate([tempo[:, None], feel], -1)
+
+
 # Patterns ------------------------------------------------------------------------------------------------------------
 
 
@@ -163,10 +168,12 @@ def players(net: GridNet, *, optimizer: optax.GradientTransformation, steps: int
     """
 
     def logits(params, batch):
-        return net.apply({"params": params}, batch["pattern"], batch["bass"], batch["style"], batch["tempo"][:, None])
+        return net.apply({"params": params}, batch["pattern"], batch["bass"], batch["style"],
+                         manner(batch["tempo"], batch["feel"]))
 
     def parameters(key, batch, frozen):
-        return net.init(key, batch["pattern"], batch["bass"], batch["style"], batch["tempo"][:, None])["params"]
+        return net.init(key, batch["pattern"], batch["bass"], batch["style"],
+                        manner(batch["tempo"], batch["feel"]))["params"]
 
     def loss(params, batch, frozen, key, fraction):
         scores = logits(params, batch)
@@ -230,9 +237,12 @@ class Drummer:
         filled, _ = jax.lax.scan(one, pattern, (jnp.arange(self.passes), ends.at[-1].set(1.0)))
         return filled
 
-    def play(self, pattern: jax.Array, bass: jax.Array, style: jax.Array, tempo: jax.Array,
+    def play(self, pattern: jax.Array, bass: jax.Array, style: jax.Array, tempo: jax.Array, feel: jax.Array,
              keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Classes of velocity and offset drawn for the hits of a pattern: int [B, LENGTH, 9] each."""
-        scores = self.players.apply({"params": self.params["players"]}, pattern, bass, style, tempo[:, None])
+        """Classes of velocity and offset drawn for the hits of a pattern: int [B, LENGTH, 9] each.
+
+        feel: float [B, 2] (grid_dataset.feels), of which a song has one: so its hits fit each other.
+        """
+        scores = self.players.apply({"params": self.params["players"]}, pattern, bass, style, manner(tempo, feel))
         draw: Any = jax.vmap(jax.random.categorical)
         return (draw(folded(keys, 100), scores[..., :VELOCITIES]), draw(folded(keys, 101), scores[..., VELOCITIES:]))

@@ -67,6 +67,13 @@ class Sections:
         hits = _in_windows(np.count_nonzero(corpus.arrays["velocity"], 1), self.windows(corpus, "train"))
         return np.quantile(hits, np.linspace(0, 1, QUANTILES)).astype(np.float32)
 
+    def known_feels(self, corpus: Corpus, count: int = 512) -> np.ndarray:
+        """How people play some of the training windows: float32 [count at most, 2], see `feels`."""
+        start = self.windows(corpus, "train", human=True)
+        step = start[np.linspace(0, len(start) - 1, min(count, len(start))).astype(int), None] * STEPS
+        step = step + np.arange(LENGTH)
+        return feels(corpus.arrays["velocity"][step].astype(int), corpus.arrays["offset"][step].astype(int))[0]
+
     def resident(self, corpus: Corpus, *, human: bool | None = None) -> Resident:
         """The arrays of a corpus and where windows begin, for a stage's device.
 
@@ -113,7 +120,9 @@ def examples(arrays: Tree, index: jax.Array, example_keys: jax.Array, training: 
         pattern: int32 [B, LENGTH, 9], OFF or HIT;  velocity, offset: classes of the hits, int32 [B, LENGTH, 9]
         bass: float32 [B, LENGTH, 4], see `bass_features`; in training sometimes unknown
         style: int32 [B], 1 + the tag, NO_STYLE for none;  hits: how many there are, float32 [B]
-        tempo: float32 [B], see `tempo_feature`;  human: bool [B];  example_key
+        tempo: float32 [B], see `tempo_feature`;  feel: float32 [B, 2], see `feels`;  human: bool [B];  example_key
+
+    Offsets are those beside the window's mean: that somebody plays early throughout says nothing without others.
     """
     beat = arrays["start"][index]
     step = beat[:, None] * STEPS + jnp.arange(LENGTH)
@@ -124,8 +133,9 @@ def examples(arrays: Tree, index: jax.Array, example_keys: jax.Array, training: 
         known &= jax.vmap(lambda key: jax.random.uniform(key))(folded(example_keys, SALT)) > 0.1
     lowest = jnp.argmax((tags[:, None] >> jnp.arange(32, dtype=jnp.uint32)) & 1, 1)
     pattern = (velocity > 0).astype(jnp.int32)
+    feel, early = feels(velocity, offset, jnp)
     return {
-        "pattern": pattern, "velocity": velocity_class(velocity), "offset": offset_class(offset),
+        "pattern": pattern, "velocity": velocity_class(velocity), "offset": offset_class(offset - early), "feel": feel,
         "bass": bass_features(arrays["bass"][step], known, jnp), "style": jnp.where(tags > 0, 1 + lowest, NO_STYLE),
         "hits": jnp.sum(pattern, (1, 2)).astype(jnp.float32),
         "tempo": tempo_feature(arrays["tempo"][beat].astype(jnp.float32)), "human": (kind & HUMAN) > 0,
@@ -146,6 +156,22 @@ def bass_features(tokens, known, xp=np):
     height = xp.where(onset, pitch - lowest, 0) / 12.0
     parts = [onset, tokens < REST, height, xp.ones(tokens.shape)]
     return (xp.stack(parts, -1) * known[:, None, None]).astype(xp.float32)
+
+
+def feels(velocity, offset, xp=np):
+    """How windows are played: velocity, offset int [B, LENGTH, 9] -> (float32 [B, 2], the mean offset [B, 1, 1]).
+
+    How loud: the mean velocity in -1..1. How loose: the standard deviation of offsets around their mean, in steps.
+    """
+    hit = velocity > 0
+    count = xp.maximum(xp.sum(hit, (1, 2), keepdims=True), 1)
+
+    def mean(x):
+        return xp.sum(xp.where(hit, x, 0.0), (1, 2), keepdims=True) / count
+
+    early = mean(offset)
+    loose = xp.sqrt(mean((offset - early) ** 2)) / FINEST
+    return xp.concatenate([mean(velocity) / 64 - 1, loose], -1)[:, 0].astype(xp.float32), early
 
 
 def tempo_feature(tempo):

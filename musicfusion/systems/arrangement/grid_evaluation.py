@@ -15,7 +15,7 @@ from musicfusion.data.corpus import Corpus
 from musicfusion.data.rhythm_sections import HUMAN
 from musicfusion.metrics import bootstrap, drums
 from musicfusion.systems.arrangement import grid_baselines
-from musicfusion.systems.arrangement.grid_dataset import BARS, LENGTH, Sections
+from musicfusion.systems.arrangement.grid_dataset import BARS, LENGTH, Sections, feels
 
 ENOUGH = 200  # hits, of an instrument that has a column
 KNOWN = 20_000  # training windows that rules look at, at most
@@ -167,8 +167,7 @@ def played(human: Windows, play: Play, corpus: Corpus, sections: Sections) -> Ta
     Beside it how far two people are apart, each with the hits of his own training windows.
     """
     velocity, offset = play(human, 0)
-    true = {"velocity": human.velocity.astype(float), "offset": human.offset / FINEST * 1000 / STEPS}
-    made = {"velocity": velocity.astype(float), "offset": offset / FINEST * 1000 / STEPS}
+    true, made = _manner(human.velocity, human.offset), _manner(velocity, offset)
     flat = {"velocity": np.full(velocity.shape, 90.0), "offset": np.zeros(offset.shape)}
     start = sections.windows(corpus, "train", human=True)
     learned = read(corpus, start)
@@ -187,8 +186,7 @@ def played(human: Windows, play: Play, corpus: Corpus, sections: Sections) -> Ta
         return found
 
     people = {name: learned.pattern[drummer == name] for name in np.unique(drummer)}
-    values = {name: {"velocity": learned.velocity[drummer == name].astype(float),
-                     "offset": learned.offset[drummer == name] / FINEST * 1000 / STEPS} for name in people}
+    values = {name: _manner(learned.velocity[drummer == name], learned.offset[drummer == name]) for name in people}
     apart = [distances(values[a], people[a], values[b], people[b]) for a in people for b in people if a < b]
     rows = [row("every hit alike, on the grid", distances(flat, human.pattern, true, human.pattern)),
             row("the players' network", distances(made, human.pattern, true, human.pattern))]
@@ -198,4 +196,11 @@ def played(human: Windows, play: Play, corpus: Corpus, sections: Sections) -> Ta
     return Table(name="played", title="How hits are played, beside people", measures={
         "velocity": Measure(label="velocity", digits=1, better="lower"),
         "offset": Measure(label="timing", unit="thousandths of a beat", digits=1, better="lower")}, rows=tuple(rows),
-        note="Wasserstein distance from people's hits of the test, by instrument, the mean weighted by hits.")
+        note="Wasserstein distance from people's hits of the test, by instrument, the mean weighted by hits. Timing:"
+             " beside the mean of each window.")
+
+
+def _manner(velocity: np.ndarray, offset: np.ndarray) -> dict[str, np.ndarray]:
+    """Velocities, and offsets beside the window's mean in thousandths of a beat: [n, LENGTH, 9] each."""
+    _, early = feels(velocity.astype(int), offset.astype(int))
+    return {"velocity": velocity.astype(float), "offset": (offset - early) / FINEST * 1000 / STEPS}

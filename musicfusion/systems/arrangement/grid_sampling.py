@@ -62,12 +62,14 @@ class Piece:
 class Writer:
     """A Drummer whose programs are compiled, for windows and for songs.
 
-    fill, play: as of grid.Drummer, jitted; styles: the words of its conditions, in their order.
+    fill, play: as of grid.Drummer, jitted; styles: the words of its conditions, in their order; feels: how people play,
+    float [n, 2] (grid_dataset.feels), of which each song gets one.
     """
 
     fill: Callable[..., jax.Array]
     play: Callable[..., tuple[jax.Array, jax.Array]]
     styles: tuple[str, ...]
+    feels: np.ndarray
 
     def windows(self, bass: np.ndarray, tempo: np.ndarray, density: float, seed: int, batch: int) -> np.ndarray:
         """Drums of windows apart from each other: tokens int [n, LENGTH], tempo [n] -> bool [n, LENGTH, 9]."""
@@ -85,11 +87,12 @@ class Writer:
                batch: int) -> tuple[np.ndarray, np.ndarray]:
         """How the hits of windows are played: pattern bool [n, LENGTH, 9] -> velocity uint8, offset int8, the same."""
         found, key = [], jax.random.key(seed)
+        drawn = self.feels[np.random.default_rng(seed).integers(0, len(self.feels), len(bass))]
         for begin in range(0, len(bass), batch):
             numbers = np.arange(begin, begin + batch)
             own, keys = numbers % len(bass), numbered(key, jnp.asarray(numbers))
             made = self.play(pattern[own].astype(np.int32), bass_features(bass[own], np.zeros(batch, bool)),
-                             np.full(batch, NO_STYLE), tempo_feature(tempo[own]).astype(np.float32), keys)
+                             np.full(batch, NO_STYLE), tempo_feature(tempo[own]).astype(np.float32), drawn[own], keys)
             found.append([np.asarray(x) for x in made])
         velocity, offset = (np.concatenate(x)[: len(bass)] for x in zip(*found, strict=True))
         return _played(pattern, velocity, offset, seed)
@@ -114,11 +117,12 @@ class Writer:
                 np.array([density], np.float32), tempo_feature(tempo[None, begin]).astype(np.float32),
                 jax.random.fold_in(key, begin)[None]))[0]
         classes = [np.zeros((padded * STEPS, KIT), int) for _ in range(2)]
+        feel = self.feels[None, np.random.default_rng(seed).integers(len(self.feels))]
         for begin in range(0, padded - BEATS + 1, HOP):
             own = slice(begin * STEPS, begin * STEPS + LENGTH)
             later = slice(own.start + (HOP * STEPS if begin else 0), own.stop)
             made = self.play(pattern[None, own], bass_features(bass[None, own], np.ones(1, bool)), number,
-                             tempo_feature(tempo[None, begin]).astype(np.float32),
+                             tempo_feature(tempo[None, begin]).astype(np.float32), feel,
                              jax.random.fold_in(key, begin)[None])
             for whole, part in zip(classes, made, strict=True):
                 whole[later] = np.asarray(part)[0, later.start - own.start :]
@@ -132,12 +136,13 @@ def _played(pattern: np.ndarray, velocity: np.ndarray, offset: np.ndarray, seed:
                 np.where(pattern, offset_of(offset, other), 0).astype(np.int8))
 
 
-def writer(drummer: Drummer, styles: Sequence[str]) -> Writer:
-    """A Drummer's programs, compiled; styles: the tags that it learned, in their order."""
+def writer(drummer: Drummer, styles: Sequence[str], feels: np.ndarray) -> Writer:
+    """A Drummer's programs, compiled; styles: the tags that it learned, in their order; feels: as of Writer."""
     params = drummer.params
     fill = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).fill(*x))
     play = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).play(*x))
-    return Writer(fill=functools.partial(fill, params), play=functools.partial(play, params), styles=tuple(styles))
+    return Writer(fill=functools.partial(fill, params), play=functools.partial(play, params), styles=tuple(styles),
+                  feels=np.asarray(feels))
 
 
 def sampler(own: Writer) -> Sampler:

@@ -39,9 +39,11 @@ def _net(config: ConfigDict, name: str) -> GridNet:
 
 
 def stages(config: ConfigDict) -> tuple[Stage, ...]:
-    """The names of the styles; which drums are hit; and how, which is learned from people alone."""
+    """The names of styles and how people play; which drums are hit; and how, which is learned from people alone."""
+    sections = _sections(config)
     names = Stage(name=STYLES, task=memos.task(), batch=1, examples=memos.examples,
-                  data=lambda corpus, trained: memos.resident({"styles": memos.letters([*corpus.tags] or [""])}))
+                  data=lambda corpus, trained: memos.resident({
+                      "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus)}))
     return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, human=True))
 
 
@@ -57,7 +59,7 @@ def modules(config: ConfigDict) -> dict[str, Tree]:
     """The abstract parameters of both networks; nothing is allocated."""
     pattern, bass = jnp.zeros((1, LENGTH, KIT), jnp.int32), jnp.zeros((1, LENGTH, 4))
     return {name: jax.eval_shape(_net(config, name).init, jax.random.key(0), pattern, bass, jnp.zeros(1, jnp.int32),
-                                 jnp.zeros((1, 3 if name == PATTERNS else 1)))["params"]
+                                 jnp.zeros((1, 3)))["params"]
             for name in (PATTERNS, PLAYERS)}
 
 
@@ -65,7 +67,8 @@ def _writer(config: ConfigDict, trained: Trained) -> grid_sampling.Writer:
     group = config.sample
     drummer = Drummer(patterns=_net(config, PATTERNS), players=_net(config, PLAYERS), passes=group.passes,
                       temperature=group.temperature, params={name: trained(name) for name in (PATTERNS, PLAYERS)})
-    return grid_sampling.writer(drummer, [name for name in map(memos.text, trained(STYLES)["styles"]) if name])
+    known = trained(STYLES)
+    return grid_sampling.writer(drummer, [name for name in map(memos.text, known["styles"]) if name], known["feels"])
 
 
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:

@@ -97,6 +97,21 @@ def test_a_bass_is_seen_by_onsets_and_by_height_above_its_lowest_note():
     np.testing.assert_array_equal(grid_dataset.bass_features(moved, np.array([True, False])), seen)
 
 
+def test_a_feel_says_how_loud_and_how_loose_and_nothing_of_who_is_early_throughout():
+    velocity, offset = np.zeros((2, LENGTH, 9), int), np.zeros((2, LENGTH, 9), int)
+    velocity[:, ::12, 0] = 96
+    offset[0, ::12, 0], offset[1, ::24, 0], offset[1, 12::24, 0] = -20, -16, 16
+    feel, early = grid_dataset.feels(velocity, offset)
+    np.testing.assert_allclose(feel, [[0.5, 0], [0.5, 0.25]], atol=1e-6)
+    np.testing.assert_allclose(early[:, 0, 0], [-20, 0])
+    assert not grid_dataset.feels(np.zeros((1, LENGTH, 9), int), np.zeros((1, LENGTH, 9), int))[0][0, 1]
+
+
+def test_how_people_play_is_known_from_training_windows_alone(corpus):
+    found = Sections(seed=0).known_feels(corpus, 8)
+    assert found.shape == (8, 2) and (found[:, 1] > 0.1).all()
+
+
 def test_velocities_and_offsets_come_back_in_their_classes():
     velocity, uniforms = np.arange(1, 128), np.random.default_rng(0).uniform(size=127)
     number = grid_dataset.velocity_class(velocity)

@@ -28,13 +28,13 @@ class Recorder:
         new[:, :: STEPS * 4, SNARE] = np.random.default_rng(len(self.seen)).integers(2)
         return np.where(pattern == UNKNOWN, new, pattern)
 
-    def play(self, pattern, bass, style, tempo, keys):
+    def play(self, pattern, bass, style, tempo, feel, keys):
         return np.full(pattern.shape, LOUD), np.full(pattern.shape, ON_TIME)
 
 
 def writer():
     own = Recorder()
-    return own, grid_sampling.Writer(fill=own.fill, play=own.play, styles=("rock",))
+    return own, grid_sampling.Writer(fill=own.fill, play=own.play, styles=("rock",), feels=np.zeros((3, 2), np.float32))
 
 
 def bass(bars, start=0.0, program=33, pitch=40):

@@ -117,7 +117,7 @@ def _grid(config: ConfigDict) -> None:
         "optimizer": common.adam(2e-3, warmup=100),
     })
     # passes, temperature: of filling in what is not known
-    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 0.5})
+    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 1.0})
     config.evaluate = ConfigDict({**common.EVALUATE, "windows": 300, "batch": 50, "density": 0.5})
     config.run.update(common.RUN)
     config.run.update({"validate_every": 250, "checkpoint_every": 250, "show_every": 0})

@@ -207,11 +207,15 @@ def _log(programs, waiting, log) -> float | None:
 
 
 def _validate(programs, state, step, log, count) -> float | None:
-    """Validation metrics, averaged over `count` batches; returns the score by which the best step is chosen."""
+    """Validation metrics, averaged over `count` batches; returns the score by which the best step is chosen.
+
+    A batch in which nothing is counted (no drums, of which none are right) is left out: its share is NaN.
+    """
     rows = [programs.validate(state, programs.arrays, programs.frozen, index)
             for index in programs.validation_index(count)]
     rows = [programs.devices.get(row) for row in rows]
-    means = {k: float(np.mean([row[k] for row in rows])) for k in rows[0]}
+    columns = {k: np.array([row[k] for row in rows], float) for k in rows[0]}
+    means = {k: float(np.mean(x[~np.isnan(x)])) if not np.isnan(x).all() else np.nan for k, x in columns.items()}
     log.scalars(step, {f"validation/{k}": v for k, v in means.items()})
     return means[programs.stage.best] if programs.stage.best else None
 

@@ -79,7 +79,7 @@ def completed(stored: Mapping[str, Any]) -> ConfigDict:
     Raises MusicFusionError where it cannot be a config, or has a value of another kind than today's.
     """
     try:
-        config = ConfigDict(stored)
+        config = ConfigDict(_with_tuples(stored))
         if not isinstance(system := config.get("system", ""), str):
             raise ValueError(f"its system is {system!r}")
         source = f"configs/{system}.py"
@@ -97,6 +97,13 @@ def completed(stored: Mapping[str, Any]) -> ConfigDict:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MusicFusionError(f"a stored config makes no sense ({line(error)}): train or export again") from None
     return config
+
+
+def _with_tuples(value: Any) -> Any:
+    """Nested dicts whose lists, which JSON made of tuples, are tuples again."""
+    if isinstance(value, Mapping):
+        return {key: _with_tuples(own) for key, own in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def _check_number(key: str, value: object) -> None:

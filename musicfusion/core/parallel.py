@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -114,6 +114,12 @@ def mean(tree: Tree) -> Tree:
 def total(tree: Tree) -> Tree:
     """The sum over the devices of every leaf."""
     return lax.psum(tree, AXIS) if _mapped() else tree
+
+
+def shares(counts: Mapping[str, tuple[jax.Array, jax.Array]]) -> dict[str, jax.Array]:
+    """{measure: (right, of how many)} of this device -> {measure: share over all devices}, NaN where there are none."""
+    return {name: jnp.where(whole > 0, right / jnp.maximum(whole, 1), jnp.nan)
+            for name, (right, whole) in total(dict(counts)).items()}
 
 
 def gather(tree: Tree) -> Tree:

@@ -79,9 +79,7 @@ def task(model: Any, *, optimizer: optax.GradientTransformation, steps: int, kl:
             mean, _ = model.apply({"params": state["params"]}, batch, method="encode")
             predicted = model.apply({"params": state["params"]}, mean, batch, method="predicted")
             found |= {f"forced_{name}": count for name, count in counts(batch, predicted).items()}
-        found = parallel.total(found)
-        rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
-        return metrics | rates
+        return metrics | parallel.shares(found)
 
     def generate(params, batch, frozen, key):
         """Greedy reconstruction from the posterior mean."""

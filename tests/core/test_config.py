@@ -1,5 +1,6 @@
 """Configs are found, changed and compared; whatever is wrong with one is a line that says what would be accepted."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,10 @@ def test_a_stored_config_gets_keys_that_came_later_and_loses_those_that_are_no_m
 
 def test_a_stored_config_of_a_system_elsewhere_stays_as_it_is():
     assert configs.completed({"system": "elsewhere", "preset": "x"}).to_dict() == {"system": "elsewhere", "preset": "x"}
+
+
+def test_what_was_a_tuple_can_be_overridden_after_the_way_through_json():
+    stored = json.loads(json.dumps(configs.load("configs/musae.py").to_dict()))
+    assert isinstance(stored["lengths"], list)
+    found = configs.override(configs.completed(stored), {"data.shares": "(.5,.5)"})
+    assert found.data.shares == (0.5, 0.5) and found.lengths == (2, 16)

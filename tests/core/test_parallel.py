@@ -131,6 +131,11 @@ def test_a_task_function_called_on_its_own_sees_one_device():
     assert parallel.masked_mean(x, jnp.array([[1.0], [0.0]])) == 1.0
 
 
+def test_a_share_of_nothing_is_no_number():
+    found = parallel.shares({"right": (jnp.array(3), jnp.array(4)), "of_none": (jnp.array(0), jnp.array(0))})
+    assert found["right"] == 0.75 and jnp.isnan(found["of_none"])
+
+
 def test_an_infinite_value_outside_the_mask_leaves_no_trace():
     def loss(x):
         return parallel.masked_mean(x, jnp.array([1, 0]))

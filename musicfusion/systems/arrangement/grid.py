@@ -145,8 +145,8 @@ def patterns(net: GridNet, *, optimizer: optax.GradientTransformation, steps: in
         guess = logits(state["params"], unknown, batch, density, density >= 0,
                        jnp.full_like(batch["style"], NO_STYLE)) > 0
         truth = batch["pattern"] == HIT
-        right, either = parallel.total((jnp.sum(guess & truth), jnp.sum(guess) + jnp.sum(truth)))
-        return metrics | {"f1": 2 * right / jnp.maximum(either, 1)}
+        f1 = (2 * jnp.sum(guess & truth), jnp.sum(guess) + jnp.sum(truth))
+        return metrics | parallel.shares({"f1": f1})
 
     def generate(params, batch, frozen, key):
         """The likeliest hits of every cell by itself, all of them hidden."""

@@ -219,9 +219,8 @@ def task(
         reconstruction = jnp.mean(sum(terms.values())) / batch["tracks"].shape[1]
         tagged = batch["component"] != UNTAGGED
         right = (priors.nearest_component(mean, batch["components"]) == batch["component"]) & tagged
-        found = parallel.total(counts(batch, decode(params["autoencoder"], mean))
-                               | {"recovered": (jnp.sum(right), jnp.sum(tagged))})
-        rates = {name: right / jnp.maximum(whole, 1) for name, (right, whole) in found.items()}
+        rates = parallel.shares(counts(batch, decode(params["autoencoder"], mean))
+                                | {"recovered": (jnp.sum(right), jnp.sum(tagged))})
         drawn = draw(prior, folded(batch["example_key"], 5), batch, size)
         real, generated = seen(drawn, batch), seen(sampled(codes, folded(batch["example_key"], 6)), batch)
         gap = jnp.mean(score(params["critic"], real, batch)) - jnp.mean(score(params["critic"], generated, batch))

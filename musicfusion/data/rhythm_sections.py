@@ -25,7 +25,7 @@ BASS, HUMAN = 1, 2  # bits: there is a bass; hits were played by a person
 BAR = 4  # quarters
 LONGEST = 1000  # bars
 LEAST = 16  # hits, of a song that anything is learned from
-# What a style of the Groove MIDI Dataset is called elsewhere; styles that only one of both has are left out.
+# What a style of the Groove MIDI Dataset is called in the index of `grooves`; others are left out.
 STYLES = {"blues": "blues", "country": "country", "dance": "disco", "funk": "funk", "jazz": "swing", "pop": "pop",
           "rock": "rock", "soul": "soul"}
 GENRES = tuple(dict.fromkeys(STYLES.values()))

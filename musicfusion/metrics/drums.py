@@ -34,7 +34,7 @@ def f1(counts: Real[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
 
 def one_stream(pattern: Bool[np.ndarray, "n T K"]) -> Bool[np.ndarray, "n T 1"]:
     """Whether anything is hit: bool [n, T, K] -> [n, T, 1]."""
-    return pattern.any(-1, keepdims=True)
+    return np.asarray(pattern.any(-1, keepdims=True))
 
 
 def synchrony(pattern: Bool[np.ndarray, "n T"], bass: Bool[np.ndarray, "n T"], shift: int) -> Float[np.ndarray, " n"]:

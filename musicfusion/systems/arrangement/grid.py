@@ -117,8 +117,9 @@ def patterns(net: GridNet, *, optimizer: optax.GradientTransformation, steps: in
     """
 
     def logits(params, pattern, batch, density, given, style):
-        return net.apply({"params": params}, pattern, batch["bass"], style,
-                         conditions(density, given, batch["tempo"]))[..., 0]
+        scores: Any = net.apply({"params": params}, pattern, batch["bass"], style,
+                                conditions(density, given, batch["tempo"]))
+        return scores[..., 0]
 
     def parameters(key, batch, frozen):
         empty = jnp.zeros(batch["hits"].shape)
@@ -167,7 +168,7 @@ def players(net: GridNet, *, optimizer: optax.GradientTransformation, steps: int
     net: with VELOCITIES + OFFSETS outputs; steps: of the training.
     """
 
-    def logits(params, batch):
+    def logits(params, batch) -> Any:
         return net.apply({"params": params}, batch["pattern"], batch["bass"], batch["style"],
                          manner(batch["tempo"], batch["feel"]))
 
@@ -228,9 +229,9 @@ class Drummer:
 
         def one(pattern, x):
             number, end = x
-            scores = self.patterns.apply({"params": self.params["patterns"]}, pattern, bass, style, numbers)[..., 0]
+            scores: Any = self.patterns.apply({"params": self.params["patterns"]}, pattern, bass, style, numbers)
             uniforms = jax.vmap(lambda key: jax.random.uniform(key, (LENGTH, KIT)))(folded(keys, 1 + number))
-            drawn = (uniforms < jax.nn.sigmoid(scores / self.temperature)).astype(pattern.dtype)
+            drawn = (uniforms < jax.nn.sigmoid(scores[..., 0] / self.temperature)).astype(pattern.dtype)
             now = jnp.repeat(order <= end, STEPS, 1)
             return jnp.where((pattern == UNKNOWN) & now, drawn, pattern), None
 
@@ -243,6 +244,6 @@ class Drummer:
 
         feel: float [B, 2] (grid_dataset.feels), of which a song has one: so its hits fit each other.
         """
-        scores = self.players.apply({"params": self.params["players"]}, pattern, bass, style, manner(tempo, feel))
+        scores: Any = self.players.apply({"params": self.params["players"]}, pattern, bass, style, manner(tempo, feel))
         draw: Any = jax.vmap(jax.random.categorical)
         return (draw(folded(keys, 100), scores[..., :VELOCITIES]), draw(folded(keys, 101), scores[..., VELOCITIES:]))

@@ -72,8 +72,8 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, writ
                                " were read: more are needed, or data.split=all")
     start = start[batches.fixed(len(start), min(count, len(start)))]
     tested = read(corpus, start)
-    known = sections.windows(corpus, "train", human=False, bass=True)
-    known = read(corpus, known[batches.fixed(len(known), min(KNOWN, len(known)))])
+    learned = sections.windows(corpus, "train", human=False, bass=True)
+    known = read(corpus, learned[batches.fixed(len(learned), min(KNOWN, len(learned)))])
     methods: dict[str, np.ndarray] = {name: rule(tested.bass) for name, rule in grid_baselines.RULES.items()}
     working("rules and drums that exist")
     methods |= {
@@ -87,7 +87,7 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, writ
         methods[name] = by_seed[name][0]
     methods["the true drums"] = tested.pattern
     often = tested.pattern.sum((0, 1))
-    shown = np.flatnonzero(often >= min(ENOUGH, often.max()))
+    shown = np.flatnonzero(often >= min(ENOUGH, often.max())).tolist()
     rows = tuple(row(name, measured(pattern, tested, shown)) for name, pattern in methods.items())
     first = next(iter(write))
     tables = [

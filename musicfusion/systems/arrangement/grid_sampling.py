@@ -26,6 +26,7 @@ from musicfusion.systems.arrangement.grid import Drummer
 from musicfusion.systems.arrangement.grid_dataset import (
     BAR,
     BEATS,
+    HIT,
     KIT,
     LENGTH,
     NO_STYLE,
@@ -81,7 +82,7 @@ class Writer:
                 np.full((batch, LENGTH, KIT), UNKNOWN, np.int32), bass_features(bass[own], np.ones(batch, bool)),
                 np.full(batch, NO_STYLE), np.full(batch, density, np.float32),
                 tempo_feature(tempo[own]).astype(np.float32), keys))
-        return np.concatenate([np.asarray(x) for x in found])[: len(bass)] == 1
+        return np.concatenate([np.asarray(x) for x in found])[: len(bass)] == HIT
 
     def played(self, pattern: np.ndarray, bass: np.ndarray, tempo: np.ndarray, seed: int,
                batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +127,8 @@ class Writer:
                              jax.random.fold_in(key, begin)[None])
             for whole, part in zip(classes, made, strict=True):
                 whole[later] = np.asarray(part)[0, later.start - own.start :]
-        return _played(pattern[: beats * STEPS] == 1, *(x[: beats * STEPS] for x in classes), seed)
+        velocity, offset = (x[: beats * STEPS] for x in classes)
+        return _played(pattern[: beats * STEPS] == HIT, velocity, offset, seed)
 
 
 def _played(pattern: np.ndarray, velocity: np.ndarray, offset: np.ndarray, seed: int) -> Hits:
@@ -174,10 +176,11 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
     begin += aligned.phase
     tokens = tracks.encode(grid(bass.notes, begin, STEPS), beats * STEPS).astype(int)
     tempo = 60.0 / np.diff(score.seconds(np.maximum(begin + np.arange(beats + 1.0), 0)))
-    said = ("its own drums were left out",) if any(track.is_drum for track in score.tracks) else ()
+    said = ["its own drums were left out"] if any(track.is_drum for track in score.tracks) else []
     if not bar_lines.is_common(rows):
-        said += (f"the source is in {bar_lines.named(rows)}: the network knows 4/4, and takes four quarters for a bar",)
-    return Piece(score=score, begin=begin, bass=tokens, tempo=tempo, name=bass.name or "bass", notices=said)
+        said.append(f"the source is in {bar_lines.named(rows)}: the network knows 4/4, and takes four quarters for a"
+                    " bar")
+    return Piece(score=score, begin=begin, bass=tokens, tempo=tempo, name=bass.name or "bass", notices=tuple(said))
 
 
 # Arrays to music -----------------------------------------------------------------------------------------------------

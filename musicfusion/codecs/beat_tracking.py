@@ -91,13 +91,22 @@ def track(score: Score) -> Float[np.ndarray, " m"]:
     less on halves, quarters and thirds of them; a beat is about as long as the one before, and lasts one of FASTEST to
     SLOWEST a minute. A score without notes has none.
     """
-    times, weights = _chords(score)
+    beats = through(*_chords(score))
+    return beats[beats >= 0]
+
+
+def through(
+    times: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"], usual: float = USUAL
+) -> Float[np.ndarray, " m"]:
+    """The beats of onsets as `track` finds them, in seconds, ascending; the first may lie before 0.
+
+    times: of the onsets in seconds, ascending; weights: how much each tells, about 1 on average; usual: the tempo that
+    is expected, in beats a minute. There are no beats without onsets.
+    """
     if not len(times):
         return times
     begin = times[0]
-    beats = _best_path(_frames(times - begin, weights)) * _FRAME + begin
-    beats = _placed(beats, times, weights)
-    return beats[beats >= 0]
+    return placed(_best_path(_frames(times - begin, weights), usual) * _FRAME + begin, times, weights)
 
 
 def _onsets(score: Score) -> np.ndarray:
@@ -136,8 +145,8 @@ def _frames(times: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return frames
 
 
-def _best_path(frames: np.ndarray) -> np.ndarray:
-    """The frames of the beats [m] that explain the onsets in `frames` best."""
+def _best_path(frames: np.ndarray, usual: float) -> np.ndarray:
+    """The frames of the beats [m] that explain the onsets in `frames` best, near a usual tempo."""
     shortest, longest = (round(60 / tempo / _FRAME) for tempo in (FASTEST, SLOWEST))
     periods = np.arange(shortest, longest + 1)
     padded = np.concatenate([np.zeros(longest), frames, np.zeros(longest)])
@@ -145,7 +154,7 @@ def _best_path(frames: np.ndarray) -> np.ndarray:
     gains = np.zeros((count, len(periods)), np.float32)  # of a beat that ends there, by its length
     spread, strength = _TEMPO
     for k, period in enumerate(periods.tolist()):
-        cost = strength * period * _FRAME * (np.log(period * _FRAME * USUAL / 60) / spread) ** 2 / 2
+        cost = strength * period * _FRAME * (np.log(period * _FRAME * usual / 60) / spread) ** 2 / 2
         gains[period:, k] = np.correlate(padded, _expected(period), "valid")[: count - period] - cost
     change = (-_DRIFT * np.log(periods[:, None] / periods) ** 2).astype(np.float32)  # [this, the one before]
     best = np.zeros((count, len(periods)), np.float32)  # of a path whose next beat begins there, by its length
@@ -183,8 +192,13 @@ def _expected(period: int) -> np.ndarray:
     return np.log(density / density.mean())
 
 
-def _placed(beats: np.ndarray, times: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Beats [m] moved to where the onsets that are near their 16ths lie nearest, and beats are even: least squares."""
+def placed(
+    beats: Float[np.ndarray, " m"], times: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " m"]:
+    """Beats moved to where the onsets that are near their 16ths lie nearest, and beats are even: least squares.
+
+    beats, times: seconds, ascending; weights: how much each onset tells, about 1 on average.
+    """
     if len(beats) < 3:
         return beats
     inside = (times >= beats[0] - _BLUR) & (times <= beats[-1] + _BLUR)

@@ -24,6 +24,7 @@ Notes = Union[str, "os.PathLike[str]", bytes, Score, "NoteSequence", "PrettyMIDI
 Samples = Float[np.ndarray, " n *channels"] | Int[np.ndarray, " n *channels"]
 Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[Samples, int]]
 
+_SOUNDS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"RF64")  # how files of sound begin
 _CHANNELS = 32  # more of them than samples are [channels, n], which is not accepted
 _NOTICES: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
@@ -98,6 +99,15 @@ def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:
     read = _recording(source, name)
     _notice(described(source, name), read.notices)
     return read.samples
+
+
+def is_sound(source: Any) -> bool:
+    """Whether a source is sound, not notes: samples, a file with the suffix of one, or bytes that begin like one."""
+    if isinstance(source, bytes):
+        return source[8:12] in (b"WAVE", b"AIFF", b"AIFC") or source.startswith(_SOUNDS)
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).suffix.lower() in audio.KINDS
+    return isinstance(source, tuple)
 
 
 def _recording(source: Any, name: str) -> audio.Recording:

@@ -1,4 +1,4 @@
-"""A bass, or a band without drums -> drums that follow it: hits with velocity and timing, for as long as it plays."""
+"""A bass, or a band without drums, as notes or recorded -> drums that follow it, for as long as it plays."""
 
 import dataclasses
 import functools
@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import bars as bar_lines
-from musicfusion.codecs import drums, feel, splice, tracks
+from musicfusion.codecs import bass_transcription, drums, feel, splice, tracks
 from musicfusion.codecs import inputs as sources
-from musicfusion.codecs.audio import Audio
+from musicfusion.codecs.audio import RATE, Audio
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS, Hits
 from musicfusion.codecs.feel import EVEN, THIRDS
 from musicfusion.codecs.score import EARLY, Score, Track, grid, pitched_tracks
@@ -20,6 +20,7 @@ from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import numbered
+from musicfusion.core.report import working
 from musicfusion.render import drumroll, kit
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.arrangement.grid import Drummer
@@ -39,6 +40,7 @@ from musicfusion.systems.arrangement.grid_dataset import (
 
 LONGEST = 1000  # bars
 HOP = BEATS // 2  # beats from one window to the next, of which the first half is known by then
+PEAK = 0.95  # of the loudest sample
 TAIL = 2.0  # seconds after the last note, for what still rings
 KEPT = 2  # quarters by which notes that ring on may reach into a bar without making it one of the song's
 
@@ -47,8 +49,10 @@ KEPT = 2  # quarters by which notes that ring on may reach into a bar without ma
 class Piece:
     """A user's music whose drums are asked for.
 
-    score: as it was given;  begin: the quarter at which the grid begins, on a bar line;  bass: tokens int [T]
-    tempo: quarters a minute of each beat [T / STEPS];  name: of the bass's track;  notices: what is to be said
+    score: as it was given, or transcribed;  begin: the quarter at which the grid begins, on a bar line
+    bass: tokens int [T];  tempo: quarters a minute of each beat [T / STEPS];  name: of the bass's track
+    notices: what is to be said
+    samples: of a recording, at codecs.audio.RATE, None of notes;  offset: when the score's quarter 0 is in it, seconds
     """
 
     score: Score
@@ -57,6 +61,8 @@ class Piece:
     tempo: np.ndarray
     name: str
     notices: tuple[str, ...] = ()
+    samples: np.ndarray | None = None
+    offset: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -159,9 +165,11 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
     """A user's bass, or band, in whole bars from its first note on.
 
     Raises:
-        MusicFusionError: it cannot be read, or is too long.
+        MusicFusionError: it cannot be read, has no notes, or is too long.
     """
     source = inputs["source"]
+    if sources.is_sound(source):
+        return _recorded(source)
     aligned, called = sources.read_aligned(source, "source", pitched=True), sources.described(source, "source")
     score = feel.played(aligned.score, dataclasses.replace(aligned.feel, ratio=THIRDS))  # thirds are on the grid
     found = tracks.roles(score)["bass"] or [min(pitched_tracks(score, called), key=lambda x: x.notes[:, 2].mean())]
@@ -181,6 +189,24 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
         said.append(f"the source is in {bar_lines.named(rows)}: the network knows 4/4, and takes four quarters for a"
                     " bar")
     return Piece(score=score, begin=begin, bass=tokens, tempo=tempo, name=bass.name or "bass", notices=tuple(said))
+
+
+def _recorded(source: sources.Sound) -> Piece:
+    """A recorded bass: its notes, beats and bars are found in it (codecs.bass_transcription)."""
+    called, samples = sources.described(source, "source"), sources.read_sound(source, "source")
+    working("finding notes and beats")
+    score, offset = bass_transcription.transcribe(samples, RATE, sources.title(source, "source"))
+    (bass,) = score.tracks
+    if not len(bass.notes):
+        raise MusicFusionError(f"{called}: no notes were found; a recording of a bass line alone is accepted")
+    beats = -(-len(score.tempos) // BAR) * BAR
+    if beats > LONGEST * BAR:
+        raise MusicFusionError(f"{called}: longer than {LONGEST} bars; a shorter piece is accepted")
+    tempo = np.concatenate([score.tempos[:, 1], np.repeat(score.tempos[-1:, 1], beats - len(score.tempos))])
+    said = (f"{len(bass.notes)} notes were found, and a tempo of {np.median(score.tempos[:, 1]):.0f};"
+            f" the files of notes begin at {offset:.2f} s of the recording",)
+    return Piece(score=score, begin=0.0, bass=tracks.encode(grid(bass.notes, 0.0, STEPS), beats * STEPS).astype(int),
+                 tempo=tempo, name="bass", notices=said, samples=samples, offset=offset)
 
 
 # Arrays to music -----------------------------------------------------------------------------------------------------
@@ -215,19 +241,35 @@ def _spliced(hits: Hits, locked: Locked | None) -> Hits:
 
 
 def result(piece: Piece, hits: Hits, seed: int) -> SampleResult:
-    """Drums under a piece: the song with them, the drums alone, and how they sound when the kit plays them."""
-    played = drums.played(hits, piece.begin)
+    """Drums under a piece: both together, and the drums alone, as notes and as a recorded kit plays them."""
     track = Track("DRUMS", 0, True, drums.notes(hits, piece.begin))
     given = tuple(own for own in piece.score.tracks if not own.is_drum)
-    rows = np.stack([piece.score.seconds(played.quarter), played.instrument, played.velocity], 1)
-    sound = kit.play(rows, kit.shipped(), seed=seed, seconds=float(piece.score.seconds(piece.score.length)) + TAIL)
     counts = {name: int(n) for name, n in zip(INSTRUMENTS, np.count_nonzero(hits.velocity, 0), strict=True)}
     draw = functools.partial(drumroll.draw, hits=hits, bass=piece.bass, title=f"{piece.score.name}: drums")
+    sounds = _sounds(piece, hits, seed)
+    players = {"song": "With drums"} if piece.samples is None else {"mix": "Your bass with drums"}
     return SampleResult(
-        title=f"{piece.score.name}: drums", main="song",
+        title=f"{piece.score.name}: drums", main=next(iter(players)),
         scores={"song": dataclasses.replace(piece.score, tracks=(*given, track)),
                 "drums": dataclasses.replace(piece.score, tracks=(track,), lyrics=())},
-        audio={"kit": Audio(sound, kit.RATE)}, players={"song": "With drums", "kit": "The drums, by a recorded kit"},
+        audio=sounds, players=players | {"kit": "The drums, by a recorded kit"},
         pictures={"hits": Picture(title="The drums over the bass", draw=draw)},
         metadata={"hits": counts, "bars": len(hits.velocity) // STEPS // BAR, "bass": piece.name},
         notices=piece.notices, memory=hits)
+
+
+def _sounds(piece: Piece, hits: Hits, seed: int) -> dict[str, Audio]:
+    """The kit; and, of a recording, both together, as long as it is, and neither so loud that it clips."""
+    played = drums.played(hits, piece.begin)
+    when = piece.offset + piece.score.seconds(played.quarter)
+    rows = np.stack([when, played.instrument, played.velocity], 1)
+    if piece.samples is None:
+        seconds = float(piece.score.seconds(piece.score.length)) + TAIL
+        return {"kit": Audio(kit.play(rows, kit.shipped(), seed=seed, seconds=seconds), kit.RATE)}
+    length = len(piece.samples)
+    inside = (when >= 0) & (when < length / RATE)
+    part = kit.play(rows[inside], kit.shipped(), seed=seed, rate=RATE, seconds=length / RATE)
+    part = np.pad(part, (0, max(length - len(part), 0)))[:length].astype(np.float32)
+    both = piece.samples + part
+    gain = min(1.0, PEAK / max(float(np.abs(both).max()), 1e-9))
+    return {name: Audio(gain * sound) for name, sound in (("mix", both), ("kit", part), ("source", piece.samples))}

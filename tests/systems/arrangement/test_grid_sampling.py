@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 from musicfusion.codecs import drums, midi
+from musicfusion.codecs.audio import RATE
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.contracts import Locked
@@ -133,7 +135,35 @@ def test_locked_spans_keep_their_hits_and_instruments_can_be_locked_alone():
         sample(shorter, locked=Locked(first, ((0, 4, None),)))
 
 
+def recording(bars=8, tempo=100.0, silence=0.5):
+    """A sawtooth that plays a bass on every beat, (samples, rate)."""
+    beat = 60 / tempo
+    time = np.arange(int((silence + bars * 4 * beat) * RATE)) / RATE - silence
+    number, within = np.floor(time / beat), np.mod(time, beat)
+    pitch = 40 + np.array([0, 0, 7, 5])[np.mod(number, 4).astype(int)]
+    phase = np.mod(within * 440 * 2 ** ((pitch - 69) / 12), 1)
+    wave = 0.4 * (2 * phase - 1) * np.exp(-2 * within) * (within < 0.9 * beat) * (time >= 0)
+    return wave.astype(np.float32), RATE
+
+
+def test_a_recorded_bass_gets_drums_that_are_as_long_and_fall_on_its_notes(tmp_path):
+    samples, rate = recording()
+    result, _ = sample((samples, rate))
+    assert result.main == "mix" and set(result.audio) == {"mix", "kit", "source"}
+    assert {len(sound.samples) for sound in result.audio.values()} == {len(samples)}
+    assert np.abs(result.audio["mix"].samples).max() <= 0.951
+    kit = np.abs(result.audio["kit"].samples)
+    beats = 0.5 + 0.6 * np.arange(32)
+    near = [kit[int((at - 0.03) * rate) : int((at + 0.09) * rate)].max() > 0.02 for at in beats]
+    assert np.mean(near) > 0.9 and kit[: int(0.4 * rate)].max() < 0.01
+    soundfile.write(tmp_path / "bass.flac", samples, rate)
+    again, _ = sample(tmp_path / "bass.flac")
+    assert again.metadata["hits"]["kick"] == result.metadata["hits"]["kick"] > 25
+    assert any("tempo of 100" in notice for notice in result.notices)
+
+
 @pytest.mark.parametrize("source, words", [
+    ((np.zeros(RATE, np.float32), RATE), "no notes were found; a recording of a bass line alone is accepted"),
     (b"nothing", "source: not a MIDI file"),
     (song(Track("Old", 0, True, np.array([[0.0, 0.1, 42, 80]]))), "only drums"),
     (song(bass(1), bass(1, start=4004.0)), "longer than 1000 bars; a shorter piece is accepted"),

@@ -12,6 +12,7 @@ import numpy as np
 
 from musicfusion.codecs.drums import FARTHEST, FINEST, INSTRUMENTS, STEPS
 from musicfusion.codecs.melody import HOLD, REST
+from musicfusion.core.arrays import AnyArray, ArrayModule
 from musicfusion.core.contracts import Resident, Tree
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import folded
@@ -143,7 +144,7 @@ def examples(arrays: Tree, index: jax.Array, example_keys: jax.Array, training: 
     }
 
 
-def bass_features(tokens, known, xp=np):
+def bass_features(tokens: AnyArray, known: AnyArray, xp: ArrayModule = np) -> AnyArray:
     """What a network sees of a bass: tokens int [B, LENGTH], known: bool [B] -> float32 [B, LENGTH, 4].
 
     Whether a note begins; whether one sounds; its pitch beside the window's lowest, in octaves; and 1 where the bass is
@@ -158,7 +159,7 @@ def bass_features(tokens, known, xp=np):
     return (xp.stack(parts, -1) * known[:, None, None]).astype(xp.float32)
 
 
-def feels(velocity, offset, xp=np):
+def feels(velocity: AnyArray, offset: AnyArray, xp: ArrayModule = np) -> tuple[AnyArray, AnyArray]:
     """How windows are played: velocity, offset int [B, LENGTH, 9] -> (float32 [B, 2], the mean offset [B, 1, 1]).
 
     How loud: the mean velocity in -1..1. How loose: the standard deviation of offsets around their mean, in steps.
@@ -174,18 +175,18 @@ def feels(velocity, offset, xp=np):
     return xp.concatenate([mean(velocity) / 64 - 1, loose], -1)[:, 0].astype(xp.float32), early
 
 
-def tempo_feature(tempo):
+def tempo_feature(tempo: AnyArray) -> AnyArray:
     """Quarters a minute -> octaves above USUAL_TEMPO."""
     xp = jnp if isinstance(tempo, jax.Array) else np
     return xp.log2(tempo / USUAL_TEMPO)
 
 
-def velocity_class(velocity):
+def velocity_class(velocity: AnyArray) -> AnyArray:
     """1..127 -> 0..VELOCITIES - 1."""
     return velocity // WIDTH
 
 
-def offset_class(offset):
+def offset_class(offset: AnyArray) -> AnyArray:
     """FINEST parts of a step -> 0..OFFSETS - 1, in the middle of which there is no offset."""
     xp = jnp if isinstance(offset, jax.Array) else np
     share = (offset / FINEST + FARTHEST) / (2 * FARTHEST)

@@ -285,7 +285,7 @@ def _moved_song(space: LatentSpace, piece: Piece, z: np.ndarray, windows: np.nda
                 controls: Mapping[str, Any], locked: Locked | None) -> SampleResult:
     """A song that was reconstructed, or moved toward another genre; beside what it was."""
     (song,), steps = piece.songs, max(len(piece.songs[0].tokens), _size(space))
-    if _aim(controls, "to"):
+    if _aim(controls, "to") and controls["amount"]:
         windows = tracks.in_range(windows, piece.windows, space.pitched)
     by_window = [tracks.notes(window) for window in windows]
     joined = [join([notes[k] for notes in by_window], piece.begins, steps) for k in range(tracks.TRACKS)]

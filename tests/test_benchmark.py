@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from micro import micro_config
+from micro import micro_config, variant
 
 from musicfusion import benchmark
 from musicfusion.systems.collagenet.system import SYSTEM
@@ -35,6 +35,13 @@ def test_where_nothing_was_trained_stages_are_timed_upon_hardly_trained_ones_and
     config, names = micro_config(run__steps_per_dispatch=2), ("melody_vae", "accompaniment_vae", "latents")
     check(benchmark.measure(only(*names), config, tmp_path / "none", SYSTEM.corpus(config)), *names)
     assert not list(tmp_path.iterdir())
+
+
+def test_only_what_is_learned_is_hurried():
+    config = variant("musae", "lite")
+    benchmark._hurry(config)
+    assert config.musae_2.steps == config.flow_16.steps == 2
+    assert config.data.steps == 4, "of a quarter, not of a training"
 
 
 def test_a_trained_runs_stages_are_timed_upon_its_own(micro_run):

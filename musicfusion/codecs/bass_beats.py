@@ -2,7 +2,7 @@
 
 Many beats are proposed: those that codecs.beat_tracking finds near several usual tempos, those of the likeliest even
 tempos, and of each the half, the double, those in threes, and those that begin between. Each proposal, with each of the
-four places where its bars can begin, gets a score, a sum of WEIGHTS times what `_traits` counts; the best wins.
+four positions where its bars can begin, gets a score, a sum of WEIGHTS times what `_traits` counts; the best wins.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ _VARIANTS = tuple((ratio, offset) for ratio, offsets in (  # of beats: how long 
     (4 / 3, (0, 1 / 3, 2 / 3, 1)), (0.75, (0, 0.25, 0.5))) for offset in offsets)
 _LEAST = 4  # beats of a proposal, and notes
 _NEAR = 0.07  # seconds: a first note so little before a beat is on it
-_STEPS = 12  # places in a beat that are told apart
+_STEPS = 12  # positions in a beat that are distinguished
 
 
 class Beats(NamedTuple):
@@ -175,9 +175,9 @@ def _traits(notes: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
     onset, duration, pitch, velocity = notes.T
     quarters = np.interp(onset, times, np.arange(len(times)))
     steps = np.rint(quarters * _STEPS).astype(int)
-    beat, place = steps // _STEPS, steps % _STEPS
+    beat, position = steps // _STEPS, steps % _STEPS
     phases = np.arange(BAR)
-    on = place == 0
+    on = position == 0
     line = (beat[on] - phases[:, None]) % BAR == 0  # [4, notes on beats]
     changes = _changes(notes).astype(float)
     low = np.clip((np.median(pitch) - pitch) / 5, -1, 1) + 1 + 1e-6
@@ -192,8 +192,8 @@ def _traits(notes: np.ndarray, times: np.ndarray) -> dict[str, np.ndarray]:
     played = np.unique(np.rint(quarters * 4).astype(int))
     traits = {
             "far": np.log(60 / np.median(np.diff(times)) / USUAL) ** 2,
-        "halves": np.mean(place == _STEPS // 2),
-        "sixteenths": np.mean(place % (_STEPS // 2) == _STEPS // 4),
+        "halves": np.mean(position == _STEPS // 2),
+        "sixteenths": np.mean(position % (_STEPS // 2) == _STEPS // 4),
         "on beats": on.mean(),
         "long on beats": np.average(on, weights=np.minimum(duration, 1.0)) - on.mean(),
         "changes on beats": np.average(on, weights=changes) - on.mean(),

@@ -163,10 +163,10 @@ def _novelty(sound: np.ndarray) -> np.ndarray:
 
 def _bands() -> np.ndarray:
     """Triangular filters [bins, _BANDS], each of sum 1; a bin at least is in each."""
-    place = np.log1p(np.linspace(0, RATE / 2, _FLUX // 2 + 1) / _BEND)[:, None]
+    position = np.log1p(np.linspace(0, RATE / 2, _FLUX // 2 + 1) / _BEND)[:, None]
     edges = np.linspace(np.log1p(_LOW / _BEND), np.log1p(_HIGH / _BEND), _BANDS + 2)
-    width = np.maximum(edges[1] - edges[0], np.gradient(place[:, 0])[:, None])
-    bank = np.maximum(0, 1 - np.abs(place - edges[1:-1]) / width)
+    width = np.maximum(edges[1] - edges[0], np.gradient(position[:, 0])[:, None])
+    bank = np.maximum(0, 1 - np.abs(position - edges[1:-1]) / width)
     return (bank / bank.sum(axis=0)).astype(np.float32)
 
 

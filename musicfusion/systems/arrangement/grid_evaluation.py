@@ -98,7 +98,7 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, writ
                         "synchrony": Measure(label="synchrony", digits=2),
                         "density": Measure(label="hits a beat", digits=1)}, rows=rows,
               note="F1 of hits within a 12th of a beat of the true ones. One stream: of whatever is hit. Synchrony: F1"
-                   " of the kick with the bass's onsets, less its mean when the kick is shifted by beats: by less,"
+                   " of the kick with the bass's onsets, less its mean when the kick is shifted by beats: by 16ths,"
                    " whatever plays on eighths would seem to follow."),
         Table(name="seeds", title="How much seeds differ",
               measures={"one_stream": Measure(label="one stream", digits=2),
@@ -164,7 +164,7 @@ def _human(corpus: Corpus, sections: Sections, split: str, count: int) -> Window
 def played(human: Windows, play: Play, corpus: Corpus, sections: Sections) -> Table:
     """How hits are played beside how people play them, by the distance of distributions.
 
-    Beside it how far two people are apart, each with the hits of his own training windows.
+    Beside it how far two people are apart, each with the hits of their own training windows.
     """
     velocity, offset = play(human, 0)
     true, made = _manner(human.velocity, human.offset), _manner(velocity, offset)

@@ -63,24 +63,42 @@ def modules(config: ConfigDict) -> dict[str, Tree]:
             for name in (PATTERNS, PLAYERS)}
 
 
-def _writer(config: ConfigDict, trained: Trained) -> grid_sampling.Writer:
+def _writer(config: ConfigDict, trained: Trained, learned: bool = True) -> grid_sampling.Writer:
+    """learned: with the trained patterns, not with parameters as they are drawn at first."""
     group = config.sample
     drummer = Drummer(patterns=_net(config, PATTERNS), players=_net(config, PLAYERS), passes=group.passes,
-                      temperature=group.temperature, params={name: trained(name) for name in (PATTERNS, PLAYERS)})
+                      temperature=group.temperature, params={
+                          PATTERNS: trained(PATTERNS) if learned else _drawn(config), PLAYERS: trained(PLAYERS)})
     known = trained(STYLES)
     return grid_sampling.writer(drummer, [name for name in map(memos.text, known["styles"]) if name], known["feels"])
+
+
+def _drawn(config: ConfigDict) -> Tree:
+    """Parameters of the patterns' network as they are drawn at first."""
+    return _net(config, PATTERNS).init(
+        jax.random.key(config.seed), jnp.zeros((1, LENGTH, KIT), jnp.int32), jnp.zeros((1, LENGTH, 4)),
+        jnp.zeros(1, jnp.int32), jnp.zeros((1, 3)))["params"]
 
 
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
     """Drums under basses that no network learned from, beside rules and drums that exist."""
     own, batch = _writer(config, trained), config.evaluate.batch
 
+    untrained = _writer(config, trained, learned=False)
+
     def write(windows, density, seed):
         return own.windows(windows.bass, windows.tempo, density, seed, batch)
 
+    def of_another(windows, density, seed):
+        return own.windows(np.roll(windows.bass, len(windows.bass) // 2, 0), windows.tempo, density, seed, batch)
+
+    def of_none(windows, density, seed):
+        return untrained.windows(windows.bass, windows.tempo, density, seed, batch)
+
     return grid_evaluation.evaluate(
         corpus, _sections(config), split=config.data.split, count=config.evaluate.windows,
-        write={"the grid": write}, play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
+        write={"the grid": write, "the grid, given another window's bass": of_another, "the grid, untrained": of_none},
+        play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
         density=config.evaluate.density, preset=config.preset)
 
 

@@ -1,4 +1,4 @@
-"""The masked model of drums, in a world in which the kick plays with the bass."""
+"""The masked model of drums, of a corpus in which the kick plays with the bass."""
 
 import functools
 

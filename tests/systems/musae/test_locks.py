@@ -78,7 +78,7 @@ def test_an_interpolation_keeps_what_is_locked(tmp_path):
     (bass,), others = numbers(second.scores["song"])["bass"], second.metadata["changed_steps"]
     begun = [score.tracks[k].notes for score, k in ((first.scores["song"], 0), (second.scores["song"], bass))]
     np.testing.assert_array_equal(*(notes[(notes[:, 0] >= 8) & (notes[:, 0] < 12)] for notes in begun))
-    assert others[0] == others[2] == 0 < others[1], "they are counted as they are heard"
+    assert others[0] == others[2] == 0 < others[1], "they are counted as they are detected"
 
 
 def test_locks_need_as_much_music_and_parts_that_there_are():

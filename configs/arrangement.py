@@ -1,14 +1,16 @@
-"""Arrangement: a bass line gets its drums, a voice its band, by CycleGANs on mel-spectrograms (Barnabo et al., 2020).
+"""Arrangement: a bass line gets its drums, a voice its band (after Barnabo et al., 2020).
 
     python -m musicfusion.launch --config=configs/arrangement.py[:VARIANT] [--config.any.key=value ...]
 
+Two models: "grid", drums as notes, learned from pairs, and "cyclegan", the paper's translation of mel-spectrograms.
+
 variants
-  quick   minutes on 2 CPU cores, on the embedded chorales: shows that everything works, not how good it gets
-  lite    (default) crops of 128 x 128, networks over time that see all bands, conditioned on how dense the target is to
-          be; 20 minutes on 2 CPU cores; its weights ship as arrangement-lite
-  grid    no sound: the drums that fit a bass as notes, learned from pairs; ten minutes on 2 CPU cores; needs
-          --config.data.root=FOLDERS of MIDI files with drums and basses
-  paper   the published sizes: crops of 256 x 256, ResNet of 9 blocks and 64 channels; accelerators only
+  quick     cyclegan: minutes on 2 CPU cores, on the embedded chorales: shows that everything works, no more
+  lite      (default) grid: the drums that fit a bass, as notes; LITE_MINUTES on 2 CPU cores; needs
+            --config.data.root=FOLDERS of MIDI files with drums and basses; its weights ship as arrangement-lite
+  cyclegan  crops of 128 x 128, networks over time that see all bands, conditioned on how dense the target is to be; 20
+            minutes on 2 CPU cores
+  paper     cyclegan of the published sizes: crops of 256 x 256, ResNet of 9 blocks and 64 channels; accelerators only
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +22,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     """The whole configuration; each group is the keyword arguments of the thing that it configures."""
     config = common.start("arrangement", variant or "lite", VARIANTS)
 
-    config.model = "cyclegan"  # or "grid"
+    config.model = "cyclegan"  # or "grid", whose groups stand in _grid
     # Which songs. Lengths are in frames of 23 ms.
     config.data = ConfigDict({
         # Folders of stems, of whole songs (separated by demucs) or of MIDI files (played), with a comma between; ""
@@ -116,9 +118,10 @@ def _grid(config: ConfigDict) -> None:
         "size": {"width": 96, "depth": 2, "cell": 8}, "steps": 1200, "batch": 32,
         "optimizer": common.adam(2e-3, warmup=100),
     })
-    # passes, temperature: of filling in what is not known
-    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 1.0})
-    config.evaluate = ConfigDict({**common.EVALUATE, "windows": 300, "batch": 50, "density": 0.5})
+    # passes, temperature: of filling in what is not known. candidates: fillings of which the one that agrees best with
+    # the others is taken
+    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 1.0, "candidates": 8})
+    config.evaluate = ConfigDict({**common.EVALUATE, "windows": 300, "songs": 20, "batch": 50, "density": 0.5})
     config.run.update(common.RUN)
     config.run.update({"validate_every": 250, "checkpoint_every": 250, "show_every": 0})
 
@@ -138,4 +141,4 @@ def _paper(config: ConfigDict) -> None:
     config.run.update({"validate_every": 1000, "checkpoint_every": 1000})
 
 
-VARIANTS = {"quick": _quick, "lite": lambda config: None, "grid": _grid, "paper": _paper}
+VARIANTS = {"quick": _quick, "lite": _grid, "cyclegan": lambda config: None, "paper": _paper}

@@ -144,6 +144,17 @@ def played(music: Score | np.ndarray, feel: Feel) -> Score | np.ndarray:
     return _moved_notes(np.asarray(music, np.float64), feel.played)
 
 
+def delayed(score: Score, quarters: float) -> Score:
+    """A score that begins so many quarters later; before it its first tempo and metre hold."""
+    moved = _moved(score, lambda times: times + quarters)
+    tempos = moved.tempos + [quarters, 0.0]
+    tempos[0, 0] = 0.0
+    metres = tuple((begin + quarters if k else 0.0, above, below) for k, (begin, above, below) in
+                   enumerate(score.metres))
+    chords = tuple((begin + quarters, root, bass, mask) for begin, root, bass, mask in score.chords)
+    return replace(moved, tempos=tempos, metres=metres, chords=chords)
+
+
 def _moved(score: Score, to: Callable) -> Score:
     def sung(lyrics: tuple[tuple[float, str], ...]) -> tuple[tuple[float, str], ...]:
         return tuple((float(to(time)), syllable) for time, syllable in lyrics)

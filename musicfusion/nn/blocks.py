@@ -14,11 +14,15 @@ from musicfusion.core.arrays import AnyArray
 
 
 class Block(nn.Module):
-    """Pre-LayerNorm transformer block: attention over the steps, then a two-layer MLP. [B, T, width] -> the same."""
+    """Pre-LayerNorm transformer block: attention over the steps, then a two-layer MLP. [B, T, width] -> the same.
+
+    dropout: of what either adds, where apply is given rngs={"dropout": key}.
+    """
 
     width: int
     heads: int = 4
     dtype: DTypeLike = jnp.float32
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(self, x: Float[AnyArray, "B T {self.width}"]) -> Float[jax.Array, "B T {self.width}"]:
@@ -30,25 +34,32 @@ class Block(nn.Module):
         scores = jnp.einsum("bqhd,bkhd->bhqk", q, k) / jnp.sqrt(q.shape[-1]).astype(q.dtype)
         mixed = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(scores), v)
         mixed = mixed.reshape(batch, steps, self.width)
-        x = x + nn.Dense(self.width, dtype=self.dtype, kernel_init=small, name="mix")(mixed)
+        x = x + self.dropped(nn.Dense(self.width, dtype=self.dtype, kernel_init=small, name="mix")(mixed))
         h = nn.LayerNorm()(x)
         h = nn.gelu(nn.Dense(2 * self.width, dtype=self.dtype, name="wide")(h))
-        return x + nn.Dense(self.width, dtype=self.dtype, kernel_init=small, name="narrow")(h)
+        return x + self.dropped(nn.Dense(self.width, dtype=self.dtype, kernel_init=small, name="narrow")(h))
+
+    def dropped(self, x: jax.Array) -> jax.Array:
+        """With dropout, in training."""
+        if not self.dropout or not self.has_rng("dropout"):
+            return x
+        return nn.Dropout(self.dropout, deterministic=False)(x)
 
 
 class Blocks(nn.Module):
-    """Learned positions, then `depth` blocks and a LayerNorm. [B, T, any] -> [B, T, width]."""
+    """Learned positions, then `depth` blocks and a LayerNorm. [B, T, any] -> [B, T, width]. dropout: as of Block."""
 
     width: int
     depth: int
     dtype: DTypeLike = jnp.float32
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(self, x: Float[AnyArray, "B T any"]) -> Float[jax.Array, "B T {self.width}"]:
         x = nn.Dense(self.width, dtype=self.dtype, name="enter")(x)
         x = x + self.param("positions", nn.initializers.normal(0.02), (x.shape[1], self.width))
         for layer in range(self.depth):
-            x = Block(self.width, dtype=self.dtype, name=f"block_{layer}")(x)
+            x = Block(self.width, dtype=self.dtype, dropout=self.dropout, name=f"block_{layer}")(x)
         return nn.LayerNorm(name="leave")(x)
 
 

@@ -13,8 +13,12 @@ DECLARATION = Declaration(
     inputs={"source": Input(
         about="a recording of the part that is there (WAV, FLAC, OGG, MP3): a bass line", kind="sound")},
     input_sets=(("source",),),
-    controls={"density": Control(
-        about="how dense the new part is: the share of the training examples that are less dense", default=0.5)},
+    controls={
+        "density": Control(
+            about="how dense the new part is: the share of the training examples that are less dense", default=0.5),
+        "style": Control(about="style of the drums; none: whichever fits the bass", default=""),
+        "intro": Control(about="bars that the drums play alone before the bass begins", default=0, high=8, whole=True),
+    },
     embedded_corpus="Bach's chorales, played: from the bass voice to the others",
     other_corpora="others by --config.data.root: folders with stems (SONG/bass.wav, drums.wav...; MUSDB18), with whole"
                   " songs, where demucs is installed, or with MIDI files of bands, which are played; several with a"

@@ -8,7 +8,7 @@ Source: ours, not the paper's. Masks and passes are those of MaskGIT (Chang et a
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -26,46 +26,63 @@ from musicfusion.systems.arrangement.grid_dataset import (
     KIT,
     LENGTH,
     NO_STYLE,
+    POSITION,
     UNKNOWN,
     VELOCITIES,
 )
 
 STYLES = 33  # 32 tags, and none
-DROPPED = {"style": 0.3, "density": 0.3}  # how often a condition is not given in training
+# How often a condition is not given in training; a neighbour stands for the song's own window where that is not.
+DROPPED = {"style": 0.3, "density": 0.3, "song": 0.65, "neighbour": 0.3}
+SEEN = STEPS * (2 * KIT + 4)  # numbers by which a network sees a beat
+SHOWN = STEPS * (KIT + 1)  # and of a reference
+NOTHING, NEIGHBOUR, SONG = range(3)  # kinds of references
+CONDITIONS = 5 + POSITION  # numbers that the patterns' network takes; MANNER: the players'
+MANNER = 3
 SALT = 10
 
 
 class GridNet(nn.Module):
     """Reads a window by beats; writes `outputs` numbers for each instrument at each step.
 
-    width, depth: of the blocks; cell: size of what a cell is written from.
+    width, depth: of the blocks; cell: size of what a cell is written from; dropout: of the blocks and of what is
+    seen, where apply is given rngs={"dropout": key}.
     """
 
     outputs: int
     width: int = 160
     depth: int = 4
     cell: int = 12
+    dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, pattern: jax.Array, bass: jax.Array, style: jax.Array, numbers: jax.Array) -> jax.Array:
+    def __call__(self, beats: jax.Array, style: jax.Array, numbers: jax.Array) -> jax.Array:
         """Logits [B, LENGTH, 9, outputs].
 
         Args:
-            pattern: int [B, LENGTH, 9] of OFF, HIT, UNKNOWN.
-            bass: float [B, LENGTH, 4] (grid_dataset.bass_features).
+            beats: float [B, BEATS, n], what is seen beat by beat (`seen`).
             style: int [B], NO_STYLE for none.
             numbers: float [B, n], what else is known of the window.
         """
-        count = len(pattern)
-        hits, unknown = (pattern == HIT), (pattern == UNKNOWN)
-        seen = jnp.concatenate([hits, unknown, bass], -1).astype(jnp.float32).reshape(count, BEATS, -1)
+        count = len(beats)
+        if self.dropout and self.has_rng("dropout"):
+            beats = nn.Dropout(self.dropout, deterministic=False)(beats)
         whole = jnp.concatenate([nn.Embed(STYLES, 24, name="style")(style), numbers], -1)
-        x = jnp.concatenate([seen, jnp.repeat(whole[:, None], BEATS, 1)], -1)
-        x = Blocks(self.width, self.depth, name="body")(x)
+        x = jnp.concatenate([beats, jnp.repeat(whole[:, None], BEATS, 1)], -1)
+        x = Blocks(self.width, self.depth, dropout=self.dropout, name="body")(x)
         x = nn.gelu(nn.Dense(STEPS * KIT * self.cell, name="cells")(x)).reshape(count, LENGTH, KIT, self.cell)
         table = self.param("table", nn.initializers.lecun_normal(batch_axis=0), (KIT, self.cell, self.outputs))
         bias = self.param("bias", nn.initializers.zeros, (KIT, self.outputs))
         return jnp.einsum("btkc,kco->btko", x, table) + bias
+
+
+def seen(pattern: jax.Array, bass: jax.Array) -> jax.Array:
+    """What a network sees of a window, beat by beat: float [B, BEATS, SEEN].
+
+    pattern: int [B, LENGTH, 9] of OFF, HIT, UNKNOWN; bass: float [B, LENGTH, 4] (grid_dataset.bass_features).
+    """
+    both = jnp.concatenate([pattern == HIT, pattern == UNKNOWN, bass], -1).astype(jnp.float32)
+    return both.reshape(len(both), BEATS, SEEN)
 
 
 def density_of(hits: jax.Array, quantiles: jax.Array) -> jax.Array:
@@ -73,13 +90,64 @@ def density_of(hits: jax.Array, quantiles: jax.Array) -> jax.Array:
     return jnp.interp(hits, quantiles, jnp.linspace(0, 1, len(quantiles)))
 
 
-def conditions(density: jax.Array, given: jax.Array, tempo: jax.Array) -> jax.Array:
-    """The numbers that the patterns' network takes: density in 0..1, whether it is given, tempo. [B] each -> [B, 3]."""
-    return jnp.stack([jnp.where(given, 2 * density - 1, 0.0), given.astype(jnp.float32), tempo], -1)
+class Context(NamedTuple):
+    """What the drums of windows have to fit.
+
+    bass: float [B, LENGTH, 4] (grid_dataset.bass_features); style: int [B], NO_STYLE for none
+    density: float [B], 0..1, negative where it is not given; tempo: float [B] (grid_dataset.tempo_feature)
+    position: float [B, POSITION] (grid_dataset.position)
+    """
+
+    bass: Any
+    style: Any
+    density: Any
+    tempo: Any
+    position: Any
+
+
+class Reference(NamedTuple):
+    """Drums that the network is shown beside, and where the bass under them begins a note.
+
+    hits: 0 or 1 [..., LENGTH, 9]; onsets: 0 or 1 [..., LENGTH]; kind: int [...], NOTHING, NEIGHBOUR for another song's,
+    SONG for a window of the same song.
+    """
+
+    hits: Any
+    onsets: Any
+    kind: Any
+
+
+def predicted(net: GridNet, params: Tree, pattern: jax.Array, context: Context, reference: Reference,
+              keys: jax.Array | None = None) -> jax.Array:
+    """Logits of hits [B, LENGTH, 9] in a pattern int [B, LENGTH, 9], of which some is UNKNOWN.
+
+    keys: [B], with which some is dropped out, in training; so an example's loss does not depend on its batch.
+    """
+    shown = jnp.concatenate([reference.hits, reference.onsets[..., None]], -1) * (reference.kind > 0)[:, None, None]
+    beats = jnp.concatenate([seen(pattern, context.bass),
+                             shown.astype(jnp.float32).reshape(len(pattern), BEATS, SHOWN)], -1)
+
+    def dropped(beats, style, numbers, key) -> Any:
+        return net.apply({"params": params}, beats[None], style[None], numbers[None], rngs={"dropout": key})[0]
+
+    inputs = beats, context.style, conditions(context, reference.kind)
+    scores: Any = net.apply({"params": params}, *inputs) if keys is None else jax.vmap(dropped)(*inputs, keys)
+    return scores[..., 0]
+
+
+def conditions(context: Context, kind: jax.Array) -> jax.Array:
+    """The numbers that the patterns' network takes: float [B, CONDITIONS].
+
+    Density, whether it is given, tempo, what kind the reference is, position.
+    """
+    given = context.density >= 0
+    whole = jnp.stack([jnp.where(given, 2 * context.density - 1, 0.0), given.astype(jnp.float32), context.tempo,
+                       (kind == NEIGHBOUR).astype(jnp.float32), (kind == SONG).astype(jnp.float32)], -1)
+    return jnp.concatenate([whole, context.position], -1)
 
 
 def manner(tempo: jax.Array, feel: jax.Array) -> jax.Array:
-    """The numbers that the players' network takes: tempo [B], feel [B, 2] (grid_dataset.feels) -> [B, 3]."""
+    """The numbers that the players' network takes: tempo [B], feel [B, 2] (grid_dataset.feels) -> [B, MANNER]."""
     return jnp.concatenate([tempo[:, None], feel], -1)
 
 
@@ -116,44 +184,52 @@ def patterns(net: GridNet, *, optimizer: optax.GradientTransformation, steps: in
     net: with one output; steps: of the training.
     """
 
-    def logits(params, pattern, batch, density, given, style):
-        scores: Any = net.apply({"params": params}, pattern, batch["bass"], style,
-                                conditions(density, given, batch["tempo"]))
-        return scores[..., 0]
+    def context(batch, frozen):
+        return Context(**{name: batch[name] for name in Context._fields if name != "density"},
+                       density=density_of(batch["hits"], frozen["density_quantiles"]))
+
+    def neighbour(batch):
+        return Reference(batch["other_hits"], batch["other_onsets"],
+                         jnp.where(batch["other_given"], NEIGHBOUR, NOTHING))
 
     def parameters(key, batch, frozen):
-        empty = jnp.zeros(batch["hits"].shape)
-        return net.init(key, batch["pattern"], batch["bass"], batch["style"],
-                        conditions(empty, empty > 0, batch["tempo"]))["params"]
+        return net.init(key, jnp.zeros((1, BEATS, SEEN + SHOWN)), batch["style"][:1],
+                        jnp.zeros((1, CONDITIONS)))["params"]
 
-    def loss(params, batch, frozen, key, fraction):
+    def loss(params, batch, frozen, key, fraction, training=True):
         keys = batch["example_key"]
-        cells = mask(folded(keys, SALT))
-        dropped = {name: jax.vmap(jax.random.uniform)(folded(keys, SALT + 1 + k)) < share
+        cells = mask(folded(keys, SALT + 1))
+        dropped = {name: jax.vmap(jax.random.uniform)(folded(keys, SALT + 2 + k)) < share
                    for k, (name, share) in enumerate(DROPPED.items())}
-        density = density_of(batch["hits"], frozen["density_quantiles"])
-        scores = logits(params, hidden(batch["pattern"], cells), batch, density, ~dropped["density"],
-                        jnp.where(dropped["style"], NO_STYLE, batch["style"]))
+        known, other = context(batch, frozen), neighbour(batch)
+        known = known._replace(style=jnp.where(dropped["style"], NO_STYLE, known.style),
+                               density=jnp.where(dropped["density"], -1.0, known.density))
+        own = batch["song_given"] & ~dropped["song"]
+        reference = Reference(
+            jnp.where(own[:, None, None], batch["song_hits"], other.hits),
+            jnp.where(own[:, None], batch["song_onsets"], other.onsets),
+            jnp.where(own, SONG, jnp.where(dropped["neighbour"], NOTHING, other.kind)))
+        scores = predicted(net, params, hidden(batch["pattern"], cells), known, reference,
+                           folded(keys, SALT + 9) if training and net.dropout else None)
         each = optax.sigmoid_binary_cross_entropy(scores, batch["pattern"].astype(jnp.float32))
         counted = jnp.repeat(cells, STEPS, 1)
         total = jnp.sum(jnp.where(counted, each, 0.0)) / jnp.maximum(jnp.sum(counted), 1) * STEPS
         return total, {"loss": total}
 
+    def likeliest(params, batch, frozen):
+        """The likeliest hits of every cell by itself, all of them hidden, one neighbour in view: bool."""
+        known = context(batch, frozen)
+        known = known._replace(style=jnp.full_like(known.style, NO_STYLE))
+        return predicted(net, params, jnp.full_like(batch["pattern"], UNKNOWN), known, neighbour(batch)) > 0
+
     def validate(state, batch, frozen, key):
-        metrics = loss(state["params"], batch, frozen, key, 1.0)[1]
-        unknown = jnp.full_like(batch["pattern"], UNKNOWN)
-        density = density_of(batch["hits"], frozen["density_quantiles"])
-        guess = logits(state["params"], unknown, batch, density, density >= 0,
-                       jnp.full_like(batch["style"], NO_STYLE)) > 0
-        truth = batch["pattern"] == HIT
-        f1 = (2 * jnp.sum(guess & truth), jnp.sum(guess) + jnp.sum(truth))
-        return metrics | parallel.shares({"f1": f1})
+        metrics = loss(state["params"], batch, frozen, key, 1.0, training=False)[1]
+        truth, guess = batch["pattern"] == HIT, likeliest(state["params"], batch, frozen)
+        return metrics | parallel.shares({"f1": (2 * jnp.sum(guess & truth), jnp.sum(guess) + jnp.sum(truth))})
 
     def generate(params, batch, frozen, key):
         """The likeliest hits of every cell by itself, all of them hidden."""
-        density = density_of(batch["hits"], frozen["density_quantiles"])
-        return {"pattern": (logits(params, jnp.full_like(batch["pattern"], UNKNOWN), batch, density, density >= 0,
-                                   batch["style"]) > 0).astype(jnp.int32)}
+        return {"pattern": likeliest(params, batch, frozen).astype(jnp.int32)}
 
     start, step = optimizers.learner(optimizer, steps=steps, parameters=parameters, loss=loss)
     return Task(init=start, step=step, validate=validate, generate=generate)
@@ -169,11 +245,11 @@ def players(net: GridNet, *, optimizer: optax.GradientTransformation, steps: int
     """
 
     def logits(params, batch) -> Any:
-        return net.apply({"params": params}, batch["pattern"], batch["bass"], batch["style"],
+        return net.apply({"params": params}, seen(batch["pattern"], batch["bass"]), batch["style"],
                          manner(batch["tempo"], batch["feel"]))
 
     def parameters(key, batch, frozen):
-        return net.init(key, batch["pattern"], batch["bass"], batch["style"],
+        return net.init(key, seen(batch["pattern"], batch["bass"]), batch["style"],
                         manner(batch["tempo"], batch["feel"]))["params"]
 
     def loss(params, batch, frozen, key, fraction):
@@ -213,30 +289,44 @@ class Drummer:
     passes: int = 12
     temperature: float = 1.0
 
-    def fill(self, pattern: jax.Array, bass: jax.Array, style: jax.Array, density: jax.Array, tempo: jax.Array,
-             keys: jax.Array) -> jax.Array:
+    def fill(self, pattern: jax.Array, context: Context, reference: Reference, keys: jax.Array) -> jax.Array:
         """What is UNKNOWN in patterns int [B, LENGTH, 9] drawn, cell by cell in a random order, in a few passes.
 
-        In each pass the network sees what was drawn in those before. A cell with something known keeps it.
-
-        Args:
-            bass: float [B, LENGTH, 4]; style: int [B]; density: float [B], negative where it is not given.
-            tempo: float [B] (grid_dataset.tempo_feature); keys: [B].
+        In each pass the network sees what was drawn in those before. A cell with something known keeps it. keys: [B].
         """
         order = jax.vmap(lambda key: jax.random.uniform(key, (BEATS, KIT)))(folded(keys, 0))
-        numbers = conditions(density, density >= 0, tempo)
+        uniforms = jax.vmap(lambda key: jax.random.uniform(key, (LENGTH, KIT)))(folded(keys, 1))
         ends = 1 - jnp.cos(jnp.pi / 2 * (jnp.arange(self.passes) + 1) / self.passes)
 
-        def one(pattern, x):
-            number, end = x
-            scores: Any = self.patterns.apply({"params": self.params["patterns"]}, pattern, bass, style, numbers)
-            uniforms = jax.vmap(lambda key: jax.random.uniform(key, (LENGTH, KIT)))(folded(keys, 1 + number))
-            drawn = (uniforms < jax.nn.sigmoid(scores[..., 0] / self.temperature)).astype(pattern.dtype)
+        def one(pattern, end):
+            scores = predicted(self.patterns, self.params["patterns"], pattern, context, reference)
+            drawn = (uniforms < jax.nn.sigmoid(scores / self.temperature)).astype(pattern.dtype)
             now = jnp.repeat(order <= end, STEPS, 1)
             return jnp.where((pattern == UNKNOWN) & now, drawn, pattern), None
 
-        filled, _ = jax.lax.scan(one, pattern, (jnp.arange(self.passes), ends.at[-1].set(1.0)))
+        filled, _ = jax.lax.scan(one, pattern, ends.at[-1].set(1.0))
         return filled
+
+    def chosen(self, pattern: jax.Array, context: Context, reference: Reference, keys: jax.Array) -> jax.Array:
+        """Of several fillings, one for each reference, the one that agrees best with all: int [B, LENGTH, 9].
+
+        Agreement: F1 of the hits with the share of fillings that have them, so the filling of least expected error
+        (minimum Bayes risk). reference: of candidates, [B, candidates, ...]; the others as of `fill`.
+        """
+        count, each = reference.kind.shape
+
+        def repeated(x):
+            return jnp.repeat(x, each, 0)
+
+        own = jax.vmap(lambda key: jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(each)))(keys)
+        flat = jax.tree.map(lambda x: x.reshape(count * each, *x.shape[2:]), reference)
+        filled = self.fill(repeated(pattern), jax.tree.map(repeated, context), flat, own.reshape(-1))
+        filled = filled.reshape(count, each, LENGTH, KIT)
+        hits = (filled == HIT).astype(jnp.float32)
+        share = hits.mean(1, keepdims=True)
+        common, size = (hits * share).sum((2, 3)), hits.sum((2, 3)) + share.sum((2, 3))
+        best = jnp.argmax(common / jnp.maximum(size, 1e-6), 1)
+        return jnp.take_along_axis(filled, best[:, None, None, None], 1)[:, 0]
 
     def play(self, pattern: jax.Array, bass: jax.Array, style: jax.Array, tempo: jax.Array, feel: jax.Array,
              keys: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -244,6 +334,7 @@ class Drummer:
 
         feel: float [B, 2] (grid_dataset.feels), of which a song has one: so its hits fit each other.
         """
-        scores: Any = self.players.apply({"params": self.params["players"]}, pattern, bass, style, manner(tempo, feel))
+        scores: Any = self.players.apply({"params": self.params["players"]}, seen(pattern, bass), style,
+                                         manner(tempo, feel))
         draw: Any = jax.vmap(jax.random.categorical)
         return (draw(folded(keys, 100), scores[..., :VELOCITIES]), draw(folded(keys, 101), scores[..., VELOCITIES:]))

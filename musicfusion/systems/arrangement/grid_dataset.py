@@ -19,6 +19,8 @@ from musicfusion.core.example_keys import folded
 from musicfusion.data import splits
 from musicfusion.data.corpus import Corpus
 from musicfusion.data.rhythm_sections import BASS, HUMAN
+from musicfusion.systems.arrangement import grid_repertoire
+from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
 SPLITS = {"train": 0.8, "validation": 0.1, "test": 0.1}  # of songs; the test has grooves of its own, too
 BARS, BAR = 4, 4  # of a window, and beats of a bar
@@ -29,6 +31,9 @@ OFF, HIT, UNKNOWN = 0, 1, 2  # what a pattern says of an instrument at a step
 NO_STYLE = 0  # styles are counted from 1, in the order of the corpus's tags
 QUANTILES = 21  # of the density of training windows, from 0 to 1
 USUAL_TEMPO = 120.0
+PHRASE = 8  # bars
+NEIGHBOURS = 8  # windows of other songs with similar basses, of which training shows one
+POSITION = 6  # numbers that say where in a song a window is
 VELOCITIES, OFFSETS = 16, 24  # classes
 WIDTH = 128 // VELOCITIES  # velocities of a class
 SALT = 20
@@ -75,6 +80,13 @@ class Sections:
         step = step + np.arange(LENGTH)
         return feels(corpus.arrays["velocity"][step].astype(int), corpus.arrays["offset"][step].astype(int))[0]
 
+    def repertoire(self, corpus: Corpus) -> tuple[Repertoire, np.ndarray]:
+        """What is known of other songs: some training windows, and the groups that they are of, int [m]."""
+        windows = read(corpus, self.windows(corpus, "train", human=False))
+        every = Repertoire(windows.pattern, windows.bass < HOLD, windows.tags)
+        chosen = grid_repertoire.collected(every, windows.group)
+        return grid_repertoire.only(every, chosen), windows.group[chosen]
+
     def resident(self, corpus: Corpus, *, human: bool | None = None) -> Resident:
         """The arrays of a corpus and where windows begin, for a stage's device.
 
@@ -89,9 +101,21 @@ class Sections:
         if self.shares and corpus.parts:
             train = _shared(corpus, train, self.shares, self.seed)
         names = ("velocity", "offset", "bass", "tempo", "kind", "tags")
-        arrays = {name: corpus.arrays[name] for name in names} | {"start": np.concatenate([train, validation])}
+        start = np.concatenate([train, validation])
+        first, last = bounds(corpus, start)
+        arrays = {name: corpus.arrays[name] for name in names} | {"start": start, "first": first, "last": last}
+        known, groups = self.repertoire(corpus)
+        windows = read(corpus, start)
+        arrays |= {"known_hits": known.hits, "known_onsets": known.onsets, "neighbours": grid_repertoire.similar(
+            windows.bass < HOLD, known, NEIGHBOURS, groups=(windows.group, groups))}
         return Resident(arrays=arrays, train=len(train), validation=len(validation),
                         frozen={"density_quantiles": self.density_quantiles(corpus)})
+
+
+def bounds(corpus: Corpus, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At which beats the songs of windows begin and end: start [n] -> int32 [n] each."""
+    song = np.searchsorted(corpus.first_beat, start, "right") - 1
+    return corpus.first_beat[song], corpus.first_beat[song + 1]
 
 
 def _in_windows(counts: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -121,11 +145,15 @@ def examples(arrays: Tree, index: jax.Array, example_keys: jax.Array, training: 
         pattern: int32 [B, LENGTH, 9], OFF or HIT;  velocity, offset: classes of the hits, int32 [B, LENGTH, 9]
         bass: float32 [B, LENGTH, 4], see `bass_features`; in training sometimes unknown
         style: int32 [B], 1 + the tag, NO_STYLE for none;  hits: how many there are, float32 [B]
-        tempo: float32 [B], see `tempo_feature`;  feel: float32 [B, 2], see `feels`;  human: bool [B];  example_key
+        tempo: float32 [B], see `tempo_feature`;  position: float32 [B, POSITION], see `position`
+        song_hits, song_onsets, song_given: drums and the bass's onsets of another window of the song, bool [B, LENGTH,
+            9], [B, LENGTH]; and whether there is one that does not overlap, bool [B]
+        other_hits, other_onsets, other_given: the same of a window of another song whose bass is similar
+        feel: float32 [B, 2], see `feels`;  human: bool [B];  example_key
 
     Offsets are those beside the window's mean: that somebody plays early throughout says nothing without others.
     """
-    beat = arrays["start"][index]
+    beat, first, last = (arrays[name][index] for name in ("start", "first", "last"))
     step = beat[:, None] * STEPS + jnp.arange(LENGTH)
     velocity, offset = arrays["velocity"][step].astype(jnp.int32), arrays["offset"][step].astype(jnp.int32)
     kind, tags = arrays["kind"][beat], arrays["tags"][beat]
@@ -135,13 +163,58 @@ def examples(arrays: Tree, index: jax.Array, example_keys: jax.Array, training: 
     lowest = jnp.argmax((tags[:, None] >> jnp.arange(32, dtype=jnp.uint32)) & 1, 1)
     pattern = (velocity > 0).astype(jnp.int32)
     feel, early = feels(velocity, offset, jnp)
+    uniforms = jax.vmap(jax.random.uniform)(folded(example_keys, SALT + 1))
+    other = first + BAR * jnp.floor(uniforms * ((last - first - BEATS) // BAR + 1)).astype(beat.dtype)
+    apart = jnp.abs(other - beat) >= BEATS
+    other_step = other[:, None] * STEPS + jnp.arange(LENGTH)
+    neighbours = arrays["neighbours"][index]
+    chosen = jax.vmap(lambda key, own: own[jax.random.randint(key, (), 0, NEIGHBOURS)])(
+        folded(example_keys, SALT + 2), neighbours)
     return {
         "pattern": pattern, "velocity": velocity_class(velocity), "offset": offset_class(offset - early), "feel": feel,
         "bass": bass_features(arrays["bass"][step], known, jnp), "style": jnp.where(tags > 0, 1 + lowest, NO_STYLE),
         "hits": jnp.sum(pattern, (1, 2)).astype(jnp.float32),
         "tempo": tempo_feature(arrays["tempo"][beat].astype(jnp.float32)), "human": (kind & HUMAN) > 0,
+        "position": position((beat - first) // BAR, (last - beat) // BAR - BARS, jnp),
+        "song_hits": arrays["velocity"][other_step] > 0,
+        "other_hits": arrays["known_hits"][chosen], "other_onsets": arrays["known_onsets"][chosen],
+        "other_given": chosen >= 0, "song_onsets": (arrays["bass"][other_step] < HOLD) & known[:, None],
+        "song_given": apart,
         "example_key": example_keys,
     }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Windows:
+    """Windows of a corpus, as NumPy: pattern bool [n, LENGTH, 9], bass tokens int [n, LENGTH], tempo [n], position
+    float32 [n, POSITION], tags uint32 [n], group int [n] (the groove, else the song, over which intervals are drawn),
+    velocity and offset [n, LENGTH, 9].
+    """
+
+    pattern: np.ndarray
+    bass: np.ndarray
+    tempo: np.ndarray
+    position: np.ndarray
+    tags: np.ndarray
+    group: np.ndarray
+    velocity: np.ndarray
+    offset: np.ndarray
+
+
+def read(corpus: Corpus, start: np.ndarray) -> Windows:
+    """The windows that begin at the beats `start` [n]."""
+    step = start[:, None] * STEPS + np.arange(LENGTH)
+    song = np.searchsorted(corpus.first_beat, start, "right") - 1
+    names = [groove or family for groove, family in
+             zip(corpus.grooves or [""] * len(corpus.songs), corpus.families, strict=True)]
+    _, group = np.unique(np.array(names), return_inverse=True)
+    first, last = bounds(corpus, start)
+    velocity = corpus.arrays["velocity"][step]
+    return Windows(pattern=velocity > 0, bass=corpus.arrays["bass"][step].astype(int),
+                   tempo=corpus.arrays["tempo"][start].astype(float),
+                   position=position((start - first) // BAR, (last - start) // BAR - BARS),
+                   tags=corpus.arrays["tags"][start], group=group[song],
+                   velocity=velocity, offset=corpus.arrays["offset"][step])
 
 
 def bass_features(tokens: AnyArray, known: AnyArray, xp: ArrayModule = np) -> AnyArray:
@@ -157,6 +230,17 @@ def bass_features(tokens: AnyArray, known: AnyArray, xp: ArrayModule = np) -> An
     height = xp.where(onset, pitch - lowest, 0) / 12.0
     parts = [onset, tokens < REST, height, xp.ones(tokens.shape)]
     return (xp.stack(parts, -1) * known[:, None, None]).astype(xp.float32)
+
+
+def position(before: AnyArray, after: AnyArray, xp: ArrayModule = np) -> AnyArray:
+    """Where in its song a window is: bars before and after it, int [B] each -> float32 [B, POSITION].
+
+    Angles within four bars and within PHRASE, and how near the song's beginning and end are.
+    """
+    angles = [2 * xp.pi * before / bars for bars in (BARS, PHRASE)]
+    parts = [wave(angle) for angle in angles for wave in (xp.sin, xp.cos)]
+    parts += [xp.clip(bars, 0, PHRASE) / PHRASE for bars in (before, after)]
+    return xp.stack(parts, -1).astype(xp.float32)
 
 
 def feels(velocity: AnyArray, offset: AnyArray, xp: ArrayModule = np) -> tuple[AnyArray, AnyArray]:

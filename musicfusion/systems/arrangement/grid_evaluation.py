@@ -1,6 +1,5 @@
 """Drums that the paired middle writes under basses it does not know, beside the true ones and beside what is cheap."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -14,8 +13,8 @@ from musicfusion.data import batches
 from musicfusion.data.corpus import Corpus
 from musicfusion.data.rhythm_sections import HUMAN
 from musicfusion.metrics import bootstrap, drums
-from musicfusion.systems.arrangement import grid_baselines
-from musicfusion.systems.arrangement.grid_dataset import BARS, LENGTH, Sections, feels
+from musicfusion.systems.arrangement import grid_baselines, grid_songs
+from musicfusion.systems.arrangement.grid_dataset import BARS, LENGTH, Sections, Windows, feels, read
 
 ENOUGH = 200  # hits, of an instrument that has a column
 KNOWN = 20_000  # training windows that rules look at, at most
@@ -23,45 +22,19 @@ SEEDS = 3
 DENSITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Windows:
-    """Windows of a corpus, as NumPy: pattern bool [n, LENGTH, 9], bass tokens int [n, LENGTH], tempo [n], group int [n]
-    (the groove, else the song, over which intervals are drawn), velocity and offset [n, LENGTH, 9].
-    """
-
-    pattern: np.ndarray
-    bass: np.ndarray
-    tempo: np.ndarray
-    group: np.ndarray
-    velocity: np.ndarray
-    offset: np.ndarray
-
-
 Write = Callable[[Windows, float, int], np.ndarray]  # windows, density, seed -> patterns bool [n, LENGTH, 9]
 Play = Callable[[Windows, int], tuple[np.ndarray, np.ndarray]]  # windows with patterns, seed -> velocity, offset
 
 
-def read(corpus: Corpus, start: np.ndarray) -> Windows:
-    """The windows that begin at the beats `start` [n]."""
-    step = start[:, None] * STEPS + np.arange(LENGTH)
-    song = np.searchsorted(corpus.first_beat, start, "right") - 1
-    names = [groove or family for groove, family in
-             zip(corpus.grooves or [""] * len(corpus.songs), corpus.families, strict=True)]
-    _, group = np.unique(np.array(names), return_inverse=True)
-    velocity = corpus.arrays["velocity"][step]
-    return Windows(pattern=velocity > 0, bass=corpus.arrays["bass"][step].astype(int),
-                   tempo=corpus.arrays["tempo"][start].astype(float), group=group[song], velocity=velocity,
-                   offset=corpus.arrays["offset"][step])
-
-
-def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, write: Mapping[str, Write],
-             play: Play | None, density: float, preset: str) -> Evaluation:
+def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, songs: int, write: Mapping[str, Write],
+             write_songs: Mapping[str, grid_songs.Write], play: Play | None, density: float,
+             preset: str) -> Evaluation:
     """Measures drums under the basses of a split.
 
     Args:
         corpus, sections: the songs, and how they are cut.
-        split, count: which windows, and at most how many.
-        write: networks by the names of their rows, the trained one first.
+        split, count, songs: which windows, at most how many, and how many whole songs.
+        write: networks by the names of their rows, the trained one first; write_songs: the same for whole songs.
         play: how hits are played; None: that was not trained.
         density: at which they write.
         preset: of the config.
@@ -110,6 +83,8 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, writ
                         "one_stream": Measure(label="one stream", digits=2)}, first="density",
               rows=tuple(row(f"{x:g}", _dense(write[first](tested, x, 0), tested)) for x in DENSITIES)),
     ]
+    if whole := grid_songs.read(corpus, split, sections.seed, songs):
+        tables.append(grid_songs.table(whole, write_songs))
     if play is not None and (human := _human(corpus, sections, split, count)) is not None:
         tables.append(played(human, play, corpus, sections))
     return Evaluation(

@@ -15,6 +15,7 @@ from musicfusion.codecs import inputs as sources
 from musicfusion.codecs.audio import RATE, Audio
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS, Hits
 from musicfusion.codecs.feel import EVEN, THIRDS
+from musicfusion.codecs.melody import HOLD
 from musicfusion.codecs.score import EARLY, Score, Track, grid, pitched_tracks
 from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
@@ -23,23 +24,30 @@ from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
 from musicfusion.render import drumroll, kit
 from musicfusion.render.result import Picture, SampleResult
-from musicfusion.systems.arrangement.grid import Drummer
+from musicfusion.systems.arrangement import grid_repertoire
+from musicfusion.systems.arrangement.grid import NEIGHBOUR, NOTHING, SONG, Context, Drummer, Reference
 from musicfusion.systems.arrangement.grid_dataset import (
     BAR,
+    BARS,
     BEATS,
     HIT,
     KIT,
     LENGTH,
     NO_STYLE,
+    OFF,
     UNKNOWN,
+    Windows,
     bass_features,
     offset_of,
+    position,
     tempo_feature,
     velocity_of,
 )
+from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
-LONGEST = 1000  # bars
+LONGEST = 1000  # bars of the source
 HOP = BEATS // 2  # beats from one window to the next, of which the first half is known by then
+GROOVE = 1 << 20  # number of the key by which the reference is drawn; others are beats
 PEAK = 0.95  # of the loudest sample
 TAIL = 2.0  # seconds after the last note, for what still rings
 KEPT = 2  # quarters by which notes that ring on may reach into a bar without making it one of the song's
@@ -69,26 +77,46 @@ class Piece:
 class Writer:
     """A Drummer whose programs are compiled, for windows and for songs.
 
-    fill, play: as of grid.Drummer, jitted; styles: the words of its conditions, in their order; feels: how people play,
-    float [n, 2] (grid_dataset.feels), of which each song gets one.
+    fill, play: Drummer.chosen and Drummer.play, jitted; styles: the words of its conditions, in their order; feels:
+    how people play, float [n, 2] (grid_dataset.feels), of which each song gets one; repertoire: windows of other songs;
+    candidates: fillings of which one is chosen.
     """
 
     fill: Callable[..., jax.Array]
     play: Callable[..., tuple[jax.Array, jax.Array]]
     styles: tuple[str, ...]
     feels: np.ndarray
+    repertoire: Repertoire
+    candidates: int
 
-    def windows(self, bass: np.ndarray, tempo: np.ndarray, density: float, seed: int, batch: int) -> np.ndarray:
-        """Drums of windows apart from each other: tokens int [n, LENGTH], tempo [n] -> bool [n, LENGTH, 9]."""
+    def windows(self, windows: Windows, density: float, seed: int, batch: int) -> np.ndarray:
+        """Drums of windows apart from each other: bool [n, LENGTH, 9]."""
         found, key = [], jax.random.key(seed)
-        for begin in range(0, len(bass), batch):
+        count = len(windows.bass)
+        neighbours = self.neighbours(windows.bass, seed)
+        for begin in range(0, count, batch):
             numbers = np.arange(begin, begin + batch)
-            own, keys = numbers % len(bass), numbered(key, jnp.asarray(numbers))
-            found.append(self.fill(
-                np.full((batch, LENGTH, KIT), UNKNOWN, np.int32), bass_features(bass[own], np.ones(batch, bool)),
-                np.full(batch, NO_STYLE), np.full(batch, density, np.float32),
-                tempo_feature(tempo[own]).astype(np.float32), keys))
-        return np.concatenate([np.asarray(x) for x in found])[: len(bass)] == HIT
+            own, keys = numbers % count, numbered(key, jnp.asarray(numbers))
+            found.append(self.fill(np.full((batch, LENGTH, KIT), UNKNOWN, np.int32), Context(
+                bass=bass_features(windows.bass[own], np.ones(batch, bool)), style=np.full(batch, NO_STYLE),
+                density=np.full(batch, density, np.float32),
+                tempo=tempo_feature(windows.tempo[own]).astype(np.float32), position=windows.position[own]),
+                jax.tree.map(lambda x, own=own: x[own], neighbours), keys))
+        return np.concatenate([np.asarray(x) for x in found])[:count] == HIT
+
+    def neighbours(self, bass: np.ndarray, seed: int, style: str = "") -> Reference:
+        """Drums of other songs whose basses are similar, one for each candidate: [n, candidates, ...].
+
+        Drawn from twice as many. bass: tokens int [n, LENGTH]; style: that they should have, if any does.
+        """
+        tag = 1 << self.styles.index(style) if style else 0
+        found = grid_repertoire.similar(bass < HOLD, self.repertoire, 2 * self.candidates, tag=tag)
+        rng = np.random.default_rng(seed)
+        chosen = np.stack([rng.permutation(own)[: self.candidates] for own in found])
+        if not len(self.repertoire.tags):
+            return _alike(None, len(bass), self.candidates)
+        return Reference(self.repertoire.hits[chosen], self.repertoire.onsets[chosen],
+                         np.where(chosen >= 0, NEIGHBOUR, NOTHING))
 
     def played(self, pattern: np.ndarray, bass: np.ndarray, tempo: np.ndarray, seed: int,
                batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -104,37 +132,105 @@ class Writer:
         velocity, offset = (np.concatenate(x)[: len(bass)] for x in zip(*found, strict=True))
         return _played(pattern, velocity, offset, seed)
 
-    def song(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int) -> Hits:
-        """Drums of a whole song, window by window: each sees the two bars before it, which are written by then.
+    def song(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int,
+             known: np.ndarray | None = None) -> Hits:
+        """Drums of a whole song, as they are played. Arguments as of `pattern`."""
+        pattern = self.pattern(bass, tempo, style=style, density=density, seed=seed, known=known)
+        velocity, offset = self._classes(pattern, *self._windows_of(bass, tempo), style, seed)
+        return _played(pattern, velocity, offset, seed)
 
-        bass: tokens int [T]; tempo: [T / STEPS]; style: one of `styles`, or "".
+    def pattern(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int,
+                known: np.ndarray | None = None, reference: bool = True) -> np.ndarray:
+        """Drums of a whole song, bool [T, 9]: first four bars for its most usual bass, then all with these in view.
+
+        Windows are written in order; each also sees the two bars before it, which are written by then.
+
+        Args:
+            bass: tokens int [T].
+            tempo: [T / STEPS].
+            style: one of `styles`, or "".
+            density: 0..1, negative for what fits.
+            seed: of what is drawn.
+            known: int [T, 9] of OFF, HIT, UNKNOWN: hits that are there already; None for none.
+            reference: with the four bars in view.
         """
+        beats = len(bass) // STEPS
+        seen, tempo, begins = self._windows_of(bass, tempo)
+        pattern = np.full((len(tempo) * STEPS, KIT), UNKNOWN, np.int32)
+        if known is not None:
+            pattern[: len(known)] = known
+        features = bass_features(seen, np.ones(len(seen), bool))
+
+        def filled(k: int, view: Reference, salt: int) -> np.ndarray:
+            begin = begins[k]
+            return np.asarray(self.fill(pattern[None, begin * STEPS : begin * STEPS + LENGTH], Context(
+                bass=features[None, k], style=self._number(style), density=np.array([density], np.float32),
+                tempo=tempo_feature(tempo[None, begin]).astype(np.float32),
+                position=position(np.array([begin // BAR]), np.array([(beats - begin) // BAR - BARS]))),
+                view, jax.random.fold_in(jax.random.key(seed), salt)[None]))[0]
+
+        first = usual(seen, pattern, begins)
+        neighbours = self.neighbours(seen if not reference else seen[first : first + 1], seed, style)
+        if reference and len(begins) > 1:
+            groove = filled(first, neighbours, GROOVE) == HIT
+            neighbours = _alike((groove, seen[first] < HOLD), 1, self.candidates)
+        for k in progress.steps(range(len(begins)), "writing drums"):
+            view = neighbours if reference else jax.tree.map(lambda x, k=k: x[k : k + 1], neighbours)
+            pattern[begins[k] * STEPS : begins[k] * STEPS + LENGTH] = filled(k, view, begins[k])
+        return pattern[: len(bass)] == HIT
+
+    def _number(self, style: str) -> np.ndarray:
+        return np.array([1 + self.styles.index(style) if style else NO_STYLE])
+
+    @staticmethod
+    def _windows_of(bass: np.ndarray, tempo: np.ndarray) -> tuple[np.ndarray, np.ndarray, range]:
+        """The basses of a song's windows int [n, LENGTH], its tempo as long as they are, the beats they begin at."""
         beats = len(bass) // STEPS
         padded = max(BEATS, -(-(beats - BEATS) // HOP) * HOP + BEATS)
         bass = np.concatenate([bass, np.full((padded - beats) * STEPS, tracks.REST)])
-        tempo = np.concatenate([tempo, np.repeat(tempo[-1:], padded - beats)])
-        number = np.array([1 + self.styles.index(style) if style else NO_STYLE])
-        pattern = np.full((padded * STEPS, KIT), UNKNOWN, np.int32)
-        key = jax.random.key(seed)
         begins = range(0, padded - BEATS + 1, HOP)
-        for begin in progress.steps(begins, "writing drums"):
-            own = slice(begin * STEPS, begin * STEPS + LENGTH)
-            pattern[own] = np.asarray(self.fill(
-                pattern[None, own], bass_features(bass[None, own], np.ones(1, bool)), number,
-                np.array([density], np.float32), tempo_feature(tempo[None, begin]).astype(np.float32),
-                jax.random.fold_in(key, begin)[None]))[0]
-        classes = [np.zeros((padded * STEPS, KIT), int) for _ in range(2)]
+        seen = np.stack([bass[begin * STEPS : begin * STEPS + LENGTH] for begin in begins])
+        return seen, np.concatenate([tempo, np.repeat(tempo[-1:], padded - beats)]), begins
+
+    def _classes(self, pattern: np.ndarray, seen: np.ndarray, tempo: np.ndarray, begins: range, style: str,
+                 seed: int) -> list[np.ndarray]:
+        """Classes of velocity and offset of a song's hits, window by window, in one manner: int [T, 9] each."""
+        padded = np.zeros((len(tempo) * STEPS, KIT), np.int32)
+        padded[: len(pattern)] = pattern
+        classes, key = [np.zeros(padded.shape, int) for _ in range(2)], jax.random.key(seed)
         feel = self.feels[None, np.random.default_rng(seed).integers(len(self.feels))]
-        for begin in range(0, padded - BEATS + 1, HOP):
+        features = bass_features(seen, np.ones(len(seen), bool))
+        for k, begin in enumerate(begins):
             own = slice(begin * STEPS, begin * STEPS + LENGTH)
             later = slice(own.start + (HOP * STEPS if begin else 0), own.stop)
-            made = self.play(pattern[None, own], bass_features(bass[None, own], np.ones(1, bool)), number,
+            made = self.play(padded[None, own], features[None, k], self._number(style),
                              tempo_feature(tempo[None, begin]).astype(np.float32), feel,
                              jax.random.fold_in(key, begin)[None])
             for whole, part in zip(classes, made, strict=True):
                 whole[later] = np.asarray(part)[0, later.start - own.start :]
-        velocity, offset = (x[: beats * STEPS] for x in classes)
-        return _played(pattern[: beats * STEPS] == HIT, velocity, offset, seed)
+        return [whole[: len(pattern)] for whole in classes]
+
+
+def _alike(song: tuple[np.ndarray, np.ndarray] | None, count: int, candidates: int) -> Reference:
+    """The same reference for all: drums and onsets of a window of the song, or none."""
+    hits, onsets = song or (np.zeros((LENGTH, KIT), bool), np.zeros(LENGTH, bool))
+    shape = (count, candidates)
+    return Reference(np.broadcast_to(hits, (*shape, LENGTH, KIT)), np.broadcast_to(onsets, (*shape, LENGTH)),
+                     np.full(shape, SONG if song else NOTHING))
+
+
+def usual(bass: np.ndarray, pattern: np.ndarray, begins: Sequence[int]) -> int:
+    """Which window stands best for its song: of those in which most is known, the one with the most usual bass.
+
+    bass: tokens of windows int [n, LENGTH]; pattern: int [T, 9]; begins: the beats at which windows begin. Usual: the
+    mean F1 of its onsets with those of all windows.
+    """
+    known = np.array([np.count_nonzero(pattern[begin * STEPS : begin * STEPS + LENGTH] != UNKNOWN)
+                      for begin in begins])
+    onset = (bass < HOLD).astype(float)
+    size = onset.sum(1)
+    alike = (2 * onset @ onset.T / np.maximum(size[:, None] + size, 1)).mean(1)
+    return int(np.argmax(np.where(known == known.max(), alike, -1)))
 
 
 def _played(pattern: np.ndarray, velocity: np.ndarray, offset: np.ndarray, seed: int) -> Hits:
@@ -144,18 +240,19 @@ def _played(pattern: np.ndarray, velocity: np.ndarray, offset: np.ndarray, seed:
                 np.where(pattern, offset_of(offset, other), 0).astype(np.int8))
 
 
-def writer(drummer: Drummer, styles: Sequence[str], feels: np.ndarray) -> Writer:
-    """A Drummer's programs, compiled; styles: the tags that it learned, in their order; feels: as of Writer."""
+def writer(drummer: Drummer, *, styles: Sequence[str], feels: np.ndarray, repertoire: Repertoire,
+           candidates: int) -> Writer:
+    """A Drummer's programs, compiled; styles: the tags that it learned, in their order; the others as of Writer."""
     params = drummer.params
-    fill = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).fill(*x))
+    fill = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).chosen(*x))
     play = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).play(*x))
     return Writer(fill=functools.partial(fill, params), play=functools.partial(play, params), styles=tuple(styles),
-                  feels=np.asarray(feels))
+                  feels=np.asarray(feels), repertoire=repertoire, candidates=candidates)
 
 
 def sampler(own: Writer) -> Sampler:
     """The sampler of drums under a bass."""
-    return Sampler(read=read, generate=functools.partial(generate, own))
+    return Sampler(read=read, generate=functools.partial(generate, own), words={"style": own.styles})
 
 
 # Files to arrays -----------------------------------------------------------------------------------------------------
@@ -168,8 +265,26 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
         MusicFusionError: it cannot be read, has no notes, or is too long.
     """
     source = inputs["source"]
-    if sources.is_sound(source):
-        return _recorded(source)
+    piece = _recorded(source) if sources.is_sound(source) else _written(source)
+    return with_intro(piece, round(controls["intro"]))
+
+
+def with_intro(piece: Piece, bars: int) -> Piece:
+    """A piece with bars before its first, in which the drums play alone; where it has no room for them it moves."""
+    quarters, steps = bars * BAR, bars * BAR * STEPS
+    later = max(quarters - piece.begin, 0.0)
+    score = feel.delayed(piece.score, later) if later else piece.score
+    offset = piece.offset - float(score.seconds(later))
+    silence = max(round(-offset * RATE), 0) if bars and piece.samples is not None else 0
+    samples = piece.samples if piece.samples is None else np.pad(piece.samples, (silence, 0))
+    return dataclasses.replace(
+        piece, score=score, begin=piece.begin + later - quarters, offset=offset + silence / RATE, samples=samples,
+        bass=np.concatenate([np.full(steps, tracks.REST), piece.bass]),
+        tempo=np.concatenate([np.repeat(piece.tempo[:1], quarters), piece.tempo]))
+
+
+def _written(source: Any) -> Piece:
+    """Notes: the track that is a bass, or the lowest one."""
     aligned, called = sources.read_aligned(source, "source", pitched=True), sources.described(source, "source")
     score = feel.played(aligned.score, dataclasses.replace(aligned.feel, ratio=THIRDS))  # thirds are on the grid
     found = tracks.roles(score)["bass"] or [min(pitched_tracks(score, called), key=lambda x: x.notes[:, 2].mean())]
@@ -222,22 +337,28 @@ def generate(own: Writer, pieces: Sequence[Piece], controls: Mapping[str, Any], 
     made = []
     for k, (piece, seed, lock) in enumerate(zip(pieces, seeds, locked, strict=True)):
         with progress.within(k / len(pieces), (k + 1) / len(pieces)):
-            hits = own.song(piece.bass, piece.tempo, style="", density=controls["density"], seed=seed)
-            made.append(result(piece, _spliced(hits, lock), seed))
+            before, kept = _locked(lock, len(piece.bass))
+            known = np.where(kept, np.where(before.velocity > 0, HIT, OFF), UNKNOWN)
+            hits = own.song(piece.bass, piece.tempo, style=controls["style"], density=controls["density"], seed=seed,
+                            known=known)
+            hits = Hits(*(np.where(kept, old, new) for old, new in zip(before, hits, strict=True)))
+            made.append(result(piece, hits, seed))
     return made
 
 
-def _spliced(hits: Hits, locked: Locked | None) -> Hits:
-    """Drums with what is locked of an earlier result: the instruments, in the spans. Raises MusicFusionError."""
+def _locked(locked: Locked | None, steps: int) -> tuple[Hits, np.ndarray]:
+    """Hits of an earlier result, and where they are kept: the instruments, in the spans, bool [steps, 9].
+
+    Raises MusicFusionError.
+    """
     if locked is None:
-        return hits
-    before, steps = splice.remembered(locked, Hits), len(hits.velocity)
+        return drums.hits_of(np.zeros((steps, KIT))), np.zeros((steps, KIT), bool)
+    before = splice.remembered(locked, Hits)
     splice.require_as_many("quarters", len(before.velocity) / STEPS, steps / STEPS)
     names = ["drums", *INSTRUMENTS]
     times = dict.fromkeys(names, splice.played_steps(steps, [EVEN], per_quarter=STEPS))
     chosen = splice.locked_steps(locked, dict.fromkeys(names, ()), times, steps / STEPS)
-    kept = np.stack([chosen[name] | chosen["drums"] for name in INSTRUMENTS], 1)
-    return Hits(*(np.where(kept, old, new) for old, new in zip(before, hits, strict=True)))
+    return before, np.stack([chosen[name] | chosen["drums"] for name in INSTRUMENTS], 1)
 
 
 def result(piece: Piece, hits: Hits, seed: int) -> SampleResult:

@@ -1,5 +1,6 @@
 """The paired middle as a system: what the config means where `model` is "grid" (see system.py)."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.results import Trained
 from musicfusion.data import batches, cache, sources
 from musicfusion.data.corpus import Corpus
-from musicfusion.systems.arrangement import grid, grid_dataset, grid_evaluation, grid_sampling
+from musicfusion.systems.arrangement import grid, grid_dataset, grid_evaluation, grid_repertoire, grid_sampling
 from musicfusion.systems.arrangement.grid import Drummer, GridNet
-from musicfusion.systems.arrangement.grid_dataset import KIT, LENGTH, OFFSETS, VELOCITIES, Sections
+from musicfusion.systems.arrangement.grid_dataset import BEATS, LENGTH, OFFSETS, VELOCITIES, Sections, Windows
 
 PATTERNS, PLAYERS, STYLES = "patterns", "players", "styles"
 
@@ -39,11 +40,15 @@ def _net(config: ConfigDict, name: str) -> GridNet:
 
 
 def stages(config: ConfigDict) -> tuple[Stage, ...]:
-    """The names of styles and how people play; which drums are hit; and how, which is learned from people alone."""
+    """What is known beforehand; which drums are hit; and how, which is learned from people alone.
+
+    Known are the names of styles, how people play, and drums of other songs.
+    """
     sections = _sections(config)
     names = Stage(name=STYLES, task=memos.task(), batch=1, examples=memos.examples,
                   data=lambda corpus, trained: memos.resident({
-                      "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus)}))
+                      "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus),
+                      **grid_repertoire.packed(sections.repertoire(corpus)[0])}))
     return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, human=True))
 
 
@@ -57,10 +62,14 @@ def _stage(config: ConfigDict, name: str, human: bool | None = None) -> Stage:
 
 def modules(config: ConfigDict) -> dict[str, Tree]:
     """The abstract parameters of both networks; nothing is allocated."""
-    pattern, bass = jnp.zeros((1, LENGTH, KIT), jnp.int32), jnp.zeros((1, LENGTH, 4))
-    return {name: jax.eval_shape(_net(config, name).init, jax.random.key(0), pattern, bass, jnp.zeros(1, jnp.int32),
-                                 jnp.zeros((1, 3)))["params"]
+    return {name: jax.eval_shape(_net(config, name).init, jax.random.key(0), *_example(name))["params"]
             for name in (PATTERNS, PLAYERS)}
+
+
+def _example(name: str) -> tuple[jax.Array, ...]:
+    """What a network is initialised with."""
+    seen, numbers = (grid.SEEN + grid.SHOWN, grid.CONDITIONS) if name == PATTERNS else (grid.SEEN, grid.MANNER)
+    return jnp.zeros((1, BEATS, seen)), jnp.zeros(1, jnp.int32), jnp.zeros((1, numbers))
 
 
 def _writer(config: ConfigDict, trained: Trained, learned: bool = True) -> grid_sampling.Writer:
@@ -70,14 +79,14 @@ def _writer(config: ConfigDict, trained: Trained, learned: bool = True) -> grid_
                       temperature=group.temperature, params={
                           PATTERNS: trained(PATTERNS) if learned else _drawn(config), PLAYERS: trained(PLAYERS)})
     known = trained(STYLES)
-    return grid_sampling.writer(drummer, [name for name in map(memos.text, known["styles"]) if name], known["feels"])
+    return grid_sampling.writer(
+        drummer, styles=[name for name in map(memos.text, known["styles"]) if name], feels=known["feels"],
+        repertoire=grid_repertoire.unpacked(known), candidates=group.candidates)
 
 
 def _drawn(config: ConfigDict) -> Tree:
     """Parameters of the patterns' network as they are drawn at first."""
-    return _net(config, PATTERNS).init(
-        jax.random.key(config.seed), jnp.zeros((1, LENGTH, KIT), jnp.int32), jnp.zeros((1, LENGTH, 4)),
-        jnp.zeros(1, jnp.int32), jnp.zeros((1, 3)))["params"]
+    return _net(config, PATTERNS).init(jax.random.key(config.seed), *_example(PATTERNS))["params"]
 
 
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
@@ -87,22 +96,30 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
     untrained = _writer(config, trained, learned=False)
 
     def write(windows, density, seed):
-        return own.windows(windows.bass, windows.tempo, density, seed, batch)
+        return own.windows(windows, density, seed, batch)
 
     def of_another(windows, density, seed):
-        return own.windows(np.roll(windows.bass, len(windows.bass) // 2, 0), windows.tempo, density, seed, batch)
+        return own.windows(dataclasses.replace(windows, bass=np.roll(windows.bass, len(windows.bass) // 2, 0)),
+                           density, seed, batch)
 
     def of_none(windows, density, seed):
-        return untrained.windows(windows.bass, windows.tempo, density, seed, batch)
+        return untrained.windows(windows, density, seed, batch)
+
+    def write_song(song, reference):
+        return own.pattern(song.bass, song.tempo, style="", density=config.evaluate.density, seed=0,
+                           reference=reference)
 
     return grid_evaluation.evaluate(
         corpus, _sections(config), split=config.data.split, count=config.evaluate.windows,
+        songs=config.evaluate.songs, write_songs={
+            "the grid": functools.partial(write_song, reference=True),
+            "the same, without the song's first four bars in view": functools.partial(write_song, reference=False)},
         write={"the grid": write, "the grid, given another window's bass": of_another, "the grid, untrained": of_none},
         play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
         density=config.evaluate.density, preset=config.preset)
 
 
-def _play(own: grid_sampling.Writer, batch: int, windows: grid_evaluation.Windows,
+def _play(own: grid_sampling.Writer, batch: int, windows: Windows,
           seed: int) -> tuple[np.ndarray, np.ndarray]:
     return own.played(windows.pattern, windows.bass, windows.tempo, seed, batch)
 

@@ -1,5 +1,6 @@
 """The masked model of drums, of a corpus in which the kick plays with the bass."""
 
+import dataclasses
 import functools
 
 import jax
@@ -10,11 +11,12 @@ import sections
 
 from musicfusion.core import optimizers
 from musicfusion.core.example_keys import numbered
+from musicfusion.metrics import drums
 from musicfusion.systems.arrangement import grid, grid_dataset
 from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, KIT, LENGTH, OFF, OFFSETS, UNKNOWN, VELOCITIES
 
 KEY = jax.random.key(0)
-STEPS = 120
+STEPS = 180
 NETS = {"patterns": grid.GridNet(1, width=24, depth=1, cell=8),
         "players": grid.GridNet(VELOCITIES + OFFSETS, width=16, depth=1, cell=8)}
 
@@ -59,10 +61,28 @@ def windows():
     return grid_dataset.examples(arrays, index, numbered(KEY, jnp.arange(6)), False)
 
 
-def fill(drummer, windows, keys, pattern=None, only=slice(None)):
+def context(windows, **changes):
+    """What is known of six windows: the bass, tempo and position."""
+    known = {"bass": windows["bass"], "style": jnp.zeros(6, jnp.int32), "density": jnp.full(6, -1.0),
+             "tempo": windows["tempo"], "position": windows["position"]}
+    return grid.Context(**known | changes)
+
+
+def reference(hits=None, onsets=None, kind=grid.NOTHING):
+    """The same for six windows, none unless said."""
+    return grid.Reference(jnp.zeros((6, LENGTH, KIT)) if hits is None else hits,
+                          jnp.zeros((6, LENGTH)) if onsets is None else onsets, jnp.full(6, kind))
+
+
+def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0):
     pattern = jnp.full((6, LENGTH, KIT), UNKNOWN) if pattern is None else pattern
-    known = [windows["bass"], jnp.zeros(6, jnp.int32), jnp.full(6, -1.0), windows["tempo"]]
-    return np.asarray(jax.jit(drummer.fill)(pattern[only], *(x[only] for x in known), keys[only]))
+    shown = reference()
+    method = drummer.fill
+    if candidates:
+        shown = jax.tree.map(lambda x: jnp.repeat(x[:, None], candidates, 1), shown)
+        method = drummer.chosen
+    known, shown = jax.tree.map(lambda x: x[only], (context(windows), shown))
+    return np.asarray(jax.jit(method)(pattern[only], known, shown, keys[only]))
 
 
 def test_any_share_of_the_cells_is_hidden_and_sometimes_all():
@@ -85,8 +105,13 @@ def test_hidden_cells_are_unknown_and_the_others_as_they_were():
 def test_density_is_the_share_of_training_windows_with_fewer_hits():
     quantiles = jnp.linspace(0, 40, 21)
     np.testing.assert_allclose(grid.density_of(jnp.array([0.0, 10, 40, 99]), quantiles), [0, 0.25, 1, 1])
-    given = np.asarray(grid.conditions(jnp.array([0.0, 1, 0.7]), jnp.array([True, True, False]), jnp.zeros(3)))
-    np.testing.assert_allclose(given, [[-1, 1, 0], [1, 1, 0], [0, 0, 0]])
+
+
+def test_a_density_that_is_not_given_says_nothing(windows):
+    known = context(windows, density=jnp.array([0.0, 1, -1, -1, -1, -1]), tempo=jnp.zeros(6))
+    given = np.asarray(grid.conditions(known, jnp.array([0, 1, 2, 0, 0, 0])))
+    np.testing.assert_allclose(given[:3, :5], [[-1, 1, 0, 0, 0], [1, 1, 0, 1, 0], [0, 0, 0, 0, 1]])
+    np.testing.assert_array_equal(given[:, 5:], windows["position"])
 
 
 def test_the_kick_is_learned_from_the_bass_and_the_snare_without_it(drummer, windows):
@@ -116,6 +141,51 @@ def test_drums_follow_from_their_keys_whatever_stands_beside_them(drummer, windo
                         temperature=3.0)
     one, other = (fill(warm, windows, numbered(jax.random.key(seed), jnp.arange(6))) for seed in (0, 1))
     assert (one != other).any()
+
+
+def test_the_chosen_filling_is_one_of_the_candidates_and_nearer_to_the_others(drummer, windows):
+    """Warm drawings differ; of eight the one that agrees best with all is chosen."""
+    warm = dataclasses.replace(drummer, temperature=1.5)
+    keys = numbered(KEY, jnp.arange(6))
+    every = np.stack([fill(warm, windows, jax.vmap(lambda key, k=k: jax.random.fold_in(key, k))(keys))
+                      for k in range(8)], 1)
+    chosen = fill(warm, windows, keys, candidates=8)
+    for own, among in zip(chosen, every, strict=True):
+        assert (own == among).all((1, 2)).any()
+        one = drums.agreement(np.repeat(own[None] == HIT, 8, 0), among == HIT).sum((0, 1))
+        other = np.mean([drums.f1(drums.agreement(np.repeat(x[None] == HIT, 8, 0), among == HIT).sum((0, 1)))
+                         for x in among])
+        assert drums.f1(one) >= other - 0.02
+    np.testing.assert_array_equal(fill(warm, windows, keys, only=slice(2, 4), candidates=8), chosen[2:4])
+
+
+def test_a_reference_is_seen_and_without_one_nothing_is(drummer, windows):
+    unknown = jnp.full((6, LENGTH, KIT), UNKNOWN)
+
+    def scores(**given):
+        return np.asarray(grid.predicted(drummer.patterns, drummer.params["patterns"], unknown, context(windows),
+                                         reference(**given)))
+
+    shown = {"hits": windows["song_hits"], "onsets": windows["song_onsets"]}
+    every = [scores(**shown, kind=kind) for kind in (grid.NOTHING, grid.NEIGHBOUR, grid.SONG)]
+    np.testing.assert_array_equal(every[0], scores())
+    assert np.abs(every[1] - every[0]).max() > 0.1 and np.abs(every[2] - every[1]).max() > 0.01
+
+
+def test_what_is_dropped_out_of_an_example_does_not_depend_on_the_others(windows):
+    net = dataclasses.replace(NETS["patterns"], dropout=0.5)
+    params = net.init(KEY, jnp.zeros((1, BEATS, grid.SEEN + grid.SHOWN)), jnp.zeros(1, jnp.int32),
+                      jnp.zeros((1, grid.CONDITIONS)))["params"]
+    keys = numbered(KEY, jnp.arange(6))
+
+    def scores(only, keys):
+        known, shown = jax.tree.map(lambda x: x[only], (context(windows), reference()))
+        return np.asarray(grid.predicted(net, params, windows["pattern"][only], known, shown, keys))
+
+    every = scores(slice(None), keys)
+    np.testing.assert_allclose(scores(slice(2, 4), keys[2:4]), every[2:4], atol=1e-5)
+    assert np.abs(every - scores(slice(None), None)).max() > 0.01
+    assert np.abs(every - scores(slice(None), keys[::-1])).max() > 0.01
 
 
 def test_how_hits_are_played_is_learned_by_instrument(drummer, windows):

@@ -14,7 +14,15 @@ from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import numbered
 from musicfusion.data.rhythm_sections import BASS, HUMAN
 from musicfusion.systems.arrangement import grid_dataset
-from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, LENGTH, NO_STYLE, OFFSETS, VELOCITIES, Sections
+from musicfusion.systems.arrangement.grid_dataset import (
+    BEATS,
+    HIT,
+    LENGTH,
+    NO_STYLE,
+    OFFSETS,
+    VELOCITIES,
+    Sections,
+)
 
 KEYS = numbered(jax.random.key(0), jnp.arange(64))
 
@@ -70,6 +78,47 @@ def test_an_example_is_what_stands_in_the_corpus(corpus):
         np.testing.assert_array_equal(batch["bass"][k, :, 0] > 0, corpus.arrays["bass"][steps] < HOLD)
         assert batch["style"][k] == 1 + np.log2(corpus.arrays["tags"][beat])
     np.testing.assert_allclose(batch["tempo"], np.log2(100 / 120), rtol=1e-6)
+
+
+def test_another_window_of_the_song_is_shown_that_does_not_overlap(corpus):
+    found = Sections(seed=0).resident(corpus)
+    arrays, count = found.arrays, 64
+    batch = jax.device_get(grid_dataset.examples(arrays, jnp.arange(count), KEYS[:count], False))
+    given = batch["song_given"]
+    assert given.any() and not given.all(), "songs have eight bars here: only their ends do not overlap"
+    for k in np.flatnonzero(given):
+        song = np.searchsorted(corpus.first_beat, arrays["start"][k], "right") - 1
+        others = [start for start in range(corpus.first_beat[song], corpus.first_beat[song + 1] - BEATS + 1, 4)
+                  if abs(start - arrays["start"][k]) >= BEATS]
+        patterns = [corpus.arrays["velocity"][start * STEPS : start * STEPS + LENGTH] > 0 for start in others]
+        assert any((batch["song_hits"][k] == own).all() for own in patterns)
+
+
+def test_a_window_of_another_song_is_shown_whose_bass_is_similar(corpus):
+    own = Sections(seed=0)
+    found = own.resident(corpus, human=False)
+    batch = jax.device_get(grid_dataset.examples(found.arrays, jnp.arange(32), KEYS[:32], False))
+    assert batch["other_given"].all()
+    known, groups = own.repertoire(corpus)
+    windows = grid_dataset.read(corpus, found.arrays["start"][:32])
+    onsets = windows.bass < HOLD
+    for k in range(32):
+        (which,) = np.flatnonzero((known.hits == batch["other_hits"][k]).all((1, 2))
+                                  & (known.onsets == batch["other_onsets"][k]).all(1))[:1]
+        assert groups[which] != windows.group[k]
+        common = 2 * (known.onsets & onsets[k]).sum(1) / (known.onsets.sum(1) + onsets[k].sum())
+        assert common[which] >= np.sort(common[groups != windows.group[k]])[-grid_dataset.NEIGHBOURS] - 1e-6
+    people = own.resident(corpus, human=True)
+    assert not np.any(grid_dataset.examples(people.arrays, jnp.arange(8), KEYS[:8], True)["other_given"])
+
+
+def test_a_position_says_the_bar_of_the_phrase_and_how_near_beginning_and_end_are():
+    found = grid_dataset.position(np.array([0, 4, 8, 2]), np.array([20, 3, 0, 40]))
+    assert found.shape == (4, grid_dataset.POSITION)
+    np.testing.assert_allclose(found[0, :4], found[2, :4], atol=1e-6, err_msg="eight bars are a phrase")
+    np.testing.assert_allclose(found[0, :2], found[1, :2], atol=1e-6)
+    assert np.abs(found[0, :2] - found[3, :2]).max() > 1
+    np.testing.assert_allclose(found[:, 4:], [[0, 1], [0.5, 0.375], [1, 0], [0.25, 1]])
 
 
 def test_people_have_no_style_here_and_a_bass_that_is_not_known(corpus):

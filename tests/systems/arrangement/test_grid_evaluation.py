@@ -6,7 +6,7 @@ import sections
 
 from musicfusion.codecs.drums import STEPS
 from musicfusion.codecs.melody import REST
-from musicfusion.systems.arrangement import grid_baselines, grid_evaluation
+from musicfusion.systems.arrangement import grid_baselines, grid_evaluation, grid_songs
 from musicfusion.systems.arrangement.grid_dataset import KIT, LENGTH, Sections
 
 
@@ -29,9 +29,11 @@ def found():
     def play(windows, seed):
         return windows.velocity, windows.offset
 
-    return grid_evaluation.evaluate(sections.corpus(songs=80), Sections(seed=0), split="test", count=40,
-                                    write={"knows all": truth, "other windows": other}, play=play, density=0.5,
-                                    preset="grid")
+    return grid_evaluation.evaluate(
+        sections.corpus(songs=80), Sections(seed=0), split="test", count=40, songs=6,
+        write={"knows all": truth, "other windows": other},
+        write_songs={"knows all": lambda song: song.pattern, "silence": lambda song: np.zeros_like(song.pattern)},
+        play=play, density=0.5, preset="grid")
 
 
 def test_beside_what_is_measured_stand_rules_and_drums_that_exist(found):
@@ -68,6 +70,29 @@ def test_how_people_play_is_matched_by_their_own_hits(found):
     assert played["the players' network"] == {"velocity": 0, "offset": 0}
     assert played["every hit alike, on the grid"]["velocity"] > 10 < played["every hit alike, on the grid"]["offset"]
     assert played["two people, the mean"]["velocity"] < 1, "they play alike here"
+
+
+def test_whole_songs_are_measured_beside_a_rule_and_the_true_drums(found):
+    songs = values(found, "songs")
+    assert list(songs) == ["bass, snare and eighths", "knows all", "silence", "the true drums"]
+    assert songs["knows all"] == songs["the true drums"] and songs["knows all"]["one_stream"] == 1
+    assert songs["silence"]["one_stream"] == 0 and "repeated" not in songs["silence"]
+
+
+def test_what_repeats_has_1_and_fills_show_at_the_ends_of_phrases():
+    bar = np.zeros((48, KIT), bool)
+    bar[::12, 0] = bar[::6, 2] = True
+    steady = np.tile(bar, (8, 1))
+    assert grid_songs.repeated(steady) == (1.0, 0.0)
+    filled = steady.copy()
+    for number in (3, 7):
+        filled[48 * number + 24 : 48 * (number + 1), 4] = True
+    same, ends = grid_songs.repeated(filled)
+    assert same < 1 and ends > 0.05
+    others = steady.copy()
+    for number in (1, 6):
+        others[48 * number + 24 : 48 * (number + 1), 4] = True
+    assert grid_songs.repeated(others)[1] < 0
 
 
 def test_rules_are_what_they_say():

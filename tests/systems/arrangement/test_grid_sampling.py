@@ -7,23 +7,34 @@ import soundfile
 from musicfusion.codecs import drums, midi
 from musicfusion.codecs.audio import RATE
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS
+from musicfusion.codecs.melody import REST
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.arrangement import grid_sampling
+from musicfusion.systems.arrangement import grid, grid_sampling
 from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, KIT, LENGTH, UNKNOWN
+from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
 KICK, SNARE = (INSTRUMENTS.index(name) for name in ("kick", "snare"))
 LOUD, ON_TIME = 12, 12  # classes of velocity and of offset
+
+
+QUARTERS, SIXTEENTHS = (np.isin(np.arange(LENGTH) % STEPS, steps) for steps in ([0], [0, 3, 6, 9]))
+KNOWN = Repertoire(hits=np.random.default_rng(0).uniform(size=(4, LENGTH, KIT)) < 0.1,
+                   onsets=np.stack([QUARTERS, QUARTERS, SIXTEENTHS, SIXTEENTHS]),
+                   tags=np.array([1, 2, 1, 2], np.uint32))
 
 
 class Recorder:
     """Networks that are none: a kick under each note of the bass, and a snare where the seed wants one."""
 
     def __init__(self):
-        self.seen = []
+        self.seen, self.contexts, self.references = [], [], []
 
-    def fill(self, pattern, bass, style, density, tempo, keys):
+    def fill(self, pattern, context, reference, keys):
+        self.contexts.append(context)
+        self.references.append(reference)
+        bass, density, tempo = context.bass, context.density, context.tempo
         self.seen.append((np.array(pattern), np.array(bass), float(density[0]), np.asarray(tempo)))
         new = np.zeros(pattern.shape, np.int32)
         new[..., KICK] = bass[..., 0] > 0
@@ -36,7 +47,8 @@ class Recorder:
 
 def writer():
     own = Recorder()
-    return own, grid_sampling.Writer(fill=own.fill, play=own.play, styles=("rock",), feels=np.zeros((3, 2), np.float32))
+    return own, grid_sampling.Writer(fill=own.fill, play=own.play, styles=("rock", "swing"), repertoire=KNOWN,
+                                     candidates=2, feels=np.zeros((3, 2), np.float32))
 
 
 def bass(bars, start=0.0, program=33, pitch=40):
@@ -47,10 +59,10 @@ def song(*parts, tempo=96.0, metre=(4, 4)):
     return Score(tuple(parts), np.array([[0.0, tempo]]), ((0.0, *metre),), "song")
 
 
-def sample(source, seed=0, locked=None, density=0.5):
+def sample(source, seed=0, locked=None, **given):
     recorder, own = writer()
     sampler = grid_sampling.sampler(own)
-    controls = {"density": density}
+    controls = {"density": 0.5, "style": "", "intro": 0} | given
     (result,) = sampler.generate([sampler.read({"source": source}, controls)], controls, [seed], [locked])
     return result, recorder
 
@@ -59,12 +71,76 @@ def sample(source, seed=0, locked=None, density=0.5):
 def test_drums_last_as_long_as_the_bass_and_each_window_knows_the_two_bars_before_it(bars):
     result, recorder = sample(song(bass(bars)))
     assert result.metadata["bars"] == bars and result.metadata["hits"]["kick"] == 4 * bars
-    first, *others = [seen[0][0] for seen in recorder.seen]
+    first, *others = [seen[0][0] for seen in recorder.seen[bars > 4 :]]  # the reference comes before
     assert (first == UNKNOWN).all() and len(others) == max(0, -(-(bars - 4) // 2))
     for pattern in others:
         half = LENGTH // 2
         assert (pattern[:half] != UNKNOWN).all() and (pattern[half:] == UNKNOWN).all()
         assert (pattern[:half, KICK] == HIT).sum() == BEATS // 2
+
+
+def test_all_windows_see_the_four_bars_that_were_drawn_first():
+    """For the most usual bass of the song: here every bar is alike but the first four, which are busy."""
+    busy = Track("Low", 33, False, np.array([(k / 4, 0.2, 40, 80) for k in range(64)]
+                                            + [(16 + k, 0.9, 40, 80) for k in range(48)]))
+    _, recorder = sample(song(busy))
+    first, *others = recorder.references
+    assert (first.kind == grid.NEIGHBOUR).all() and first.kind.shape == (1, 2)
+    for own in first.hits[0]:
+        assert any((own == known).all() for known in KNOWN.hits), "drums of another song"
+    assert recorder.contexts[0].bass[0, :, 0].sum() == 16
+    for reference in others:
+        assert (reference.kind == grid.SONG).all()
+        np.testing.assert_array_equal(reference.onsets[0, 0], QUARTERS)
+        np.testing.assert_array_equal(reference.hits[0, 1, :, KICK], QUARTERS)
+    before = [float(context.position[0, 4]) * 8 for context in recorder.contexts[1:]]
+    np.testing.assert_allclose(before, [0, 2, 4, 6, 8, 8, 8])
+
+
+def test_neighbours_are_drawn_by_the_seed_among_those_of_the_style():
+    _, own = writer()
+    bass = np.full((1, LENGTH), REST)
+    bass[0, ::STEPS] = 40
+    seen = [own.neighbours(bass, seed, style) for seed in range(8) for style in ("", "swing")]
+    which = [[int(np.argmax((KNOWN.hits == hits).all((1, 2)))) for hits in one.hits[0]] for one in seen]
+    assert len({tuple(one) for one in which[::2]}) > 2, "another seed, other neighbours"
+    assert {k for one in which[1::2] for k, kind in zip(one, [1, 1], strict=True)} == {1, 3}
+
+
+def test_a_style_is_one_of_those_that_the_weights_know():
+    _, recorder = sample(song(bass(4)), style="rock")
+    assert recorder.contexts[0].style[0] == 1
+    assert grid_sampling.sampler(writer()[1]).words == {"style": ("rock", "swing")}
+
+
+@pytest.mark.parametrize("start", [0.0, 4.0, 20.0])
+def test_in_an_intro_the_drums_play_alone_and_the_song_moves_where_it_has_no_room(start):
+    given = song(bass(4, start=start), Track("Keys", 0, False, np.array([[start, 2.0, 64, 70]])))
+    plain, _ = sample(given)
+    result, recorder = sample(given, intro=2)
+    later = max(8 - start, 0)
+    low, keys, hits = result.scores["song"].tracks
+    np.testing.assert_allclose(low.notes[:, 0], given.tracks[0].notes[:, 0] + later)
+    assert keys.notes[0, 0] == start + later and result.metadata["bars"] == 6
+    assert not recorder.contexts[1].bass[0, : 8 * STEPS, 0].any()
+    kicks = hits.notes[hits.notes[:, 2] == 36, 0]
+    assert kicks.min() == pytest.approx(start + later, abs=0.02)
+    snares = hits.notes[hits.notes[:, 2] == 38, 0]
+    assert not len(snares) or snares.min() > start + later - 8.1
+    assert plain.metadata["bars"] == 4
+
+
+def test_an_intro_before_a_recording_is_silence_in_it(tmp_path):
+    samples, rate = recording()
+    plain, _ = sample((samples, rate))
+    result, _ = sample((samples, rate), intro=1)
+    longer = len(result.audio["source"].samples) - len(samples)
+    assert longer / rate == pytest.approx(4 * 0.6 - 0.5, abs=0.1), "half a second of it is there"
+    given = result.audio["source"].samples
+    assert not given[:longer].any()
+    assert result.metadata["bars"] == plain.metadata["bars"] + 1
+    kit = np.abs(result.audio["kit"].samples)
+    assert kit[int((4 * 0.6 - 0.03) * rate) : int((4 * 0.6 + 0.09) * rate)].max() > 0.02
 
 
 def test_the_song_keeps_its_tracks_and_gets_drums_that_are_played():
@@ -130,6 +206,8 @@ def test_locked_spans_keep_their_hits_and_instruments_can_be_locked_alone():
     part, _ = sample(moved, locked=Locked(before, ((4, 8, "drums"),)))
     hit = part.memory.velocity[:, KICK] > 0
     assert not hit[4 * STEPS : 8 * STEPS].any() and hit[: 4 * STEPS].any() and hit[8 * STEPS :].any()
+    _, recorder = sample(moved, locked=Locked(before, ((4, 8, "drums"),)))
+    assert (recorder.seen[1][0][0, 4 * STEPS : 8 * STEPS] == 0).all(), "the network sees what is kept"
     shorter = song(bass(4))
     with pytest.raises(MusicFusionError, match="locked: the earlier result has 32 quarters, and now there would be 16"):
         sample(shorter, locked=Locked(first, ((0, 4, None),)))

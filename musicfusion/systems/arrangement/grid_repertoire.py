@@ -1,0 +1,83 @@
+"""Drums of other songs that a network is shown, those with the most similar basses: what a drummer knows already.
+
+Of each song, or rhythm pattern, a few windows are kept: which instruments are hit, and where the bass begins a note.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt32
+
+from musicfusion.codecs.drums import INSTRUMENTS
+from musicfusion.core.contracts import Tree
+
+EACH = 16  # windows of a song or rhythm pattern, at most
+BLOCK = 2048  # windows that are compared at once
+NONE = -1
+
+
+class Repertoire(NamedTuple):
+    """Windows that are known: hits bool [m, LENGTH, 9]; where the bass begins a note, bool [m, LENGTH]; tags [m]."""
+
+    hits: Bool[np.ndarray, "m T 9"]
+    onsets: Bool[np.ndarray, "m T"]
+    tags: UInt32[np.ndarray, " m"]
+
+
+def collected(own: Repertoire, groups: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """Of each group of windows EACH at most, evenly chosen: which, int [m]. groups: of the windows `own`."""
+    with_bass = own.onsets.any(1)
+    chosen = []
+    for group in np.unique(groups):
+        members = np.flatnonzero((groups == group) & with_bass)
+        chosen.append(members[np.linspace(0, len(members) - 1, min(EACH, len(members))).astype(int)])
+    return np.concatenate(chosen)
+
+
+def only(own: Repertoire, chosen: Int[np.ndarray, " m"]) -> Repertoire:
+    """Some of the windows."""
+    return Repertoire(*(x[chosen] for x in own))
+
+
+def packed(own: Repertoire) -> dict[str, np.ndarray]:
+    """As arrays of bytes, eight steps in each."""
+    return {"hits": np.packbits(own.hits.reshape(len(own.hits), -1), axis=1), "onsets": np.packbits(own.onsets, axis=1),
+            "tags": own.tags}
+
+
+def unpacked(arrays: Tree) -> Repertoire:
+    """The reverse of `packed`."""
+    hits = np.unpackbits(np.asarray(arrays["hits"]), axis=1).reshape(len(arrays["tags"]), -1, len(INSTRUMENTS))
+    onsets = np.unpackbits(np.asarray(arrays["onsets"]), axis=1)
+    return Repertoire(hits.astype(bool), onsets.astype(bool), np.asarray(arrays["tags"]))
+
+
+def similar(onsets: Bool[np.ndarray, "n T"], own: Repertoire, count: int, *, tag: int = 0,
+            groups: tuple[np.ndarray, np.ndarray] | None = None) -> Int[np.ndarray, "n count"]:
+    """Which windows of a repertoire have the most similar basses, the best first: int32 [n, count], NONE where none is.
+
+    Similar: F1 of the onsets by step.
+
+    Args:
+        onsets: where basses begin a note, bool [n, LENGTH].
+        own: the repertoire.
+        count: how many.
+        tag: only those with this tag (a power of two), unless there are none; 0 for all.
+        groups: of the basses int [n] and of the repertoire int [m]; those of the same group are left out.
+    """
+    known, size = own.onsets.astype(np.float32), own.onsets.sum(1)
+    tagged = (own.tags & np.uint32(tag)) > 0
+    left_out = ~tagged if tag and tagged.any() else np.zeros(len(size), bool)
+    found = np.full((len(onsets), count), NONE, np.int32)
+    playing = np.flatnonzero(onsets.any(1))
+    for begin in range(0, len(playing), BLOCK):
+        rows = playing[begin : begin + BLOCK]
+        part = onsets[rows].astype(np.float32)
+        score = 2 * part @ known.T / np.maximum(part.sum(1, keepdims=True) + size, 1)
+        score[:, left_out] = -1
+        if groups is not None:
+            score[groups[0][rows, None] == groups[1]] = -1
+        best = np.argsort(-score, 1, kind="stable")[:, :count]
+        good = np.take_along_axis(score, best, 1) >= 0
+        found[rows, : best.shape[1]] = np.where(good, best, NONE)
+    return found

@@ -1,0 +1,48 @@
+"""Drums of other songs, found by their basses."""
+
+import numpy as np
+import pytest
+
+from musicfusion.systems.arrangement import grid_repertoire
+from musicfusion.systems.arrangement.grid_repertoire import NONE, Repertoire
+
+
+@pytest.fixture
+def known():
+    """Three windows, with a bass on quarters, on eighths, and on off-beats."""
+    onsets = np.zeros((3, 192), bool)
+    onsets[0, ::12] = onsets[1, ::6] = onsets[2, 6::12] = True
+    hits = np.random.default_rng(0).uniform(size=(3, 192, 9)) < 0.1
+    return Repertoire(hits, onsets, np.array([1, 2, 2], np.uint32))
+
+
+def test_the_most_similar_bass_comes_first(known):
+    asked = known.onsets[[1, 0]].copy()
+    asked[1, 0] = False
+    found = grid_repertoire.similar(asked, known, 3)
+    np.testing.assert_array_equal(found, [[1, 0, 2], [0, 1, 2]])
+
+
+def test_a_style_can_be_asked_for_and_one_that_nothing_has_is_no_bar(known):
+    np.testing.assert_array_equal(grid_repertoire.similar(known.onsets[:1], known, 3, tag=2), [[1, 2, NONE]])
+    np.testing.assert_array_equal(grid_repertoire.similar(known.onsets[:1], known, 1, tag=8), [[0]])
+
+
+def test_the_same_group_is_left_out_and_a_silent_bass_is_like_none(known):
+    groups = np.array([5, 5]), np.array([5, 6, 7])
+    asked = np.stack([known.onsets[0], np.zeros(192, bool)])
+    np.testing.assert_array_equal(grid_repertoire.similar(asked, known, 2, groups=groups), [[1, 2], [NONE, NONE]])
+
+
+def test_of_each_group_a_few_are_kept_that_have_a_bass(known):
+    many = grid_repertoire.only(known, np.repeat([0, 1, 2], [40, 3, 2]))
+    many.onsets[43:] = False
+    kept = grid_repertoire.collected(many, np.repeat([7, 8, 9], [40, 3, 2]))
+    assert len(kept) == grid_repertoire.EACH + 3 and kept.max() < 43 and {0, 39} <= set(kept.tolist())
+
+
+def test_packed_it_is_an_eighth_of_the_size_and_comes_back(known):
+    arrays = grid_repertoire.packed(known)
+    assert arrays["hits"].nbytes == known.hits.nbytes / 8
+    for own, again in zip(known, grid_repertoire.unpacked(arrays), strict=True):
+        np.testing.assert_array_equal(own, again)

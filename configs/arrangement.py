@@ -111,16 +111,18 @@ def _grid(config: ConfigDict) -> None:
     # many as there are
     config.data = ConfigDict({"root": "", "songs": 0, "split": "test", "shares": ()})
     config.patterns = ConfigDict({  # which drums are hit
-        "size": {"width": 160, "depth": 4, "cell": 12}, "steps": 5000, "batch": 64,
+        "size": {"width": 160, "depth": 4, "cell": 12, "dropout": 0.2}, "steps": 3000, "batch": 64,
         "optimizer": common.adam(2e-3, warmup=100),
     })
     config.players = ConfigDict({  # how hard, and how early or late
-        "size": {"width": 96, "depth": 2, "cell": 8}, "steps": 1200, "batch": 32,
+        "size": {"width": 96, "depth": 2, "cell": 8, "dropout": 0.0}, "steps": 1200, "batch": 32,
         "optimizer": common.adam(2e-3, warmup=100),
     })
-    # passes, temperature: of filling in what is not known. candidates: fillings of which the one that agrees best with
-    # the others is taken
-    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 1.0, "candidates": 8})
+    # passes, temperature, threshold: of filling in what is not known (grid.Drummer). candidates: fillings of which the
+    # one that agrees best with the others is taken. kit: a folder of drum samples (musicfusion/render/kit.py says how they are named), "" for
+    # those that come along
+    config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 0.4, "threshold": 0.35,
+                                "candidates": 8, "kit": ""})
     config.evaluate = ConfigDict({**common.EVALUATE, "windows": 300, "songs": 20, "batch": 50, "density": 0.5})
     config.run.update(common.RUN)
     config.run.update({"validate_every": 250, "checkpoint_every": 250, "show_every": 0})

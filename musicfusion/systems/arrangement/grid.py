@@ -7,6 +7,7 @@ Source: ours, not the paper's. Masks and passes are those of MaskGIT (Chang et a
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -126,13 +127,19 @@ def predicted(net: GridNet, params: Tree, pattern: jax.Array, context: Context, 
     shown = jnp.concatenate([reference.hits, reference.onsets[..., None]], -1) * (reference.kind > 0)[:, None, None]
     beats = jnp.concatenate([seen(pattern, context.bass),
                              shown.astype(jnp.float32).reshape(len(pattern), BEATS, SHOWN)], -1)
+    return applied(net, params, beats, context.style, conditions(context, reference.kind), keys)[..., 0]
+
+
+def applied(net: GridNet, params: Tree, beats: jax.Array, style: jax.Array, numbers: jax.Array,
+            keys: jax.Array | None) -> Any:
+    """What a network writes. keys: [B], of dropout, an example's own; None for none."""
 
     def dropped(beats, style, numbers, key) -> Any:
         return net.apply({"params": params}, beats[None], style[None], numbers[None], rngs={"dropout": key})[0]
 
-    inputs = beats, context.style, conditions(context, reference.kind)
-    scores: Any = net.apply({"params": params}, *inputs) if keys is None else jax.vmap(dropped)(*inputs, keys)
-    return scores[..., 0]
+    if keys is None:
+        return net.apply({"params": params}, beats, style, numbers)
+    return jax.vmap(dropped)(beats, style, numbers, keys)
 
 
 def conditions(context: Context, kind: jax.Array) -> jax.Array:
@@ -244,16 +251,17 @@ def players(net: GridNet, *, optimizer: optax.GradientTransformation, steps: int
     net: with VELOCITIES + OFFSETS outputs; steps: of the training.
     """
 
-    def logits(params, batch) -> Any:
-        return net.apply({"params": params}, seen(batch["pattern"], batch["bass"]), batch["style"],
-                         manner(batch["tempo"], batch["feel"]))
+    def logits(params, batch, training=False) -> Any:
+        return applied(net, params, seen(batch["pattern"], batch["bass"]), batch["style"],
+                       manner(batch["tempo"], batch["feel"]),
+                       folded(batch["example_key"], SALT + 9) if training and net.dropout else None)
 
     def parameters(key, batch, frozen):
         return net.init(key, seen(batch["pattern"], batch["bass"]), batch["style"],
                         manner(batch["tempo"], batch["feel"]))["params"]
 
-    def loss(params, batch, frozen, key, fraction):
-        scores = logits(params, batch)
+    def loss(params, batch, frozen, key, fraction, training=True):
+        scores = logits(params, batch, training)
         hit = batch["pattern"] == HIT
         terms = {}
         for name, part in (("velocity", scores[..., :VELOCITIES]), ("offset", scores[..., VELOCITIES:])):
@@ -263,7 +271,7 @@ def players(net: GridNet, *, optimizer: optax.GradientTransformation, steps: int
         return total, {"loss": total, **terms}
 
     def validate(state, batch, frozen, key):
-        return loss(state["params"], batch, frozen, key, 1.0)[1]
+        return loss(state["params"], batch, frozen, key, 1.0, training=False)[1]
 
     def generate(params, batch, frozen, key):
         """The likeliest class of velocity at each hit."""
@@ -280,14 +288,17 @@ def players(net: GridNet, *, optimizer: optax.GradientTransformation, steps: int
 class Drummer:
     """Trained networks in use.
 
-    patterns, players: their networks; params: of both, by name; quantiles: of the density, float [QUANTILES].
+    patterns, players: their networks; params: of both, by name; passes: in which a window is filled in.
+    temperature: of the hits' probabilities; 1 as learned; toward 0 only those above `threshold` are hit. That is less
+    than a half, since where snares are rarer than likely none of them would stay: each cell is drawn by itself.
     """
 
     patterns: GridNet
     players: GridNet
     params: Mapping[str, Tree]
     passes: int = 12
-    temperature: float = 1.0
+    temperature: float = 0.4
+    threshold: float = 0.35
 
     def fill(self, pattern: jax.Array, context: Context, reference: Reference, keys: jax.Array) -> jax.Array:
         """What is UNKNOWN in patterns int [B, LENGTH, 9] drawn, cell by cell in a random order, in a few passes.
@@ -297,10 +308,12 @@ class Drummer:
         order = jax.vmap(lambda key: jax.random.uniform(key, (BEATS, KIT)))(folded(keys, 0))
         uniforms = jax.vmap(lambda key: jax.random.uniform(key, (LENGTH, KIT)))(folded(keys, 1))
         ends = 1 - jnp.cos(jnp.pi / 2 * (jnp.arange(self.passes) + 1) / self.passes)
+        pivot = math.log(self.threshold / (1 - self.threshold))
 
         def one(pattern, end):
             scores = predicted(self.patterns, self.params["patterns"], pattern, context, reference)
-            drawn = (uniforms < jax.nn.sigmoid(scores / self.temperature)).astype(pattern.dtype)
+            probability = jax.nn.sigmoid(pivot + (scores - pivot) / self.temperature)
+            drawn = (uniforms < probability).astype(pattern.dtype)
             now = jnp.repeat(order <= end, STEPS, 1)
             return jnp.where((pattern == UNKNOWN) & now, drawn, pattern), None
 

@@ -23,6 +23,7 @@ from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
 from musicfusion.render import drumroll, kit
+from musicfusion.render.kit import Kit
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.arrangement import grid_repertoire
 from musicfusion.systems.arrangement.grid import NEIGHBOUR, NOTHING, SONG, Context, Drummer, Reference
@@ -250,9 +251,14 @@ def writer(drummer: Drummer, *, styles: Sequence[str], feels: np.ndarray, repert
                   feels=np.asarray(feels), repertoire=repertoire, candidates=candidates)
 
 
-def sampler(own: Writer) -> Sampler:
-    """The sampler of drums under a bass."""
-    return Sampler(read=read, generate=functools.partial(generate, own), words={"style": own.styles})
+def sampler(own: Writer, samples: str = "") -> Sampler:
+    """The sampler of drums under a bass. samples: a folder of drum samples (render.kit), "" for those that come along.
+
+    Raises:
+        MusicFusionError: the folder cannot be used.
+    """
+    return Sampler(read=read, words={"style": own.styles},
+                   generate=functools.partial(generate, own, kit.read(samples) if samples else kit.shipped()))
 
 
 # Files to arrays -----------------------------------------------------------------------------------------------------
@@ -327,7 +333,7 @@ def _recorded(source: sources.Sound) -> Piece:
 # Arrays to music -----------------------------------------------------------------------------------------------------
 
 
-def generate(own: Writer, pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int],
+def generate(own: Writer, played_by: Kit, pieces: Sequence[Piece], controls: Mapping[str, Any], seeds: Sequence[int],
              locked: Sequence[Locked | None]) -> list[SampleResult]:
     """Drums for each piece, and both together.
 
@@ -342,7 +348,7 @@ def generate(own: Writer, pieces: Sequence[Piece], controls: Mapping[str, Any], 
             hits = own.song(piece.bass, piece.tempo, style=controls["style"], density=controls["density"], seed=seed,
                             known=known)
             hits = Hits(*(np.where(kept, old, new) for old, new in zip(before, hits, strict=True)))
-            made.append(result(piece, hits, seed))
+            made.append(result(piece, hits, played_by, seed))
     return made
 
 
@@ -361,13 +367,13 @@ def _locked(locked: Locked | None, steps: int) -> tuple[Hits, np.ndarray]:
     return before, np.stack([chosen[name] | chosen["drums"] for name in INSTRUMENTS], 1)
 
 
-def result(piece: Piece, hits: Hits, seed: int) -> SampleResult:
+def result(piece: Piece, hits: Hits, played_by: Kit, seed: int) -> SampleResult:
     """Drums under a piece: both together, and the drums alone, as notes and as a recorded kit plays them."""
     track = Track("DRUMS", 0, True, drums.notes(hits, piece.begin))
     given = tuple(own for own in piece.score.tracks if not own.is_drum)
     counts = {name: int(n) for name, n in zip(INSTRUMENTS, np.count_nonzero(hits.velocity, 0), strict=True)}
     draw = functools.partial(drumroll.draw, hits=hits, bass=piece.bass, title=f"{piece.score.name}: drums")
-    sounds = _sounds(piece, hits, seed)
+    sounds = _sounds(piece, hits, played_by, seed)
     players = {"song": "With drums"} if piece.samples is None else {"mix": "Your bass with drums"}
     return SampleResult(
         title=f"{piece.score.name}: drums", main=next(iter(players)),
@@ -376,20 +382,20 @@ def result(piece: Piece, hits: Hits, seed: int) -> SampleResult:
         audio=sounds, players=players | {"kit": "The drums, by a recorded kit"},
         pictures={"hits": Picture(title="The drums over the bass", draw=draw)},
         metadata={"hits": counts, "bars": len(hits.velocity) // STEPS // BAR, "bass": piece.name},
-        notices=piece.notices, memory=hits)
+        notices=(*piece.notices, *played_by.notices), memory=hits)
 
 
-def _sounds(piece: Piece, hits: Hits, seed: int) -> dict[str, Audio]:
+def _sounds(piece: Piece, hits: Hits, played_by: Kit, seed: int) -> dict[str, Audio]:
     """The kit; and, of a recording, both together, as long as it is, and neither so loud that it clips."""
     played = drums.played(hits, piece.begin)
     when = piece.offset + piece.score.seconds(played.quarter)
     rows = np.stack([when, played.instrument, played.velocity], 1)
     if piece.samples is None:
         seconds = float(piece.score.seconds(piece.score.length)) + TAIL
-        return {"kit": Audio(kit.play(rows, kit.shipped(), seed=seed, seconds=seconds), kit.RATE)}
+        return {"kit": Audio(kit.play(rows, played_by, seed=seed, seconds=seconds), kit.RATE)}
     length = len(piece.samples)
     inside = (when >= 0) & (when < length / RATE)
-    part = kit.play(rows[inside], kit.shipped(), seed=seed, rate=RATE, seconds=length / RATE)
+    part = kit.play(rows[inside], played_by, seed=seed, rate=RATE, seconds=length / RATE)
     part = np.pad(part, (0, max(length - len(part), 0)))[:length].astype(np.float32)
     both = piece.samples + part
     gain = min(1.0, PEAK / max(float(np.abs(both).max()), 1e-9))

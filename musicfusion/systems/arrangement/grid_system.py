@@ -76,7 +76,7 @@ def _writer(config: ConfigDict, trained: Trained, learned: bool = True) -> grid_
     """learned: with the trained patterns, not with parameters as they are drawn at first."""
     group = config.sample
     drummer = Drummer(patterns=_net(config, PATTERNS), players=_net(config, PLAYERS), passes=group.passes,
-                      temperature=group.temperature, params={
+                      temperature=group.temperature, threshold=group.threshold, params={
                           PATTERNS: trained(PATTERNS) if learned else _drawn(config), PLAYERS: trained(PLAYERS)})
     known = trained(STYLES)
     return grid_sampling.writer(
@@ -126,7 +126,7 @@ def _play(own: grid_sampling.Writer, batch: int, windows: Windows,
 
 def sampler(config: ConfigDict, trained: Trained) -> Sampler:
     """Drums for a user's bass."""
-    return grid_sampling.sampler(_writer(config, trained))
+    return grid_sampling.sampler(_writer(config, trained), config.sample.kit)
 
 
 def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[str, str]]:

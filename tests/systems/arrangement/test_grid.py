@@ -143,6 +143,16 @@ def test_drums_follow_from_their_keys_whatever_stands_beside_them(drummer, windo
     assert (one != other).any()
 
 
+@pytest.mark.parametrize("threshold", [0.2, 0.5])
+def test_toward_temperature_0_what_is_likelier_than_the_threshold_is_hit(drummer, windows, threshold):
+    cold = dataclasses.replace(drummer, temperature=1e-3, threshold=threshold, passes=1)
+    scores = grid.predicted(drummer.patterns, drummer.params["patterns"], jnp.full((6, LENGTH, KIT), UNKNOWN),
+                            context(windows), reference())
+    expected = np.asarray(jax.nn.sigmoid(scores)) > threshold
+    filled = fill(cold, windows, numbered(KEY, jnp.arange(6))) == HIT
+    assert (filled == expected).mean() > 0.999 and filled.any()
+
+
 def test_the_chosen_filling_is_one_of_the_candidates_and_nearer_to_the_others(drummer, windows):
     """Warm drawings differ; of eight the one that agrees best with all is chosen."""
     warm = dataclasses.replace(drummer, temperature=1.5)

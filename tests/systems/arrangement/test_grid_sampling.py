@@ -59,9 +59,9 @@ def song(*parts, tempo=96.0, metre=(4, 4)):
     return Score(tuple(parts), np.array([[0.0, tempo]]), ((0.0, *metre),), "song")
 
 
-def sample(source, seed=0, locked=None, **given):
+def sample(source, seed=0, locked=None, samples="", **given):
     recorder, own = writer()
-    sampler = grid_sampling.sampler(own)
+    sampler = grid_sampling.sampler(own, samples)
     controls = {"density": 0.5, "style": "", "intro": 0} | given
     (result,) = sampler.generate([sampler.read({"source": source}, controls)], controls, [seed], [locked])
     return result, recorder
@@ -238,6 +238,18 @@ def test_a_recorded_bass_gets_drums_that_are_as_long_and_fall_on_its_notes(tmp_p
     again, _ = sample(tmp_path / "bass.flac")
     assert again.metadata["hits"]["kick"] == result.metadata["hits"]["kick"] > 25
     assert any("tempo of 100" in notice for notice in result.notices)
+
+
+def test_a_kit_of_ones_own_plays_the_drums(tmp_path):
+    time = np.arange(4410) / 44100
+    soundfile.write(tmp_path / "kick.wav", np.sin(2 * np.pi * 1000 * time) * np.exp(-30 * time), 44100)
+    own, _ = sample(song(bass(4)), samples=str(tmp_path))
+    shipped, _ = sample(song(bass(4)))
+    assert any("no samples of snare" in notice for notice in own.notices)
+    one, other = (np.abs(np.fft.rfft(result.audio["kit"].samples[:44100])) for result in (own, shipped))
+    assert one[900:1100].sum() / one.sum() > 3 * other[900:1100].sum() / other.sum()
+    with pytest.raises(MusicFusionError, match="cannot be read as a folder of drum samples"):
+        sample(song(bass(4)), samples=str(tmp_path / "nothing"))
 
 
 @pytest.mark.parametrize("source, words", [

@@ -118,12 +118,21 @@ def _grid(config: ConfigDict) -> None:
         "size": {"width": 96, "depth": 2, "cell": 8, "dropout": 0.0}, "steps": 1200, "batch": 32,
         "optimizer": common.adam(2e-3, warmup=100),
     })
+    # From recorded drums to hits, to measure with. windows: of drums that are played for it, for training.
+    config.transcriber = ConfigDict({
+        "size": {"width": 80, "blocks": 4}, "windows": 1200, "steps": 3000, "batch": 16,
+        "optimizer": common.adam(2e-3, warmup=100),
+    })
     # passes, temperature, threshold: of filling in what is not known (grid.Drummer). candidates: fillings of which the
-    # one that agrees best with the others is taken. kit: a folder of drum samples (musicfusion/render/kit.py says how they are named), "" for
-    # those that come along
+    # one that agrees best with the others is taken. kit: a folder of drum samples (musicfusion/render/kit.py says how
+    # they are named), "" for those that come along
     config.sample = ConfigDict({"audio": True, "examples": 2, "passes": 12, "temperature": 0.4, "threshold": 0.35,
                                 "candidates": 8, "kit": ""})
-    config.evaluate = ConfigDict({**common.EVALUATE, "windows": 300, "songs": 20, "batch": 50, "density": 0.5})
+    config.evaluate = ConfigDict({
+        **common.EVALUATE, "windows": 300, "songs": 20, "batch": 50, "density": 0.5,
+        "kit": "",  # folders of drum samples (render/kit.py), with commas between: the transcriber is tried on them too
+        "stems": "",  # folders of recordings in parts, with commas between: drums for their basses beside theirs
+    })
     config.run.update(common.RUN)
     config.run.update({"validate_every": 250, "checkpoint_every": 250, "show_every": 0})
 

@@ -1,9 +1,13 @@
-"""Drums on a grid beside the true ones: hits that agree, by instrument and as one stream; how they are played."""
+"""Drums beside the true ones, on a grid or in time: hits that agree, by instrument and as one stream; how played."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Real
 
+from musicfusion.metrics import onsets
+
 TOLERANCE = 1  # steps: hits agree that lie so near to each other
+WINDOW = 0.05  # seconds: the same for hits in time (as at MIREX's drum transcription)
+AT_ONCE = 0.03  # seconds: hits so near to each other are one onset
 
 
 def agreement(found: Bool[np.ndarray, "n T K"], truth: Bool[np.ndarray, "n T K"]) -> Int[np.ndarray, "n K 3"]:
@@ -35,6 +39,45 @@ def f1(counts: Real[np.ndarray, "*B 3"]) -> Float[np.ndarray, "*B"]:
 def one_stream(pattern: Bool[np.ndarray, "n T K"]) -> Bool[np.ndarray, "n T 1"]:
     """Whether anything is hit: bool [n, T, K] -> [n, T, 1]."""
     return np.asarray(pattern.any(-1, keepdims=True))
+
+
+def timed_agreement(found: Real[np.ndarray, "n 3"], truth: Real[np.ndarray, "m 3"], kinds: int,
+                    window: float = WINDOW) -> Int[np.ndarray, "K 3"]:
+    """`agreement` of hits in time, rows (seconds, instrument 0..kinds - 1, velocity), within `window` seconds: [K, 3].
+    """
+    every = []
+    for kind in range(kinds):
+        own, true = (np.sort(rows[rows[:, 1] == kind, 0]) for rows in (found, truth))
+        every.append((len(onsets.matched(own, true, window)), len(own), len(true)))
+    return np.array(every)
+
+
+def velocity_errors(found: Real[np.ndarray, "n 3"], truth: Real[np.ndarray, "m 3"], kinds: int,
+                    window: float = WINDOW) -> Float[np.ndarray, " k"]:
+    """How far the velocities of hits in time are from those of the true hits that they agree with: [k], unsorted."""
+    every = [np.zeros(0)]
+    for kind in range(kinds):
+        own, true = (rows[rows[:, 1] == kind] for rows in (found, truth))
+        own, true = own[np.argsort(own[:, 0])], true[np.argsort(true[:, 0])]
+        pairs = onsets.matched(own[:, 0], true[:, 0], window)
+        every.append(np.abs(own[pairs[:, 0], 2] - true[pairs[:, 1], 2]))
+    return np.concatenate(every)
+
+
+def stream_agreement(found: Real[np.ndarray, " n"], truth: Real[np.ndarray, " m"],
+                     window: float = WINDOW) -> Int[np.ndarray, "3"]:
+    """`agreement` of times in seconds, whatever is hit: int [3]. Of hits at once (AT_ONCE) one counts."""
+    own, true = at_once(found), at_once(truth)
+    return np.array((len(onsets.matched(own, true, window)), len(own), len(true)))
+
+
+def at_once(times: Real[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    """Times in seconds, ascending; of those less than AT_ONCE after one that is kept, none."""
+    kept: list[float] = []
+    for time in np.sort(times):
+        if not kept or time - kept[-1] >= AT_ONCE:
+            kept.append(float(time))
+    return np.array(kept)
 
 
 def synchrony(pattern: Bool[np.ndarray, "n T"], bass: Bool[np.ndarray, "n T"], shift: int) -> Float[np.ndarray, " n"]:

@@ -1,7 +1,7 @@
 """Onsets and tempo of mel-spectrograms (codecs.mel)."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 WINDOW = 0.07  # seconds: onsets match within this window (as at MIREX)
 SLOWEST, FASTEST = 60.0, 200.0  # tempos in beats a minute
@@ -36,17 +36,27 @@ def onsets(mels: Float[np.ndarray, "T M"], rate: float, least: float = 0.01) -> 
 def f_measure(found: Float[np.ndarray, " n"], truth: Float[np.ndarray, " m"], window: float = WINDOW) -> float:
     """The onset F1: of the best one-to-one matching of onsets to the true ones, both in ascending seconds.
 
-    Onsets match within `window` seconds. 1 where both are empty. Greedy matching from the left is optimal here.
+    Onsets match within `window` seconds. 1 where both are empty.
     """
     if not len(found) and not len(truth):
         return 1.0
-    hits = j = 0
-    for time in truth:
+    return 2 * len(matched(found, truth, window)) / (len(found) + len(truth))
+
+
+def matched(found: Float[np.ndarray, " n"], truth: Float[np.ndarray, " m"],
+            window: float = WINDOW) -> Int[np.ndarray, "k 2"]:
+    """The best one-to-one matching: index of an onset and of the true one that it matches, int [k, 2].
+
+    Both are in ascending seconds; onsets match within `window` seconds. Greedy matching from the left is optimal here.
+    """
+    pairs, j = [], 0
+    for i, time in enumerate(truth):
         while j < len(found) and found[j] < time - window:
             j += 1
         if j < len(found) and found[j] <= time + window:
-            hits, j = hits + 1, j + 1
-    return 2 * hits / (len(found) + len(truth))
+            pairs.append((j, i))
+            j += 1
+    return np.array(pairs, int).reshape(-1, 2)
 
 
 def tempo(mels: Float[np.ndarray, "T M"], rate: float) -> float:

@@ -55,3 +55,17 @@ def test_the_distance_of_two_distributions_is_how_far_one_is_moved():
     one = rng.normal(size=5000)
     assert drums.distance(one, one + 2) == pytest.approx(2)
     assert drums.distance(one, rng.normal(size=7000)) < 0.1
+
+
+def test_hits_in_time_agree_once_within_the_window():
+    truth = np.array([[1.0, 0, 90], [1.0, 2, 60], [2.0, 0, 90]])
+    found = np.array([[1.04, 0, 80], [1.045, 0, 80], [2.06, 0, 80], [1.0, 3, 60]])
+    counts = drums.timed_agreement(found, truth, 9)
+    np.testing.assert_array_equal(counts[[0, 2, 3]], [[1, 3, 2], [0, 0, 1], [0, 1, 0]])
+    np.testing.assert_array_equal(drums.velocity_errors(found, truth, 9), [10])
+    np.testing.assert_array_equal(drums.stream_agreement(found[:, 0], truth[:, 0]), [1, 3, 2])
+
+
+def test_hits_at_once_are_one_onset():
+    np.testing.assert_allclose(drums.at_once(np.array([1.02, 1.0, 1.04, 2.0])), [1.0, 1.04, 2.0])
+    assert not len(drums.at_once(np.zeros(0)))

@@ -30,6 +30,8 @@ DECLARATION = Declaration(
         "styles": ExportSpec(required=False),
         "patterns": ExportSpec(required=False),
         "players": ExportSpec(required=False),
+        "transcriber": ExportSpec(required=False),
+        "thresholds": ExportSpec(required=False),
     },
     pretrained="arrangement-lite",
 )

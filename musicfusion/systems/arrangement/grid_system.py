@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -9,20 +10,33 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from musicfusion.codecs import drums, midi, tracks
+from musicfusion.codecs import drum_frames, drums, midi, tracks
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core import memos, optimizers
-from musicfusion.core.contracts import Sampler, Stage, Tree
+from musicfusion.core.contracts import Resident, Sampler, Stage, Tree
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.core.evaluation import Evaluation
+from musicfusion.core.evaluation import Evaluation, Table
 from musicfusion.core.results import Trained
 from musicfusion.data import batches, cache, sources
 from musicfusion.data.corpus import Corpus
-from musicfusion.systems.arrangement import grid, grid_dataset, grid_evaluation, grid_repertoire, grid_sampling
+from musicfusion.systems.arrangement import (
+    drum_evaluation,
+    drum_sounds,
+    drum_transcriber,
+    grid,
+    grid_dataset,
+    grid_evaluation,
+    grid_recordings,
+    grid_repertoire,
+    grid_sampling,
+)
+from musicfusion.systems.arrangement.drum_sounds import Sounds
+from musicfusion.systems.arrangement.drum_transcriber import DrumNet, Transcriber
 from musicfusion.systems.arrangement.grid import Drummer, GridNet
 from musicfusion.systems.arrangement.grid_dataset import BEATS, LENGTH, OFFSETS, VELOCITIES, Sections, Windows
 
 PATTERNS, PLAYERS, STYLES = "patterns", "players", "styles"
+TRANSCRIBER, THRESHOLDS = "transcriber", "thresholds"
 
 
 def corpus(config: ConfigDict) -> Corpus:
@@ -42,14 +56,15 @@ def _net(config: ConfigDict, name: str) -> GridNet:
 def stages(config: ConfigDict) -> tuple[Stage, ...]:
     """What is known beforehand; which drums are hit; and how, which is learned from people alone.
 
-    Known are the names of styles, how people play, and drums of other songs.
+    Known are the names of styles, how people play, and drums of other songs. Then the transcriber of drums, which only
+    measures, and from which activation on it takes something for a hit.
     """
     sections = _sections(config)
     names = Stage(name=STYLES, task=memos.task(), batch=1, examples=memos.examples,
                   data=lambda corpus, trained: memos.resident({
                       "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus),
                       **grid_repertoire.packed(sections.repertoire(corpus)[0])}))
-    return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, human=True))
+    return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, human=True), *_transcriber_stages(config))
 
 
 def _stage(config: ConfigDict, name: str, human: bool | None = None) -> Stage:
@@ -60,10 +75,39 @@ def _stage(config: ConfigDict, name: str, human: bool | None = None) -> Stage:
                  data=lambda corpus, trained: sections.resident(corpus, human=human), examples=grid_dataset.examples)
 
 
+def _transcriber_stages(config: ConfigDict) -> tuple[Stage, Stage]:
+    group, net = config.transcriber, DrumNet(**config.transcriber.size)
+    sounds = Sounds(sections=_sections(config), windows=group.windows)
+    optimizer = optimizers.create(**group.optimizer, steps=group.steps)
+
+    def thresholds(corpus: Corpus, trained: Trained) -> Resident:
+        frames, hits = sounds.played(corpus, "validation", sounds.validation, 1)
+        run = drum_transcriber.activations(net, trained(TRANSCRIBER))
+        return memos.resident({"thresholds": drum_transcriber.thresholds([run(own) for own in frames], hits)})
+
+    return (Stage(name=TRANSCRIBER, steps=group.steps, batch=group.batch, best="loss",
+                  task=drum_transcriber.transcriber(net, optimizer=optimizer, steps=group.steps),
+                  data=lambda corpus, trained: sounds.resident(corpus), examples=drum_sounds.examples),
+            Stage(name=THRESHOLDS, task=memos.task(), batch=1, examples=memos.examples, needs=(TRANSCRIBER,),
+                  data=thresholds))
+
+
+def _transcriber(config: ConfigDict, trained: Trained, learned: bool = True) -> Transcriber | None:
+    """The trained transcriber, or one with parameters as they are drawn at first; None where none was trained."""
+    if not (trained.has(TRANSCRIBER) and trained.has(THRESHOLDS)):
+        return None
+    net = DrumNet(**config.transcriber.size)
+    drawn = net.init(jax.random.key(config.seed), jnp.zeros((1, drum_sounds.CROP, drum_frames.BANDS)))["params"]
+    return drum_transcriber.create(net, trained(TRANSCRIBER) if learned else drawn, trained(THRESHOLDS)["thresholds"])
+
+
 def modules(config: ConfigDict) -> dict[str, Tree]:
-    """The abstract parameters of both networks; nothing is allocated."""
-    return {name: jax.eval_shape(_net(config, name).init, jax.random.key(0), *_example(name))["params"]
-            for name in (PATTERNS, PLAYERS)}
+    """The abstract parameters of the networks; nothing is allocated."""
+    transcriber = jax.eval_shape(DrumNet(**config.transcriber.size).init, jax.random.key(0),
+                                 jnp.zeros((1, drum_sounds.CROP, drum_frames.BANDS)))["params"]
+    found = {name: jax.eval_shape(_net(config, name).init, jax.random.key(0), *_example(name))["params"]
+             for name in (PATTERNS, PLAYERS)}
+    return found | {TRANSCRIBER: transcriber}
 
 
 def _example(name: str) -> tuple[jax.Array, ...]:
@@ -109,7 +153,8 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         return own.pattern(song.bass, song.tempo, style="", density=config.evaluate.density, seed=0,
                            reference=reference)
 
-    return grid_evaluation.evaluate(
+    more = _transcribed(config, corpus, trained, {"the grid": own, "the grid, untrained": untrained})
+    found = grid_evaluation.evaluate(
         corpus, _sections(config), split=config.data.split, count=config.evaluate.windows,
         songs=config.evaluate.songs, write_songs={
             "the grid": functools.partial(write_song, reference=True),
@@ -117,6 +162,25 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         write={"the grid": write, "the grid, given another window's bass": of_another, "the grid, untrained": of_none},
         play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
         density=config.evaluate.density, preset=config.preset)
+    return dataclasses.replace(found, tables=(*found.tables, *more))
+
+
+def _transcribed(config: ConfigDict, corpus: Corpus, trained: Trained,
+           writers: Mapping[str, grid_sampling.Writer]) -> list[Table]:
+    """The transcriber of drums measured, and with it drums for recorded basses. writers: by the names of their rows."""
+    group, sections = config.evaluate, _sections(config)
+    transcriber, drawn = (_transcriber(config, trained, learned) for learned in (True, False))
+    if transcriber is None or drawn is None:
+        if group.stems or group.kit:
+            raise MusicFusionError("evaluate.stems, evaluate.kit: the drum transcriber was not trained")
+        return []
+    plays = drum_evaluation.players(group.kit)
+    tested = drum_evaluation.windows(corpus, sections, config.data.split, min(group.windows, drum_evaluation.WINDOWS))
+    tables = [drum_evaluation.table(transcriber, drawn, tested, plays)]
+    if group.stems:
+        write = {name: grid_recordings.write(own, group.density) for name, own in writers.items()}
+        tables.append(grid_recordings.evaluate(group.stems, corpus, sections, write, transcriber))
+    return tables
 
 
 def _play(own: grid_sampling.Writer, batch: int, windows: Windows,

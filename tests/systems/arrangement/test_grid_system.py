@@ -14,6 +14,7 @@ from musicfusion.systems.arrangement.system import SYSTEM
 
 SMALL = {"patterns.steps": 20, "patterns.batch": 8, "patterns.size.width": 16, "patterns.size.depth": 1,
          "players.steps": 10, "players.batch": 8, "players.size.width": 16, "players.size.depth": 1,
+         "transcriber.windows": 4, "transcriber.steps": 10, "transcriber.batch": 4, "transcriber.size.width": 8,
          "run.steps_per_dispatch": 5, "run.validate_every": 10, "run.checkpoint_every": 10, "run.validate_batches": 1,
          "evaluate.windows": 10, "evaluate.batch": 10, "evaluate.songs": 3, "sample.examples": 1, "sample.passes": 3,
          "sample.candidates": 2}
@@ -58,7 +59,7 @@ def run(roots, tmp_path_factory):
 
 def test_a_run_is_measured_and_leaves_drums_for_held_out_basses(run):
     report = json.loads((run / "report.json").read_text())
-    assert list(report["tables"]) == ["hits", "seeds", "densities", "songs", "played"]
+    assert list(report["tables"]) == ["hits", "seeds", "densities", "songs", "played", "drum_transcriber"]
     assert "the grid" in {row["name"] for row in report["tables"]["hits"]["rows"]}
     assert (run / "samples" / "1" / "song.mid").is_file() and (run / "samples" / "1" / "kit.wav").is_file()
 
@@ -86,8 +87,9 @@ def test_weights_can_be_exported_and_used(run, tmp_path, roots, capsys):
 
 def test_stages_and_modules_of_the_grid():
     config = variant("arrangement", "lite")
-    assert [stage.name for stage in SYSTEM.stages(config)] == ["styles", "patterns", "players"]
-    assert set(SYSTEM.modules(config)) == {"patterns", "players"}
+    assert [stage.name for stage in SYSTEM.stages(config)] == ["styles", "patterns", "players", "transcriber",
+                                                               "thresholds"]
+    assert set(SYSTEM.modules(config)) == {"patterns", "players", "transcriber"}
     config.model = "gird"
     with pytest.raises(MusicFusionError, match="model = 'gird' is unknown: use cyclegan or grid"):
         SYSTEM.stages(config)
@@ -95,13 +97,16 @@ def test_stages_and_modules_of_the_grid():
 
 @pytest.mark.parametrize("change, words", [
     ({"data.root": ""}, "data.root is empty: accepted is a folder of MIDI files with drums"),
+    ({"evaluate.kit": "."}, "no file in it is named like a drum"),
+    ({"evaluate.stems": "."}, "no song with a bass and drums that can be used"),
     ({"evaluate.sheet": "sheet"}, "evaluate.sheet: only model = 'cyclegan' has a listening test"),
 ])
 def test_what_the_grid_cannot_do_is_one_line(run, roots, tmp_path, capsys, change, words):
-    where = f"--workdir={run}" if "evaluate.sheet" in change else f"--workdir={tmp_path / 'new'}"
-    mode = "--mode=evaluate" if "evaluate.sheet" in change else "--mode=train"
-    changed = [f"--config.{key}={value}" for key, value in change.items()]
-    given = changed if "evaluate.sheet" in change else flags(roots, **change)
+    measures = next(iter(change)).startswith("evaluate.")
+    where = f"--workdir={run}" if measures else f"--workdir={tmp_path / 'new'}"
+    mode = "--mode=evaluate" if measures else "--mode=train"
+    changed = [f"--config.{key}={tmp_path if value == '.' else value}" for key, value in change.items()]
+    given = changed if measures else flags(roots, **change)
     assert command_line.main(["musicfusion", mode, where, *given]) == 2
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error

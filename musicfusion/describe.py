@@ -45,7 +45,8 @@ def describe(system: System, config: ConfigDict, form: str = "text", source: str
         lines.append(f"  {stage['name']:<{width}}{steps}{needs}")
     lines += ["", "modules"]
     lines += [f"  {name:<{width}}{count:>14,} parameters" for name, count in about["parameters"].items()]
-    lines += ["", "inputs"] + [f"  {name:<{width}}{given.about}" for name, given in system.declaration.inputs.items()]
+    lines += ["", "inputs"]
+    lines += [f"  {name:<{width}}{x.accepted}: {x.about}" for name, x in system.declaration.inputs.items()]
     lines += ["", "controls"]
     lines += [f"  {name:<{width}}{c.accepted}: {c.about}" for name, c in system.declaration.controls.items()]
     return "\n".join(lines)

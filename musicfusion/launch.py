@@ -451,7 +451,7 @@ def _help(values: flags.FlagValues) -> str:
     ]
     for name, declared in declarations().items():
         lines += [f"  {name}: {declared.title}", f"    paper    {declared.paper}"]
-        lines += [f"    input    {key}: {given.about}" for key, given in declared.inputs.items()]
+        lines += [f"    input    {key} ({given.accepted}): {given.about}" for key, given in declared.inputs.items()]
         lines += [f"    control  {key} ({c.accepted}): {c.about}" for key, c in declared.controls.items()]
         if declared.pretrained:
             lines += [f"    weights  {declared.pretrained}: shipped; a sample needs no training with them"]

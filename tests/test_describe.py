@@ -35,7 +35,8 @@ def test_json_tells_stages_modules_inputs_and_controls(capfd, system, variant):
         assert stage["steps"] is None or stage["steps"] > 0
     assert all(isinstance(count, int) and count > 0 for count in about["parameters"].values())
     assert {name for chosen in about["input_sets"] for name in chosen} == set(about["inputs"])
-    assert all(given["kind"] in ("notes", "sound") and given["about"] for given in about["inputs"].values())
+    assert all(given["kinds"] and set(given["kinds"]) <= {"notes", "sound"} and given["about"]
+               for given in about["inputs"].values())
     for control in about["controls"].values():
         assert control["about"]
         assert isinstance(control["default"], str) or control["low"] <= control["default"] <= control["high"]

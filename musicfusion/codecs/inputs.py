@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -14,6 +14,7 @@ from jaxtyping import Float, Float32, Int
 
 from musicfusion.codecs import audio, bars, beat_tracking, chord_chart, midi, notation, note_sequence
 from musicfusion.codecs.score import Score, pitched_tracks, sustained
+from musicfusion.core.contracts import Kind
 from musicfusion.core.errors import MusicFusionError
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ Notes = Union[str, "os.PathLike[str]", bytes, Score, "NoteSequence", "PrettyMIDI
 Samples = Float[np.ndarray, " n *channels"] | Int[np.ndarray, " n *channels"]
 Sound = Union[str, "os.PathLike[str]", bytes, audio.Audio, tuple[Samples, int]]
 
+SUFFIXES: dict[Kind, tuple[str, ...]] = {  # of files, in small letters
+    "notes": (*midi.SUFFIXES, *notation.SUFFIXES, *chord_chart.SUFFIXES), "sound": audio.KINDS}
+
 _SOUNDS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"RF64")  # how files of sound begin
+_ACCEPTED = {("notes",): "a MIDI file or a score (MusicXML, ABC, **kern)", ("sound",): "a recording ({sounds})",
+             ("notes", "sound"): "a MIDI file, a score (MusicXML, ABC, **kern) or a recording ({sounds})"}
 _CHANNELS = 32  # more of them than samples are [channels, n], which is not accepted
 _NOTICES: ContextVar[list[str] | None] = ContextVar("notices", default=None)
 
@@ -101,13 +107,48 @@ def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:
     return read.samples
 
 
-def is_sound(source: Any) -> bool:
-    """Whether a source is sound, not notes: samples, a file with the suffix of one, or bytes that begin like one."""
-    if isinstance(source, bytes):
-        return source[8:12] in (b"WAVE", b"AIFF", b"AIFC") or source.startswith(_SOUNDS)
+def kind_of(source: Notes | Sound, name: str, kinds: Sequence[Kind] = ("notes", "sound")) -> Kind:
+    """Whether a source is notes or sound: by its content, and by its suffix where that says nothing.
+
+    What looks like neither is taken for the one kind that is accepted, so that its reader says what is wrong.
+
+    Args:
+        source: whatever `read_score` and `read_sound` take.
+        name: what errors call a source that has no path.
+        kinds: those that are accepted.
+
+    Raises:
+        MusicFusionError: it is of another kind, or there is no such file; where both are accepted: it is neither.
+    """
+    found = _looks_like(source)
+    if found is None and len(kinds) == 1:
+        return kinds[0]
+    if found is None or found not in kinds:
+        what = f"holds {found}, which these weights do not take" if found else "cannot be read as notes or sound"
+        accepted = _ACCEPTED[tuple(sorted(kinds))].format(sounds=", ".join(audio.KINDS))
+        raise MusicFusionError(f"{described(source, name)}: {what}; {accepted} is accepted")
+    return found
+
+
+def _looks_like(source: Any) -> Kind | None:
+    """notes, sound, or None for what looks like neither."""
     if isinstance(source, (str, os.PathLike)):
-        return Path(source).suffix.lower() in audio.KINDS
-    return isinstance(source, tuple)
+        path = _existing(source)
+        head, suffix = _content(path, notation.HEAD), path.suffix.lower()
+    elif isinstance(source, bytes):
+        head, suffix = source, ""
+    elif isinstance(source, tuple):
+        return "sound"
+    else:
+        return "notes" if isinstance(source, Score) or type(source).__name__ in ("NoteSequence", "PrettyMIDI") else None
+    if head[8:12] in (b"WAVE", b"AIFF", b"AIFC") or head.startswith(_SOUNDS):
+        return "sound"
+    if head.startswith(b"MThd") or head[8:12] == b"RMID":
+        return "notes"
+    for kind, known in SUFFIXES.items():
+        if suffix in known:
+            return kind
+    return "notes" if notation.kind(head) or chord_chart.is_chart(head) else None
 
 
 def _recording(source: Any, name: str) -> audio.Recording:
@@ -164,7 +205,7 @@ def _parsed(data: bytes, called: str, title: str, suffix: str, charts: bool) -> 
     if kind == "MIDI":
         return midi.parse(data, called, title)
     if not charts:
-        raise MusicFusionError(f"{called}: a chord chart has no melody: it can be an accompaniment alone")
+        raise MusicFusionError(f"{called}: a chord chart has no melody and no bass: it can be an accompaniment alone")
     return chord_chart.parse(data, called)
 
 
@@ -179,11 +220,11 @@ def _kind(data: bytes, suffix: str, charts: bool) -> Literal["score", "MIDI", "c
     return "score" if suffix in notation.SUFFIXES else "MIDI"
 
 
-def _content(path: Path) -> bytes:
-    """The bytes of a file, of one that is too large for every reader one more than the largest may have."""
+def _content(path: Path, most: int = notation.MAX_BYTES + 1) -> bytes:
+    """The first bytes of a file; by default, of one that is too large for every reader, one more than the largest."""
     try:
         with open(path, "rb") as file:
-            return file.read(notation.MAX_BYTES + 1)
+            return file.read(most)
     except OSError as error:
         raise MusicFusionError(f"{path}: cannot be opened ({error.strerror})") from None
 

@@ -22,6 +22,7 @@ from musicfusion.codecs.midi_events import ACCEPTED, DRUMS, INSTRUMENT, NAME, Fi
 from musicfusion.codecs.score import DEFAULT_QPM, Score, Track, pitched_tracks
 from musicfusion.core.errors import MusicFusionError
 
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi")  # files with words, and within RIFF, too
 MAX_BYTES = 8 * 2**20
 MAX_SECONDS = 24 * 3600
 

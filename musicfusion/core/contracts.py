@@ -15,6 +15,7 @@ from musicfusion.core.errors import MusicFusionError
 
 Tree = Any  # a pytree of arrays
 Metrics = Mapping[str, Any]  # name -> scalar
+Kind = Literal["notes", "sound"]
 
 DATA_ROOTS = ("data.root", "data.soundfonts")  # config keys that are paths on one machine, not part of what was learned
 
@@ -89,10 +90,19 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Input:
-    """A file that the user gives for sampling: notes (MIDI, NoteSequence) or sound (an audio file, samples)."""
+    """A file that the user gives for sampling.
+
+    kinds: which are accepted: notes (MIDI, a score, NoteSequence), sound (an audio file, samples), or either. Weights
+        may take fewer of them: then `Sampler.read` refuses the others.
+    """
 
     about: str
-    kind: Literal["notes", "sound"] = "notes"
+    kinds: tuple[Kind, ...] = ("notes",)
+
+    @property
+    def accepted(self) -> str:
+        """What it may be, for help and tables."""
+        return " or ".join(self.kinds)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

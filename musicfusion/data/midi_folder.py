@@ -16,7 +16,7 @@ from musicfusion.data import licences, near_duplicates, reading
 from musicfusion.data.corpus import STEPS_PER_BEAT, Arrays, Corpus, Progress
 from musicfusion.data.reading import Item
 
-KINDS = (".mid", ".midi", ".kar", ".rmi")  # in small or capital letters; files with words, and within RIFF
+KINDS = midi.SUFFIXES  # in small or capital letters
 BASSES = range(32, 40)  # General MIDI programs
 BAR = 4  # quarters
 LONGEST = 1000  # bars

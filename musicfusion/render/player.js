@@ -2,14 +2,16 @@
 // A player with a piano roll, for any page: musicfusionPlayer(element, data, options) plays and draws data (player.py)
 // and gives {play, pause, seek, show, state, locked, destroy}; times are in seconds. It shows all words as text, and
 // loads nothing but the addresses of sounds and pictures. options.lockable: bars can be locked; the element tells each
-// change by the event "musicfusion-lock", detail {spans: [[begin, end, part], ...]} in quarters, part null for all.
+// change by the event "musicfusion-lock", detail {spans: [[begin, end, part], ...]} in quarters, part null for all. A
+// part is that of a track, or the name of a lane of drums.
 
 globalThis.musicfusionPlayer ??= (() => {
   const { node, button, box, noteBoxes } = musicfusionDrawing;
   const ICONS = { play: "M5 3 20 12 5 21Z", pause: "M5 3h5v18H5ZM14 3h5v18h-5Z",
     lock: "M7 10V7a5 5 0 0 1 10 0v3h2v11H5V10ZM9.5 10h5V7a2.5 2.5 0 0 0-5 0Z" };
   const MARKS = { gone: "gone in the new version", kept: "kept", new: "new" };
-  const LINE = 18, DRUM = 7, LANE = 26, WAVE = 96, PICTURE = 128, KEYS = 40, WIDEST = 60000; // pixels
+  const LINE = 18, DRUM = 7, NAMED = 16, SIGN = 26, WAVE = 96, PICTURE = 128, KEYS = 40, NAMES = 62; // pixels
+  const WIDEST = 60000; // pixels
   const ZOOM = 30, CLOSEST = 400; // pixels a second
   const HOLD = 450; // milliseconds after which a finger that rests does not scroll, but locks bars
   let sounding = null; // the player that plays
@@ -55,17 +57,21 @@ globalThis.musicfusionPlayer ??= (() => {
     const volume = (stem) => Number(stem.version === shown.name && audible(stem.part));
     const sound = musicfusionSound(data, length, volume);
 
-    // Rows, the same for all versions: numbers of bars, chords, pitches, drums
+    // Rows, the same for all versions: numbers of bars, chords, pitches, drums, of which some are lanes with names
     const pitchesOf = (kind) => unique(tracks.filter((track) => track.drums === kind).flatMap((track) => (
       track.notes.map((note) => note[2])))).sort((a, b) => b - a);
-    const [pitched, drums] = [pitchesOf(false), pitchesOf(true)];
+    const lanes = new Map(tracks.flatMap((track) => track.lanes.map(([pitch, name]) => [pitch, { name, track }])));
+    const pitched = pitchesOf(false), others = pitchesOf(true).filter((pitch) => !lanes.has(pitch));
+    const drums = [...lanes.keys(), ...others], drum = lanes.size ? NAMED : DRUM;
+    const laneOf = (name) => [...lanes.keys()].find((pitch) => lanes.get(pitch).name === name);
+    const lockableParts = unique([...parts, ...[...lanes.values()].map(({ name }) => name)]);
     const low = (pitched.at(-1) ?? 60) - 2, high = Math.max(pitched[0] ?? 0, low + 12) + 2;
     const pitches = pitched.length ? Array.from({ length: high - low + 1 }, (_, k) => low + k) : [];
     const size = Math.min(10, Math.max(4, Math.floor(300 / (high - low + 1))));
     const top = versions.some((version) => version.chords.length) ? 2 * LINE : LINE;
     const floor = top + pitches.length * size;
-    const y = (pitch, drum) => (drum ? floor + 6 + drums.indexOf(pitch) * DRUM : top + (high - pitch) * size);
-    const height = Math.max(floor + (drums.length ? 10 + drums.length * DRUM : 0), top + 40,
+    const y = (pitch, isDrum) => (isDrum ? floor + 6 + drums.indexOf(pitch) * drum : top + (high - pitch) * size);
+    const height = Math.max(floor + (drums.length ? 10 + drums.length * drum : 0), top + 40,
       versions.some((version) => version.peaks) ? top + WAVE + PICTURE : 0);
 
     // Bars
@@ -79,6 +85,7 @@ globalThis.musicfusionPlayer ??= (() => {
       const [[begin, first], [end, last]] = shown.bars.slice(k, k + 2);
       return begin + Math.min(Math.max((quarter - first) / (last - first), 0), 1) * (end - begin);
     }
+    const bounds = (lane) => (lane === undefined ? { y: 0, height } : { y: y(lane, true), height: drum });
     const place = ({ style }, begin, end) => Object.assign(style, { left: `${begin * zoom}px`,
       width: `${(end - begin) * zoom}px` });
 
@@ -87,8 +94,12 @@ globalThis.musicfusionPlayer ??= (() => {
     function roll(version) {
       const found = node("g", { class: compared ? "" : "mf-plain" });
       const path = (kind, pieces, more) => found.append(node("path", { class: kind, d: pieces.join(""), ...more }));
-      path("mf-black", pitches.filter(isBlack).map((pitch) => box(0, y(pitch), length, size)));
-      path("mf-octave", pitches.filter((pitch) => pitch % 12 === 0).map((pitch) => `M0 ${y(pitch) + size}h${length}`));
+      if (version.tracks.length) {
+        const rules = [...pitches.filter((pitch) => pitch % 12 === 0).map((pitch) => y(pitch) + size),
+          ...[...lanes.keys()].map((pitch) => y(pitch, true))];
+        path("mf-black", pitches.filter(isBlack).map((pitch) => box(0, y(pitch), length, size)));
+        path("mf-octave", rules.map((down) => `M0 ${down}h${length}`));
+      }
       const each = version.seconds / version.peaks?.length;
       path("mf-wave", (version.peaks ?? []).map((peak) => Math.max(peak, 0.01) * WAVE).map((high, k) => (
         box(k * each, top + (WAVE - high) / 2, each, high))));
@@ -99,7 +110,8 @@ globalThis.musicfusionPlayer ??= (() => {
       path("mf-bar", version.bars.map(([at]) => `M${at} ${LINE}V${height}`));
       for (const [mark, track] of Object.keys(MARKS).flatMap((one) => version.tracks.map((track) => [one, track]))) {
         const own = noteBoxes(track.notes.filter((note) => note[3] === mark),
-          (pitch) => y(pitch, track.drums) + 0.5, (track.drums ? DRUM : size) - 1);
+          (pitch) => y(pitch, track.drums) + (track.lanes.length ? 2.5 : 0.5),
+          track.drums ? drum - (track.lanes.length ? 5 : 1) : size - 1);
         if (own.length) path(`mf-note mf-${mark}`, own, { color: track.colour, "data-part": track.part });
       }
       rolls.set(version, found);
@@ -121,7 +133,7 @@ globalThis.musicfusionPlayer ??= (() => {
       const what = shown.tracks.length ? `piano roll, ${count()} bars, ${notes} notes` : "waveform";
       drawing.setAttribute("aria-label", `${shown.label}: ${what}`);
       drawing.setAttribute("width", Math.floor(length * zoom));
-      const lanes = unique(locked.map((span) => span[2])), bands = [];
+      const rows = unique(locked.map((span) => span[2])), bands = [];
       signs.replaceChildren(...(count() ? locked : []).map(([begin, end, part]) => {
         const [from, to] = [secondsAt(begin), secondsAt(end)];
         const [first, last] = [barAt(from), barAt(to - 0.01)].map(numberOf);
@@ -130,12 +142,14 @@ globalThis.musicfusionPlayer ??= (() => {
           onclick: () => lock(begin, end, part) });
         sign.append(node("span", {}, part ?? "all"));
         place(sign, from, to);
-        sign.style.top = `${lanes.indexOf(part) * LANE}px`;
-        bands.push(node("rect", { class: "mf-band", x: from * zoom, width: (to - from) * zoom, height,
-          color: tracks.find((track) => track.part === part)?.colour }));
+        sign.style.top = `${rows.indexOf(part) * SIGN}px`;
+        const track = tracks.find((track) => track.part === part), lane = track ? undefined : laneOf(part);
+        bands.push(node("rect", { class: "mf-band", x: from * zoom, width: (to - from) * zoom,
+          color: (track ?? lanes.get(lane)?.track)?.colour, ...bounds(lane) }));
         return sign;
       }));
-      signs.style.height = keys.style.marginTop = `${lanes.length * LANE}px`;
+      keys.style.visibility = shown.tracks.length ? "" : "hidden";
+      signs.style.height = keys.style.marginTop = `${rows.length * SIGN}px`;
       const numbers = shown.bars.slice(0, -1).map(([at], bar) => [at, `${numberOf(bar)}`]);
       drawing.replaceChildren(inside, ...labels(numbers, 13, "mf-number", () => 28),
         ...labels(shown.chords, LINE + 13, "mf-chord", (words) => 9 * words.length + 6), ...bands);
@@ -153,7 +167,7 @@ globalThis.musicfusionPlayer ??= (() => {
       time.textContent = `${clock(now)} / ${clock(shown.seconds)}`;
       const bar = count() ? barAt(now) : null;
       slider.setAttribute("aria-valuetext", bar === null ? clock(now) : `bar ${numberOf(bar)}, ${clock(now)}`);
-      lockButton.disabled = bar === null;
+      lockRow.style.display = bar === null ? "none" : "";
       if (!lockable || bar === null) return;
       lockButton.textContent = `Lock bar ${numberOf(bar)}`;
       press(lockButton, covers(locked, ...quarters(bar, bar), part()));
@@ -212,7 +226,7 @@ globalThis.musicfusionPlayer ??= (() => {
       lay();
       element.dispatchEvent(new CustomEvent("musicfusion-lock", { bubbles: true, detail: { spans: self.locked() } }));
     }
-    const part = () => (select.value ? parts[select.value] : null);
+    const part = () => (select.value ? lockableParts[select.value] : null);
     const lockBar = () => lock(...quarters(barAt(sound.position), barAt(sound.position)), part());
 
     // Elements --------------------------------------------------------------------------------------------------------
@@ -232,10 +246,13 @@ globalThis.musicfusionPlayer ??= (() => {
     });
     const slider = node("input", { type: "range", class: "mf-slider", min: 0, max: length, step: "any",
       "aria-label": "Position", oninput: () => seek(Number(slider.value)) });
-    const keys = node("svg", { class: "mf-keys", width: tracks.length ? KEYS : 0, height, "aria-hidden": "true" },
-      ...pitches.flatMap((pitch) => [node("rect", { class: isBlack(pitch) ? "mf-pitch mf-dark" : "mf-pitch", x: KEYS - 12,
-        y: y(pitch), width: 12, height: size }), pitch % 12 ? null : node("text", { x: 5, y: y(pitch) + size },
-        `C${pitch / 12 - 1}`)]), drums.length ? node("text", { x: 3, y: floor + 15 }, "drums") : null);
+    const side = lanes.size ? NAMES : KEYS;
+    const keys = node("svg", { class: "mf-keys", width: tracks.length ? side : 0, height, "aria-hidden": "true" },
+      ...pitches.flatMap((pitch) => [node("rect", { class: isBlack(pitch) ? "mf-pitch mf-dark" : "mf-pitch",
+        x: side - 12, y: y(pitch), width: 12, height: size }), pitch % 12 ? null
+        : node("text", { x: side - 35, y: y(pitch) + size }, `C${pitch / 12 - 1}`)]),
+      ...[...lanes].map(([pitch, { name }]) => node("text", { x: 3, y: y(pitch, true) + 11.5 }, name)),
+      others.length ? node("text", { x: 3, y: y(others[0], true) + 9 }, "drums") : null);
     const drawing = node("svg", { class: "mf-drawing", role: "img", height });
     const [signs, head, cursor, selection] = ["signs", "playhead", "now", "selection"].map((name) => node("div",
       { class: `mf-${name}` }));
@@ -243,10 +260,12 @@ globalThis.musicfusionPlayer ??= (() => {
     const scroll = node("div", { class: "mf-scroll", tabindex: -1 }, signs, sheet);
     const lockButton = button("", { onclick: lockBar });
     const select = node("select", { onchange: () => tell() }, node("option", { value: "" }, "all parts"),
-      ...parts.map((one, k) => node("option", { value: k }, one)));
-    const help = [["Space", "plays and pauses"], ["← →", count() ? "go bar by bar" : "go 5 seconds on or back"],
+      ...lockableParts.map((one, k) => node("option", { value: k }, one)));
+    const lockRow = row(lockButton, node("label", {}, "of ", select));
+    const ofLane = lanes.size ? "; dragging in a drum's lane, that drum alone" : "";
+    const help = [["Space", "plays and pauses"], ["← →", versions.some((version) => version.bars.length > 1) ? "go bar by bar" : "go 5 seconds on or back"],
       several && ["B", "changes the version"], ["Ctrl + wheel", "zooms"],
-      lockable && ["Enter", "locks or frees a bar, as dragging does"]].filter(Boolean);
+      lockable && ["Enter", `locks or frees a bar, as dragging does${ofLane}`]].filter(Boolean);
     const root = node("div", { class: "mf-player", role: "group", "aria-label": `Player: ${data.title}`, tabindex: 0,
       "aria-keyshortcuts": `Space ArrowLeft ArrowRight${several ? " B" : ""}${lockable ? " Enter" : ""}`,
       "data-lm-suppress-shortcuts": "true" }, // else B adds a cell in JupyterLab
@@ -255,8 +274,8 @@ globalThis.musicfusionPlayer ??= (() => {
     group("Zoom", "mf-group", button("−", { "aria-label": "Zoom out", onclick: () => magnify(zoom / 1.5) }),
       button("+", { "aria-label": "Zoom in", onclick: () => magnify(zoom * 1.5) }))),
     message, row(...partControls), slider, node("div", { class: "mf-roll" }, keys, scroll),
-    lockable ? row(lockButton, node("label", {}, "of ", select)) : null,
-    row(node("span", { class: "mf-touch" }, lockable ? "Tap to go there; hold, then drag, to lock or free bars."
+    lockable ? lockRow : null,
+    row(node("span", { class: "mf-touch" }, lockable ? `Tap to go there; hold, then drag, to lock or free bars${ofLane}.`
       : "Tap to go there."), ...Object.keys(MARKS).filter((mark) => compared && marks.includes(mark)).map((mark) => sample(MARKS[mark], 22,
       { class: `mf-${mark}` })), node("span", { class: "mf-help" }, ...help.flatMap(([key, does], k) => [k ? ", " : "",
       node("kbd", {}, key), ` ${does}`]))));
@@ -278,6 +297,11 @@ globalThis.musicfusionPlayer ??= (() => {
       magnify(zoom * 1.0015 ** -event.deltaY, (scroll.scrollLeft + x) / zoom, x);
     }, { passive: false });
     const under = (event) => Math.max(event.clientX - sheet.getBoundingClientRect().left, 0) / zoom; // seconds
+    function laneAt(event) { // the pitch of the lane under a pointer
+      const down = event.clientY - sheet.getBoundingClientRect().top;
+      const rows = shown.tracks.length ? [...lanes.keys()] : [];
+      return rows.find((pitch) => down >= y(pitch, true) && down < y(pitch, true) + drum);
+    }
     const dragged = (event) => [barAt(drag.at), barAt(under(event))].sort((a, b) => a - b);
     const drop = () => {
       clearTimeout(drag?.timer);
@@ -288,12 +312,14 @@ globalThis.musicfusionPlayer ??= (() => {
       const [first, last] = dragged(event);
       selection.style.display = "block";
       place(selection, shown.bars[first][0], shown.bars[last + 1][0]);
+      const rows = bounds(drag.lane);
+      Object.assign(selection.style, { top: `${rows.y}px`, height: `${rows.height}px` });
     }
     sheet.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       root.focus({ preventScroll: true });
       drop();
-      drag = { at: under(event), x: event.clientX, far: false };
+      drag = { at: under(event), x: event.clientX, lane: laneAt(event), far: false };
       if (event.pointerType !== "touch") sheet.setPointerCapture(event.pointerId);
       else if (lockable && count()) drag.timer = setTimeout(() => sweep(event), HOLD);
     });
@@ -306,7 +332,7 @@ globalThis.musicfusionPlayer ??= (() => {
     sheet.addEventListener("touchmove", (event) => { if (drag?.far && event.cancelable) event.preventDefault(); }, { passive: false });
     sheet.addEventListener("contextmenu", (event) => { if (event.pointerType === "touch") event.preventDefault(); });
     sheet.addEventListener("pointerup", (event) => {
-      if (drag?.far) lock(...quarters(...dragged(event)), part());
+      if (drag?.far) lock(...quarters(...dragged(event)), lanes.get(drag.lane)?.name ?? part());
       else if (drag) seek(under(event));
       drop();
     });

@@ -4,10 +4,12 @@
     version: {"name", "label": str, "seconds": float, "tracks": [track, ...], "chords": [[second, name], ...],
         "bars": [[second, quarter], ...], "stems": [{"part": str, "src": address}, ...]};
         of a recording also "peaks": [0..1, ...] and "picture": address
-    track: {"part", "name": str, "colour": "#RRGGBB", "drums": bool, "notes": [[second, seconds, pitch, mark], ...]}
+    track: {"part", "name": str, "colour": "#RRGGBB", "drums": bool, "notes": [[second, seconds, pitch, mark], ...],
+        "lanes": [[pitch, name], ...]}
 
-A mark is "kept", "new" or "gone". The last bar line is the end of the last bar; the first lies before quarter 0 where
-the piece begins with a pickup. The stems of a version add up to its sound.
+Lanes are the rows of a track of drums that have names, the upper ones first. A mark is "kept", "new" or "gone". The
+last bar line is the end of the last bar; the first lies before quarter 0 where the piece begins with a pickup. The
+stems of a version add up to its sound.
 """
 
 import io
@@ -164,7 +166,7 @@ def data(result: "SampleResult", played: Sounds, address: Address = embedded, *,
             shown["seconds"] = max(shown["seconds"], float(score.seconds(score.length)))
             shown["tracks"] = [
                 {"part": part_of[track_name(track)], "name": track_name(track), "colour": colours[track_name(track)],
-                 "drums": track.is_drum, "notes": _notes(score, track, mark)}
+                 "drums": track.is_drum, "notes": _notes(score, track, mark), "lanes": _lanes(result, track)}
                 for track, mark in zip(score.tracks, marks[name], strict=True)]
             shown["chords"] = _chords(result, name, score)
             shown["bars"] = _bars(score)
@@ -219,6 +221,12 @@ def _notes(score: Score, track: Track, marks: np.ndarray) -> list[list]:
     lasts = score.seconds(track.notes[:, 0] + track.notes[:, 1]) - begins
     columns = begins.round(3), lasts.round(3), track.notes[:, 2].astype(int), marks
     return [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _lanes(result: "SampleResult", track: Track) -> list[list]:
+    """The named rows of a track of drums, [[pitch, name], ...], the highest first."""
+    own = result.lanes.get(track_name(track), {}) if track.is_drum else {}
+    return [[int(pitch), name] for pitch, name in reversed([*own.items()])]
 
 
 def _chords(result: "SampleResult", name: str, score: Score) -> list[list]:

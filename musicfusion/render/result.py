@@ -46,6 +46,8 @@ class SampleResult:
         chords: name of a score -> names of its chords, one a quarter, as codecs.chords writes them; "" or N for none.
         audio: name -> sound; each is written as NAME.wav.
         players: name -> words: which scores and sounds are to be listened to, in order.
+        lanes: name of a track of drums -> {pitch: name of its instrument}, low ones first: a player draws a lane for
+            each, and each can be locked alone under this name.
         pictures: name -> a picture, written as NAME.png.
         tables: numbers about the result.
         metadata: for metadata.json.
@@ -59,6 +61,7 @@ class SampleResult:
     chords: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     audio: Mapping[str, Audio] = dataclasses.field(default_factory=dict)
     players: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    lanes: Mapping[str, Mapping[int, str]] = dataclasses.field(default_factory=dict)
     pictures: Mapping[str, Picture] = dataclasses.field(default_factory=dict)
     tables: tuple[page.Table, ...] = ()
     metadata: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -156,8 +156,8 @@ def _tab(studio: Studio, declared: Declaration, result: Result) -> None:
     known = list(dict.fromkeys(replaced.values()))
     if worded or known:
         for event in (tab.select, weights.change):
-            event(partial(_known, studio, declared, list(worded), len(known)), weights, [*worded.values(), *known],
-                  concurrency_id="load", concurrency_limit=1, **PRIVATE)
+            event(partial(_known, studio, declared, list(worded), len(known)), [weights, *worded.values()],
+                  [*worded.values(), *known], concurrency_id="load", concurrency_limit=1, **PRIVATE)
 
 
 def _file(name: str, given: Input, system: str) -> gr.File:
@@ -224,16 +224,16 @@ def _cancelled() -> tuple[Any, ...]:
     return _say("done", "Cancelled."), gr.update(visible=False)
 
 
-def _known(studio: Studio, declared: Declaration, words: list[str], known: int, weights: str) -> Any:
-    """What only the weights know: the words of menus, and what widgets draw."""
+def _known(studio: Studio, declared: Declaration, words: list[str], known: int, weights: str, *chosen: str) -> Any:
+    """What only the weights know: the words of menus, and what widgets draw. A chosen word that they lack is none."""
     try:
         model = studio.shelf(weights)
     except MusicFusionError:  # said when it is used
         found = [gr.skip()] * (len(words) + known)
     else:
-        controls = model.controls
-        menus = [gr.update(choices=[("none", ""), *((word, word) for word in controls[name].choices)])
-                 for name in words]
+        offered = [model.controls[name].choices for name in words]
+        menus = [gr.update(choices=[("none", ""), *((word, word) for word in own)], value=word if word in own else "")
+                 for own, word in zip(offered, chosen, strict=True)]
         found = menus + [gr.update(data=widgets.facts(model))] * known
     return found if len(found) > 1 else found[0]  # of a list, Gradio would make the value of a single part
 

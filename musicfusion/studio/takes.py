@@ -61,8 +61,12 @@ class Take:
     @property
     def kinds(self) -> list[str]:
         """What can be downloaded, keys of KINDS."""
-        notes = ["mid", "musicxml"] if self.result.main in self.result.scores else []
-        return [*notes, "wav", "ogg", "zip"]
+        return [*(["mid", "musicxml"] if self.score else []), "wav", "ogg", "zip"]
+
+    @property
+    def score(self) -> str:
+        """The score that can be downloaded: the main one, or the first that is listened to; "" for none."""
+        return next((name for name in (self.result.main, *self.result.players) if name in self.result.scores), "")
 
     @property
     def name(self) -> str:
@@ -142,8 +146,8 @@ def _files(take: Take, uploads: Uploads) -> dict[str, bytes]:
     with uploads.scratch() as folder:
         result = public(take.result, uploads)
         result.save(folder)
-        for kind in ("mid", "musicxml", "wav"):
-            path = folder / f"{result.main}.{kind}"
+        for kind, name in (("mid", take.score), ("musicxml", take.score), ("wav", result.main)):
+            path = folder / f"{name}.{kind}"
             if path.is_file():
                 found[kind] = path.read_bytes()
         if "wav" in found:
@@ -245,7 +249,8 @@ class Visitor:
         take = self.base
         if take is None:
             raise MusicFusionError("locked: no single take is shown")
-        parts = {track["part"] for version in take.data["versions"] for track in version["tracks"]}
+        tracks = [track for version in take.data["versions"] for track in version["tracks"]]
+        parts = {name for track in tracks for name in (track["part"], *_lanes(track))}
         if not isinstance(spans, (list, tuple)) or len(spans) > 500:
             raise MusicFusionError("locked: spans are rows of start, end and part")
         rows = Locked(take.result, tuple(map(tuple, spans))).spans
@@ -258,12 +263,20 @@ class Visitor:
         take = self.base
         if take is None or not self.spans or take.system != system:
             return None
-        main = next((version for version in take.data["versions"] if version["name"] == take.result.main), None)
-        tracks = main["tracks"] if main is not None else []
-        spans = dict.fromkeys((begin, end, track["name"] if part is not None else None)
-                              for begin, end, part in self.spans
-                              for track in (tracks if part is not None else [{"part": None}]) if track["part"] == part)
+        main = next((version for version in take.data["versions"] if version["name"] == take.score), None)
+        meant: dict[str | None, list[str | None]] = {None: [None]}  # what a part of the player is called in the score
+        for track in main["tracks"] if main is not None else []:
+            meant.setdefault(track["part"], []).append(track["name"])
+        for track in main["tracks"] if main is not None else []:
+            for name in _lanes(track):
+                meant.setdefault(name, [name])
+        spans = dict.fromkeys((begin, end, name) for begin, end, part in self.spans for name in meant.get(part, ()))
         return Locked(take.result, tuple(spans))
+
+
+def _lanes(track: Mapping[str, Any]) -> list[str]:
+    """The names of a track's lanes."""
+    return [name for _, name in track["lanes"]]
 
 
 def player_data(visitor: Visitor) -> dict[str, Any] | None:

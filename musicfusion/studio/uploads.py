@@ -9,21 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from musicfusion.codecs import audio_bytes, chord_chart, notation
-from musicfusion.core.contracts import Input
+from musicfusion.codecs.inputs import SUFFIXES
+from musicfusion.core.contracts import Input, Kind
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.studio import examples
 
 MIB = 1 << 20
-LARGEST: Mapping[str, int] = {"notes": 16 * MIB, "sound": 200 * MIB}  # bytes of a file
+LARGEST: Mapping[Kind, int] = {"notes": 16 * MIB, "sound": 200 * MIB}  # bytes of a file
 ALL = 1 << 30  # bytes of all uploads together
 KEPT = 1 << 14  # uploads whose owners are remembered
-MIDI = (".mid", ".midi", ".kar", ".rmi")
 
 
 def suffixes(given: Input) -> tuple[str, ...]:
     """The endings of files that an input takes, in small letters."""
-    return audio_bytes.KINDS if given.kind == "sound" else (*MIDI, *notation.SUFFIXES, *chord_chart.SUFFIXES)
+    return tuple(suffix for kind in given.kinds for suffix in SUFFIXES[kind])
 
 
 class Uploads:
@@ -90,17 +89,18 @@ class Uploads:
     def check(self, path: str, visitor: str, name: str, given: Input) -> None:
         """Raises MusicFusionError unless this visitor may use a file as this input; the file is not read for that."""
         found = Path(path)
-        accepted, most = suffixes(given), LARGEST[given.kind]
+        kind = next((kind for kind in given.kinds if found.suffix.lower() in SUFFIXES[kind]), None)
         if not self.may_read(path, visitor):
             raise MusicFusionError(f"{name}: {found.name} is not there any more: upload it again")
-        if found.suffix.lower() not in accepted:
-            raise MusicFusionError(f"{name}: {found.name}: accepted are {', '.join(accepted)}")
+        if kind is None:
+            raise MusicFusionError(f"{name}: {found.name}: accepted are {', '.join(suffixes(given))}")
         try:
             size = found.stat().st_size
         except OSError:
             raise MusicFusionError(f"{name}: {found.name} is not there any more: upload it again") from None
-        if size > most:
-            raise MusicFusionError(f"{name}: {found.name} has {size / MIB:.0f} MiB; at most {most >> 20} are accepted")
+        if size > LARGEST[kind]:
+            raise MusicFusionError(f"{name}: {found.name} has {size / MIB:.0f} MiB; at most {LARGEST[kind] >> 20} are"
+                                   " accepted")
 
     def _bytes(self) -> int:
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())

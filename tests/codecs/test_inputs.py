@@ -137,3 +137,38 @@ def test_what_is_no_sound_is_refused_in_one_line(source):
 def test_metadata_names_files_by_path_and_the_rest_by_what_it_is():
     assert inputs.described("a/b.mid", "melody") == "a/b.mid" and inputs.title("a/b.mid", "melody") == "b"
     assert inputs.described(b"MThd", "melody") == "melody (bytes)" and inputs.title(b"MThd", "melody") == "melody"
+
+
+def test_notes_are_told_from_sound_in_every_form_and_whatever_a_file_is_called(song, tmp_path):
+    for form, source in forms(song, tmp_path).items():
+        assert inputs.kind_of(source, "source") == "notes", form
+    tone = np.sin(np.arange(4000) / 20).astype(np.float32)
+    soundfile.write(tmp_path / "bass.wav", tone, RATE)
+    sound = (tmp_path / "bass.wav").read_bytes()
+    for source in (tmp_path / "bass.wav", sound, (tone, RATE), Audio(tone)):
+        assert inputs.kind_of(source, "source") == "sound"
+    (tmp_path / "sound.mid").write_bytes(sound)
+    (tmp_path / "notes.wav").write_bytes((tmp_path / "song.mid").read_bytes())
+    assert [inputs.kind_of(tmp_path / name, "source") for name in ("sound.mid", "notes.wav")] == ["sound", "notes"]
+    for name, text in TEXTS.items():
+        (tmp_path / "unnamed").write_text(text)
+        for source in (tmp_path / "unnamed", text.encode()):
+            assert inputs.kind_of(source, "source") == "notes", name
+
+
+@pytest.mark.parametrize(("source", "kinds", "words"), [
+    (b"nothing", ("notes", "sound"), r"^source \(bytes\): cannot be read as notes or sound; a MIDI file, a score .*"
+                                     r" or a recording \(.wav, .* is accepted$"),
+    ([1, 2], ("notes", "sound"), r"^source \(list\): cannot be read as notes or sound"),
+    (b"MThd", ("sound",), r"^source \(bytes\): holds notes, which these weights do not take; a recording .* accepted$"),
+    ((np.zeros(9), RATE), ("notes",), r"^source \(tuple\): holds sound, which .*; a MIDI file or a score .* accepted$"),
+    ("nowhere.mid", ("notes", "sound"), r"^nowhere.mid: there is no such file$"),
+])
+def test_a_kind_that_is_not_accepted_is_refused_in_one_line_that_says_what_is(source, kinds, words):
+    with pytest.raises(MusicFusionError, match=words):
+        inputs.kind_of(source, "source", kinds)
+
+
+def test_what_looks_like_nothing_is_left_to_the_reader_of_the_one_kind_that_is_accepted():
+    assert inputs.kind_of(b"nothing", "source", ("notes",)) == "notes"
+    assert inputs.kind_of(b"nothing", "source", ("sound",)) == "sound"

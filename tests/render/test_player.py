@@ -87,6 +87,17 @@ def test_notes_lie_where_the_tempo_map_puts_them_and_tracks_keep_their_colours(f
         assert version["seconds"] == pytest.approx(score.seconds(score.length))
 
 
+def test_drums_have_a_lane_for_each_instrument_that_the_result_names_the_highest_first():
+    hits = Track("DRUMS", 0, True, np.array([[0.0, 0.1, 36, 90], [1.0, 0.1, 38, 90]]))
+    score = Score((hits, Track("bass", 33, False, hits.notes)), np.array([[0.0, 120.0]]), ((0.0, 4, 4),), "song")
+    lanes = {name: {36: "kick", 38: "snare", 42: "closed hat"} for name in ("DRUMS", "bass")}
+    result = SampleResult(title="x", main="song", scores={"song": score}, players={"song": "x"}, lanes=lanes)
+    drums, bass = shown(result)["versions"][0]["tracks"]
+    assert drums["lanes"] == [[42, "closed hat"], [38, "snare"], [36, "kick"]] and bass["lanes"] == []
+    plain = shown(dataclasses.replace(result, lanes={}))["versions"][0]["tracks"]
+    assert [track["lanes"] for track in plain] == [[], []]
+
+
 def test_bars_follow_the_metres_and_a_pickup_begins_before_the_piece(chorale):
     slowing = dataclasses.replace(chorale, tempos=np.array([[0.0, 60.0], [8.0, 30.0]]),
                                   metres=((0.0, 1, 4), (1.0, 4, 4), (9.0, 3, 4)))

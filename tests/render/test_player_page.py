@@ -10,6 +10,7 @@ import pytest
 from browser import CONTRASTS
 
 from musicfusion.codecs.audio import Audio
+from musicfusion.codecs.score import Score, Track
 from musicfusion.render import page, player
 from musicfusion.render.result import SampleResult
 
@@ -33,16 +34,21 @@ def opened(window, folder):
     return window
 
 
-@pytest.fixture
-def lockable(opened):
-    """The same player with locks; what it tells is kept in `told`."""
-    opened.run(f"""const place = {PLACE};
+def with_locks(window):
+    """A page whose player has locks; what it tells is kept in `told`."""
+    window.run(f"""const place = {PLACE};
         place.player.destroy();
         window.told = [];
         place.parentElement.addEventListener("musicfusion-lock", (event) => told.push(event.detail.spans));
         const data = JSON.parse(place.querySelector("script").textContent);
         place.player = musicfusionPlayer(place.querySelector("div"), data, {{ lockable: true }});""")
-    return opened
+    return window
+
+
+@pytest.fixture
+def lockable(opened):
+    """The same player with locks."""
+    return with_locks(opened)
 
 
 def state(window):
@@ -310,6 +316,57 @@ def test_bars_are_locked_by_dragging_over_them_and_freed_by_their_sign(lockable)
     assert told(lockable) == [[20, 28, "melody"]]
     lockable.drag(bar_at(lockable, 5), bar_at(lockable, 6))
     assert told(lockable) == [], "what is locked already is freed by dragging again"
+
+
+@pytest.fixture
+def drummed(window, tmp_path):
+    """A player with locks of a bass in eight bars, its drums in lanes, and a recording."""
+    bass = Track("Low", 33, False, np.array([[k, 1.0, 40 + k % 3, 80] for k in range(32)], float))
+    hits = Track("DRUMS", 0, True, np.array([[k, 0.1, (36, 38)[k % 2], 80] for k in range(32)], float))
+    score = Score((bass, hits), np.array([[0.0, 120.0]]), ((0.0, 4, 4),), "song")
+    tone = Audio(np.sin(np.arange(22050) / 20).astype(np.float32), 22050)
+    result = SampleResult(title="Drums", main="song", scores={"song": score}, audio={"kit": tone},
+                          players={"song": "With drums", "kit": "The kit"},
+                          lanes={"DRUMS": {36: "kick", 38: "snare", 51: "ride"}})
+    window.resize(*SCREENS[0])
+    window.open(result.save(tmp_path, sound=False, notation=False)[0])
+    return with_locks(window)
+
+
+def lane_at(window, name, bar):
+    """The middle of a bar in a lane of drums."""
+    box = window.page.locator(f".mf-keys text:text-is('{name}')").bounding_box()
+    return bar_at(window, bar)[0], box["y"] + box["height"] / 2
+
+
+def test_one_drum_is_locked_by_dragging_in_its_lane_or_by_its_name(drummed):
+    assert drummed.page.locator(".mf-keys text").all_text_contents()[-3:] == ["ride", "snare", "kick"]
+    drummed.drag(lane_at(drummed, "snare", 1), lane_at(drummed, "snare", 2))
+    drummed.page.select_option(".mf-player select", label="ride")
+    drummed.page.locator(".mf-player").focus()
+    drummed.press("Enter")
+    assert told(drummed) == [[0, 4, "ride"], [4, 12, "snare"]], "also one that is silent"
+    for name, number in (("ride", 0), ("snare", 1)):
+        band = drummed.page.locator(".mf-band").nth(number).bounding_box()
+        assert band["y"] < lane_at(drummed, name, 1)[1] < band["y"] + band["height"] < band["y"] + 24
+    assert drummed.page.get_attribute(".mf-sign >> nth=1", "aria-label") == "Unlock bars 2 to 3, snare"
+    x, _ = bar_at(drummed, 4)
+    top = drummed.page.locator(".mf-sheet").bounding_box()["y"]
+    drummed.page.select_option(".mf-player select", label="DRUMS")
+    drummed.drag((x, top + 30), (x + 9, top + 30))
+    assert told(drummed)[-1] == [16, 20, "DRUMS"], "beside the lanes the menu says what is locked"
+    drummed.drag(lane_at(drummed, "snare", 1), lane_at(drummed, "snare", 2))
+    assert told(drummed) == [[0, 4, "ride"], [16, 20, "DRUMS"]]
+
+
+def test_in_a_recording_among_the_versions_nothing_can_be_locked(drummed):
+    drummed.click(".mf-player button:text-is('The kit')")
+    assert not drummed.page.locator(".mf-player select").is_visible()
+    assert not drummed.page.locator(".mf-keys text").first.is_visible()
+    drummed.drag((300, 300), (500, 300))
+    assert told(drummed) is None and drummed.errors == []
+    drummed.click(".mf-player button:text-is('With drums')")
+    assert drummed.page.locator(".mf-player select").is_visible()
 
 
 def test_bars_are_locked_by_keys_and_by_a_button(lockable):

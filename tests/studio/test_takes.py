@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from musicfusion.codecs import midi
-from musicfusion.codecs.score import Score, from_notes
+from musicfusion.codecs.audio import Audio
+from musicfusion.codecs.score import Score, Track, from_notes
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.render.result import SampleResult
 from musicfusion.studio import takes
@@ -149,6 +150,26 @@ def test_what_is_locked_is_kept_of_the_take_that_is_shown(made):
     assert visitor.spans and visitor.base.number == 2  # the new take has the same notes there
     visitor.show(1)
     assert not visitor.spans and lock_data(visitor) == {"words": ""}
+
+
+def test_a_lane_of_drums_is_locked_alone_also_where_the_main_result_is_a_recording(made, uploads):
+    hits = Track("DRUMS", 0, True, np.array([[k, 0.1, (36, 38)[k % 2], 80] for k in range(8)], float))
+    low = Track("low", 33, False, np.array([[0.0, 8.0, 40, 80]]))
+    score = Score((low, hits), np.array([[0.0, 240.0]]), ((0.0, 4, 4),), "song")
+    tone = Audio(np.sin(np.arange(22050) / 20).astype(np.float32), 22050)
+    of = SampleResult(title="Drums", main="mix", scores={"song": score}, audio={"mix": tone},
+                      players={"mix": "All", "song": "As notes"}, lanes={"DRUMS": {36: "kick", 38: "snare"}})
+    take = takes.make(1, system="arrangement", weights="w", files={}, controls={}, seed=0, result=of, uploads=uploads)
+    visitor = Visitor()
+    visitor.add(take)
+    visitor.lock([[0, 4, "snare"], [4, 8, "DRUMS"], [0, 4, None]])
+    assert visitor.locked("arrangement").spans == ((0.0, 4.0, "snare"), (4.0, 8.0, "DRUMS"), (0.0, 4.0, None))
+    assert lock_data(visitor)["words"] == (
+        "The next fusion keeps of take 1: bar 1, snare; bar 2, DRUMS; bar 1, all parts.")
+    with pytest.raises(MusicFusionError, match="there are the parts DRUMS, kick, low, snare"):
+        visitor.lock([[0, 4, "ride"]])
+    assert take.kinds == ["mid", "musicxml", "wav", "ogg", "zip"]
+    assert Downloads(uploads)(take, "mid").startswith(b"MThd")
 
 
 def test_locked_bars_can_be_taken_from_another_take(made):

@@ -11,7 +11,8 @@ from musicfusion.core.errors import MusicFusionError
 from musicfusion.studio import uploads as module
 from musicfusion.studio.uploads import Uploads, suffixes
 
-NOTES, SOUND = Input(about="notes"), Input(about="sound", kind="sound")
+NOTES, SOUND = Input(about="notes"), Input(about="sound", kinds=("sound",))
+EITHER = Input(about="either", kinds=("notes", "sound"))
 
 
 @pytest.fixture
@@ -70,6 +71,12 @@ def test_size_and_kind_are_checked_before_a_file_is_read(uploads, monkeypatch):
         uploads.check(large, "A", "melody", NOTES)
     with pytest.raises(MusicFusionError, match=r"source: a\.mid: accepted are \.wav"):
         uploads.check(small, "A", "source", SOUND)
+    uploads.check(uploaded(uploads, "c.wav", "A", bytes(20)), "A", "source", EITHER)  # as large as its own kind may be
+    with pytest.raises(MusicFusionError, match=r"source: b\.mid has 11 MiB; at most 0 are accepted"):
+        uploads.check(large, "A", "source", EITHER)
+    text = uploaded(uploads, "a.midi", "A", bytes(9))
+    with pytest.raises(MusicFusionError, match=r"source: a\.midi: accepted are \.wav"):
+        uploads.check(text, "A", "source", SOUND)
     os.remove(small)
     with pytest.raises(MusicFusionError, match="is not there any more"):
         uploads.check(small, "A", "melody", NOTES)

@@ -11,7 +11,8 @@ DECLARATION = Declaration(
     title="Arrangement: a bass line gets its drums, a voice its band",
     paper="Automatic Music Production Using Generative Adversarial Networks, submitted to ICLR 2021",
     inputs={"source": Input(
-        about="a recording of the part that is there (WAV, FLAC, OGG, MP3): a bass line", kind="sound")},
+        about="a bass line, or a band whose drums are to be replaced: notes, or a recording of the bass alone",
+        kinds=("notes", "sound"))},
     input_sets=(("source",),),
     controls={
         "density": Control(

@@ -22,7 +22,7 @@ from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import numbered
 from musicfusion.core.report import working
-from musicfusion.render import drumroll, kit
+from musicfusion.render import drumroll, kit, player
 from musicfusion.render.kit import Kit
 from musicfusion.render.result import Picture, SampleResult
 from musicfusion.systems.arrangement import grid_repertoire
@@ -62,6 +62,7 @@ class Piece:
     bass: tokens int [T];  tempo: quarters a minute of each beat [T / STEPS];  name: of the bass's track
     notices: what is to be said
     samples: of a recording, at codecs.audio.RATE, None of notes;  offset: when the score's quarter 0 is in it, seconds
+    phase: how many quarters the score's beats lie after its bar lines (codecs.bars.Aligned)
     """
 
     score: Score
@@ -72,6 +73,7 @@ class Piece:
     notices: tuple[str, ...] = ()
     samples: np.ndarray | None = None
     offset: float = 0.0
+    phase: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -271,14 +273,14 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
         MusicFusionError: it cannot be read, has no notes, or is too long.
     """
     source = inputs["source"]
-    piece = _recorded(source) if sources.is_sound(source) else _written(source)
+    piece = _recorded(source) if sources.kind_of(source, "source") == "sound" else _written(source)
     return with_intro(piece, round(controls["intro"]))
 
 
 def with_intro(piece: Piece, bars: int) -> Piece:
-    """A piece with bars before its first, in which the drums play alone; where it has no room for them it moves."""
+    """A piece with bars before its first, in which the drums play alone; where it has no room it moves, by bars."""
     quarters, steps = bars * BAR, bars * BAR * STEPS
-    later = max(quarters - piece.begin, 0.0)
+    later = float(np.ceil(max(quarters - piece.begin, 0.0) / BAR) * BAR)
     score = feel.delayed(piece.score, later) if later else piece.score
     offset = piece.offset - float(score.seconds(later))
     silence = max(round(-offset * RATE), 0) if bars and piece.samples is not None else 0
@@ -309,7 +311,8 @@ def _written(source: Any) -> Piece:
     if not bar_lines.is_common(rows):
         said.append(f"the source is in {bar_lines.named(rows)}: the network knows 4/4, and takes four quarters for a"
                     " bar")
-    return Piece(score=score, begin=begin, bass=tokens, tempo=tempo, name=bass.name or "bass", notices=tuple(said))
+    return Piece(score=score, begin=begin, bass=tokens, tempo=tempo, name=bass.name or "bass", notices=tuple(said),
+                 phase=aligned.phase)
 
 
 def _recorded(source: sources.Sound) -> Piece:
@@ -343,7 +346,7 @@ def generate(own: Writer, played_by: Kit, pieces: Sequence[Piece], controls: Map
     made = []
     for k, (piece, seed, lock) in enumerate(zip(pieces, seeds, locked, strict=True)):
         with progress.within(k / len(pieces), (k + 1) / len(pieces)):
-            before, kept = _locked(lock, len(piece.bass))
+            before, kept = _locked(lock, piece)
             known = np.where(kept, np.where(before.velocity > 0, HIT, OFF), UNKNOWN)
             hits = own.song(piece.bass, piece.tempo, style=controls["style"], density=controls["density"], seed=seed,
                             known=known)
@@ -352,18 +355,22 @@ def generate(own: Writer, played_by: Kit, pieces: Sequence[Piece], controls: Map
     return made
 
 
-def _locked(locked: Locked | None, steps: int) -> tuple[Hits, np.ndarray]:
-    """Hits of an earlier result, and where they are kept: the instruments, in the spans, bool [steps, 9].
+def _locked(locked: Locked | None, piece: Piece) -> tuple[Hits, np.ndarray]:
+    """Hits of an earlier result, and where they are kept: the instruments, in the spans, bool [T, 9].
 
-    Raises MusicFusionError.
+    The tracks that were given may be locked, too: they stay as they are. Raises MusicFusionError.
     """
+    steps = len(piece.bass)
     if locked is None:
         return drums.hits_of(np.zeros((steps, KIT))), np.zeros((steps, KIT), bool)
     before = splice.remembered(locked, Hits)
     splice.require_as_many("quarters", len(before.velocity) / STEPS, steps / STEPS)
-    names = ["drums", *INSTRUMENTS]
-    times = dict.fromkeys(names, splice.played_steps(steps, [EVEN], per_quarter=STEPS))
-    chosen = splice.locked_steps(locked, dict.fromkeys(names, ()), times, steps / STEPS)
+    given = [player.track_name(track) for track in piece.score.tracks if not track.is_drum]
+    names: dict[str, Sequence[str]] = {**dict.fromkeys(["drums", *INSTRUMENTS], ()), "source": given}
+    begin = piece.begin - piece.phase  # bar lines are those of the score
+    times = dict.fromkeys(names, np.maximum(begin + splice.played_steps(steps, [EVEN], per_quarter=STEPS), 0))
+    length = max(begin + steps / STEPS, bar_lines.line_after(bar_lines.metres(piece.score), piece.score.length))
+    chosen = splice.locked_steps(locked, names, times, length)
     return before, np.stack([chosen[name] | chosen["drums"] for name in INSTRUMENTS], 1)
 
 
@@ -374,12 +381,14 @@ def result(piece: Piece, hits: Hits, played_by: Kit, seed: int) -> SampleResult:
     counts = {name: int(n) for name, n in zip(INSTRUMENTS, np.count_nonzero(hits.velocity, 0), strict=True)}
     draw = functools.partial(drumroll.draw, hits=hits, bass=piece.bass, title=f"{piece.score.name}: drums")
     sounds = _sounds(piece, hits, played_by, seed)
-    players = {"song": "With drums"} if piece.samples is None else {"mix": "Your bass with drums"}
+    players = {"song": "With drums"} if piece.samples is None else {
+        "mix": "Your bass with drums", "song": "The same as notes"}
     return SampleResult(
         title=f"{piece.score.name}: drums", main=next(iter(players)),
         scores={"song": dataclasses.replace(piece.score, tracks=(*given, track)),
                 "drums": dataclasses.replace(piece.score, tracks=(track,), lyrics=())},
         audio=sounds, players=players | {"kit": "The drums, by a recorded kit"},
+        lanes={track.name: {keys[0]: name for keys, name in zip(drums.KEYS, INSTRUMENTS, strict=True)}},
         pictures={"hits": Picture(title="The drums over the bass", draw=draw)},
         metadata={"hits": counts, "bars": len(hits.velocity) // STEPS // BAR, "bass": piece.name},
         notices=(*piece.notices, *played_by.notices), memory=hits)

@@ -79,12 +79,13 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any], *, bands: int) 
     """The user's recording, with the silence that it may begin and end with: so its target fits it.
 
     Raises:
-        MusicFusionError: it cannot be read, or is silent; a control that only the grid has is set.
+        MusicFusionError: it is notes, cannot be read, or is silent; a control that only the grid has is set.
     """
     for control in ("style", "intro"):
         if controls[control]:
             raise MusicFusionError(f"{control}: these weights translate sound and do not take it; weights of the grid"
                                    " do")
+    sources.kind_of(inputs["source"], "source", ("sound",))
     name = sources.described(inputs["source"], "source")
     if os.path.isfile(name) and os.path.getsize(name) > LARGE:
         working(f"reading {name}")

@@ -213,6 +213,30 @@ def test_locked_spans_keep_their_hits_and_instruments_can_be_locked_alone():
         sample(shorter, locked=Locked(first, ((0, 4, None),)))
 
 
+def test_spans_are_quarters_of_the_song_also_where_its_bass_begins_late():
+    given = song(bass(8, start=10.0))
+    first, _ = sample(given, density=0.1)
+    silent = drums.hits_of(np.zeros(first.memory.velocity.shape))
+    before = first.__class__(title="", main="song", scores=first.scores, memory=silent)
+    for part, keys in (("kick", {36}), ("drums", {36, 38}), (None, {36, 38})):
+        result, _ = sample(given, locked=Locked(before, ((16, 24, part),)))
+        onsets, pitches = result.scores["song"].tracks[-1].notes[:, [0, 2]].T
+        inside = (onsets > 15.9) & (onsets < 23.9)
+        assert not set(pitches[inside]) & keys and set(pitches[~inside]) >= {36}, part
+    assert first.lanes["DRUMS"][36] == "kick" and first.lanes["DRUMS"][42] == "closed hat"
+    sample(given, locked=Locked(first, ((8, 44, None),)))  # the last bar, into which the bass rings
+
+
+def test_the_tracks_that_were_given_may_be_locked_and_stay_as_they_are():
+    given = song(bass(4), Track("", 0, False, np.array([[0.5, 2.0, 64, 70]])))
+    first, _ = sample(given)
+    for part in ("Low", "Acoustic Grand Piano"):
+        second, _ = sample(given, locked=Locked(first, ((0, 4, part),)))
+        np.testing.assert_array_equal(second.scores["song"].tracks[0].notes, given.tracks[0].notes)
+    with pytest.raises(MusicFusionError, match=r"part 'organ' is unknown: there are drums, kick, .*, Low"):
+        sample(given, locked=Locked(first, ((0, 4, "organ"),)))
+
+
 def recording(bars=8, tempo=100.0, silence=0.5):
     """A sawtooth that plays a bass on every beat, (samples, rate)."""
     beat = 60 / tempo
@@ -227,6 +251,7 @@ def recording(bars=8, tempo=100.0, silence=0.5):
 def test_a_recorded_bass_gets_drums_that_are_as_long_and_fall_on_its_notes(tmp_path):
     samples, rate = recording()
     result, _ = sample((samples, rate))
+    assert list(result.players) == ["mix", "song", "kit"] and "song" in result.scores
     assert result.main == "mix" and set(result.audio) == {"mix", "kit", "source"}
     assert {len(sound.samples) for sound in result.audio.values()} == {len(samples)}
     assert np.abs(result.audio["mix"].samples).max() <= 0.951
@@ -254,7 +279,8 @@ def test_a_kit_of_ones_own_plays_the_drums(tmp_path):
 
 @pytest.mark.parametrize("source, words", [
     ((np.zeros(RATE, np.float32), RATE), "no notes were found; a recording of a bass line alone is accepted"),
-    (b"nothing", "source: not a MIDI file"),
+    (b"nothing", r"cannot be read as notes or sound; a MIDI file, a score .* or a recording .* is accepted"),
+    (b"MThd and no more", r"source: MIDI of type .*; a standard MIDI file"),
     (song(Track("Old", 0, True, np.array([[0.0, 0.1, 42, 80]]))), "only drums"),
     (song(bass(1), bass(1, start=4004.0)), "longer than 1000 bars; a shorter piece is accepted"),
 ])

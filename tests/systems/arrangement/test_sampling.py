@@ -29,8 +29,8 @@ def sampler(parts=("bass", "drums"), conditional=True, gain=0.0):
                             conditional=conditional)
 
 
-def read(source):
-    return sampling.read({"source": source}, {}, bands=32)
+def read(source, **controls):
+    return sampling.read({"source": source}, {"style": "", "intro": 0} | controls, bands=32)
 
 
 def test_sound_may_be_a_file_its_bytes_or_samples(tmp_path):
@@ -53,6 +53,15 @@ def test_silence_and_what_is_no_sound_are_refused_by_name(tmp_path):
         read((1e-5 * tone(), RATE))
     with pytest.raises(MusicFusionError, match="cannot be read as audio"):
         read(b"no sound")
+    (tmp_path / "bass.mid").write_bytes(b"MThd")
+    with pytest.raises(MusicFusionError, match=r"bass.mid: holds notes, which these weights do not take"):
+        read(tmp_path / "bass.mid")
+
+
+def test_controls_of_the_grid_are_refused():
+    for name, value in (("style", "funk"), ("intro", 2)):
+        with pytest.raises(MusicFusionError, match=f"{name}: these weights translate sound and do not take it"):
+            read((tone(), RATE), **{name: value})
 
 
 def test_the_mix_is_the_sum_of_both_and_nothing_clips():

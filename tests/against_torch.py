@@ -233,7 +233,7 @@ def main() -> None:
     blocks = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     print(f"jax {jax.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads\n\n"
           "| step of | losses differ by | s, musicfusion | s, PyTorch | times as fast |\n|---|---|---|---|---|")
-    compare("lite", module.get_config("lite"), blocks)
+    compare("cyclegan", module.get_config("cyclegan"), blocks)
     compare("quick", module.get_config("quick"), blocks)
     compare("paper", module.get_config("paper"), blocks)
 

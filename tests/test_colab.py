@@ -25,7 +25,6 @@ CODE = {name: {cell["id"]: "".join(cell["source"]) for cell in notebook["cells"]
         for name, notebook in NOTEBOOKS.items()}
 DECLARED = mf.systems.declarations()
 SYSTEMS = [name for name in CODE if name in DECLARED]
-VARIANTS = {"arrangement": "grid"}  # that are trained by default, where it is not lite
 each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 each_system = pytest.mark.parametrize("system", SYSTEMS)
 
@@ -109,8 +108,6 @@ def test_all_inputs_and_controls_of_the_system_are_in_its_notebook(system):
 
 @each_system
 def test_the_cells_make_music_to_hear_and_to_see_and_keep_it(system, shown, tmp_path):
-    if system == "arrangement" and mf.load(DECLARED[system].pretrained).config.model != "grid":
-        pytest.skip("its notebook is for weights that write notes, which do not ship yet")
     namespace = run(CODE[system])
     results = namespace["results"]
     pages = [it.data for it in shown if type(it).__name__ == "HTML"]
@@ -161,7 +158,7 @@ def test_a_training_is_asked_for_and_then_measured_and_shown(system, shown, tmp_
 
     run(cells, {"mf": mf}, TRAIN="True")
     ((config, workdir),) = trained
-    assert config.system == system and config.preset == VARIANTS.get(system, "lite")
+    assert config.system == system and config.preset == "lite"
     clones = [command for command in commands if command[:2] == ["git", "clone"]]
     assert bool(clones) == ("POP909" in config.data.root)
     text, *pictures = shown

@@ -50,7 +50,10 @@ EXAMPLES: Mapping[str, tuple[Example, ...]] = {
         Example(label="From Ode to Joy to a blues", files={"start": ODE_BAND, "end": BLUES_BAND}),
         Example(label="Ode to Joy, played by a band", files={"song": ODE_BAND}),
     ),
-    "arrangement": (Example(label="A bass line over a blues", files={"source": BASS}),),
+    "arrangement": (
+        Example(label="A band that plays a blues, as notes", files={"source": BLUES_BAND}),
+        Example(label="A recorded bass line over a blues", files={"source": BASS}),
+    ),
 }
 
 

@@ -300,11 +300,14 @@ class Drummer:
     temperature: float = 0.4
     threshold: float = 0.35
 
-    def fill(self, pattern: jax.Array, context: Context, reference: Reference, keys: jax.Array) -> jax.Array:
+    def fill(self, pattern: jax.Array, context: Context, reference: Reference, free: jax.Array,
+             keys: jax.Array) -> jax.Array:
         """What is UNKNOWN in patterns int [B, LENGTH, 9] drawn, cell by cell in a random order, in a few passes.
 
-        In each pass the network sees what was drawn in those before. A cell with something known keeps it. keys: [B].
+        In each pass the network sees what was drawn in those before. A cell with something known keeps it. free: bool
+        [B], at temperature 1; keys: [B].
         """
+        temperature = jnp.where(free, 1.0, self.temperature)[:, None, None]
         order = jax.vmap(lambda key: jax.random.uniform(key, (BEATS, KIT)))(folded(keys, 0))
         uniforms = jax.vmap(lambda key: jax.random.uniform(key, (LENGTH, KIT)))(folded(keys, 1))
         ends = 1 - jnp.cos(jnp.pi / 2 * (jnp.arange(self.passes) + 1) / self.passes)
@@ -312,7 +315,7 @@ class Drummer:
 
         def one(pattern, end):
             scores = predicted(self.patterns, self.params["patterns"], pattern, context, reference)
-            probability = jax.nn.sigmoid(pivot + (scores - pivot) / self.temperature)
+            probability = jax.nn.sigmoid(pivot + (scores - pivot) / temperature)
             drawn = (uniforms < probability).astype(pattern.dtype)
             now = jnp.repeat(order <= end, STEPS, 1)
             return jnp.where((pattern == UNKNOWN) & now, drawn, pattern), None
@@ -320,11 +323,13 @@ class Drummer:
         filled, _ = jax.lax.scan(one, pattern, ends.at[-1].set(1.0))
         return filled
 
-    def chosen(self, pattern: jax.Array, context: Context, reference: Reference, keys: jax.Array) -> jax.Array:
+    def chosen(self, pattern: jax.Array, context: Context, reference: Reference, free: jax.Array,
+               keys: jax.Array) -> jax.Array:
         """Of several fillings, one for each reference, the one that agrees best with all: int [B, LENGTH, 9].
 
         Agreement: F1 of the hits with the share of fillings that have them, so the filling of least expected error
-        (minimum Bayes risk). reference: of candidates, [B, candidates, ...]; the others as of `fill`.
+        (minimum Bayes risk). Where it is free the first is taken. reference: of candidates, [B, candidates, ...]; the
+        others as of `fill`.
         """
         count, each = reference.kind.shape
 
@@ -333,12 +338,12 @@ class Drummer:
 
         own = jax.vmap(lambda key: jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(each)))(keys)
         flat = jax.tree.map(lambda x: x.reshape(count * each, *x.shape[2:]), reference)
-        filled = self.fill(repeated(pattern), jax.tree.map(repeated, context), flat, own.reshape(-1))
+        filled = self.fill(repeated(pattern), jax.tree.map(repeated, context), flat, repeated(free), own.reshape(-1))
         filled = filled.reshape(count, each, LENGTH, KIT)
         hits = (filled == HIT).astype(jnp.float32)
         share = hits.mean(1, keepdims=True)
         common, size = (hits * share).sum((2, 3)), hits.sum((2, 3)) + share.sum((2, 3))
-        best = jnp.argmax(common / jnp.maximum(size, 1e-6), 1)
+        best = jnp.where(free, 0, jnp.argmax(common / jnp.maximum(size, 1e-6), 1))
         return jnp.take_along_axis(filled, best[:, None, None, None], 1)[:, 0]
 
     def play(self, pattern: jax.Array, bass: jax.Array, style: jax.Array, tempo: jax.Array, feel: jax.Array,

@@ -74,8 +74,11 @@ class Sections:
         return np.quantile(hits, np.linspace(0, 1, QUANTILES)).astype(np.float32)
 
     def known_feels(self, corpus: Corpus, count: int = 512) -> np.ndarray:
-        """How people play some of the training windows: float32 [count at most, 2], see `feels`."""
-        start = self.windows(corpus, "train", human=True)
+        """How people play some of the training windows, or others do where no person plays: float32 [n, 2] (`feels`).
+
+        n: count at most.
+        """
+        start = self.windows(corpus, "train", human=played_by_people(corpus))
         step = start[np.linspace(0, len(start) - 1, min(count, len(start))).astype(int), None] * STEPS
         step = step + np.arange(LENGTH)
         return feels(corpus.arrays["velocity"][step].astype(int), corpus.arrays["offset"][step].astype(int))[0]
@@ -110,6 +113,11 @@ class Sections:
             windows.bass < HOLD, known, NEIGHBOURS, groups=(windows.group, groups))}
         return Resident(arrays=arrays, train=len(train), validation=len(validation),
                         frozen={"density_quantiles": self.density_quantiles(corpus)})
+
+
+def played_by_people(corpus: Corpus) -> bool | None:
+    """True where people play any of it, else None: for `Sections.windows`."""
+    return True if (corpus.arrays["kind"] & HUMAN).any() else None
 
 
 def bounds(corpus: Corpus, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

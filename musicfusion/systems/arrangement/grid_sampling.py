@@ -36,6 +36,7 @@ from musicfusion.systems.arrangement.grid_dataset import (
     LENGTH,
     NO_STYLE,
     OFF,
+    PHRASE,
     UNKNOWN,
     Windows,
     bass_features,
@@ -48,7 +49,8 @@ from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
 LONGEST = 1000  # bars of the source
 HOP = BEATS // 2  # beats from one window to the next, of which the first half is known by then
-GROOVE = 1 << 20  # number of the key by which the reference is drawn; others are beats
+FILL = 2  # beats before the end of a phrase, and the first of the next, that are drawn again
+GROOVE, FILLED = 1 << 20, 1 << 21  # numbers of the keys of the reference and of fills; others are beats
 PEAK = 0.95  # of the loudest sample
 TAIL = 2.0  # seconds after the last note, for what still rings
 KEPT = 2  # quarters by which notes that ring on may reach into a bar without making it one of the song's
@@ -61,6 +63,7 @@ class Piece:
     score: as it was given, or transcribed;  begin: the quarter at which the grid begins, on a bar line
     bass: tokens int [T];  tempo: quarters a minute of each beat [T / STEPS];  name: of the bass's track
     notices: what is to be said
+    intro: bars before the first of the source
     samples: of a recording, at codecs.audio.RATE, None of notes;  offset: when the score's quarter 0 is in it, seconds
     phase: how many quarters the score's beats lie after its bar lines (codecs.bars.Aligned)
     """
@@ -74,6 +77,7 @@ class Piece:
     samples: np.ndarray | None = None
     offset: float = 0.0
     phase: float = 0.0
+    intro: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,7 @@ class Writer:
                 bass=bass_features(windows.bass[own], np.ones(batch, bool)), style=np.full(batch, NO_STYLE),
                 density=np.full(batch, density, np.float32),
                 tempo=tempo_feature(windows.tempo[own]).astype(np.float32), position=windows.position[own]),
-                jax.tree.map(lambda x, own=own: x[own], neighbours), keys))
+                jax.tree.map(lambda x, own=own: x[own], neighbours), np.zeros(batch, bool), keys))
         return np.concatenate([np.asarray(x) for x in found])[:count] == HIT
 
     def neighbours(self, bass: np.ndarray, seed: int, style: str = "") -> Reference:
@@ -135,18 +139,19 @@ class Writer:
         velocity, offset = (np.concatenate(x)[: len(bass)] for x in zip(*found, strict=True))
         return _played(pattern, velocity, offset, seed)
 
-    def song(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int,
+    def song(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int, start: int = 0,
              known: np.ndarray | None = None) -> Hits:
         """Drums of a whole song, as they are played. Arguments as of `pattern`."""
-        pattern = self.pattern(bass, tempo, style=style, density=density, seed=seed, known=known)
+        pattern = self.pattern(bass, tempo, style=style, density=density, seed=seed, start=start, known=known)
         velocity, offset = self._classes(pattern, *self._windows_of(bass, tempo), style, seed)
         return _played(pattern, velocity, offset, seed)
 
-    def pattern(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int,
+    def pattern(self, bass: np.ndarray, tempo: np.ndarray, *, style: str, density: float, seed: int, start: int = 0,
                 known: np.ndarray | None = None, reference: bool = True) -> np.ndarray:
         """Drums of a whole song, bool [T, 9]: first four bars for its most usual bass, then all with these in view.
 
-        Windows are written in order; each also sees the two bars before it, which are written by then.
+        Windows are written in order; each also sees the two bars before it, which are written by then. Where a phrase
+        ends and the next begins, hits are then drawn again at temperature 1, so that there are fills and crashes.
 
         Args:
             bass: tokens int [T].
@@ -154,33 +159,40 @@ class Writer:
             style: one of `styles`, or "".
             density: 0..1, negative for what fits.
             seed: of what is drawn.
+            start: the bar from which on phrases are counted.
             known: int [T, 9] of OFF, HIT, UNKNOWN: hits that are there already; None for none.
             reference: with the four bars in view.
         """
         beats = len(bass) // STEPS
         seen, tempo, begins = self._windows_of(bass, tempo)
-        pattern = np.full((len(tempo) * STEPS, KIT), UNKNOWN, np.int32)
+        bass = np.pad(bass, (0, len(tempo) * STEPS - len(bass)), constant_values=tracks.REST)
+        given = np.full((len(tempo) * STEPS, KIT), UNKNOWN, np.int32)
         if known is not None:
-            pattern[: len(known)] = known
-        features = bass_features(seen, np.ones(len(seen), bool))
+            given[: len(known)] = known
+        pattern = given.copy()
 
-        def filled(k: int, view: Reference, salt: int) -> np.ndarray:
-            begin = begins[k]
-            return np.asarray(self.fill(pattern[None, begin * STEPS : begin * STEPS + LENGTH], Context(
-                bass=features[None, k], style=self._number(style), density=np.array([density], np.float32),
-                tempo=tempo_feature(tempo[None, begin]).astype(np.float32),
+        def fill(begin: int, view: Reference, salt: int, free: bool = False) -> np.ndarray:
+            """The window at a beat, filled in."""
+            own = slice(begin * STEPS, begin * STEPS + LENGTH)
+            return np.asarray(self.fill(pattern[None, own], Context(
+                bass=bass_features(bass[None, own], np.ones(1, bool)), style=self._number(style),
+                density=np.array([density], np.float32), tempo=tempo_feature(tempo[None, begin]).astype(np.float32),
                 position=position(np.array([begin // BAR]), np.array([(beats - begin) // BAR - BARS]))),
-                view, jax.random.fold_in(jax.random.key(seed), salt)[None]))[0]
+                view, np.array([free]), jax.random.fold_in(jax.random.key(seed), salt)[None]))[0]
 
         first = usual(seen, pattern, begins)
-        neighbours = self.neighbours(seen if not reference else seen[first : first + 1], seed, style)
+        views = self.neighbours(seen if not reference else seen[first : first + 1], seed, style)
         if reference and len(begins) > 1:
-            groove = filled(first, neighbours, GROOVE) == HIT
-            neighbours = _alike((groove, seen[first] < HOLD), 1, self.candidates)
+            groove = fill(begins[first], views, GROOVE) == HIT
+            views = _alike((groove, seen[first] < HOLD), 1, self.candidates)
         for k in progress.steps(range(len(begins)), "writing drums"):
-            view = neighbours if reference else jax.tree.map(lambda x, k=k: x[k : k + 1], neighbours)
-            pattern[begins[k] * STEPS : begins[k] * STEPS + LENGTH] = filled(k, view, begins[k])
-        return pattern[: len(bass)] == HIT
+            view = views if reference else jax.tree.map(lambda x, k=k: x[k : k + 1], views)
+            pattern[begins[k] * STEPS : begins[k] * STEPS + LENGTH] = fill(begins[k], view, begins[k])
+        for begin in fills(start, len(tempo)) if reference else ():
+            own = slice((begin + HOP - FILL) * STEPS, (begin + HOP + 1) * STEPS)
+            pattern[own] = given[own]
+            pattern[begin * STEPS : begin * STEPS + LENGTH] = fill(begin, views, FILLED + begin, free=True)
+        return pattern[: len(bass)][: beats * STEPS] == HIT
 
     def _number(self, style: str) -> np.ndarray:
         return np.array([1 + self.styles.index(style) if style else NO_STYLE])
@@ -212,6 +224,12 @@ class Writer:
             for whole, part in zip(classes, made, strict=True):
                 whole[later] = np.asarray(part)[0, later.start - own.start :]
         return [whole[: len(pattern)] for whole in classes]
+
+
+def fills(start: int, beats: int) -> range:
+    """The beats at which windows begin in whose middle a phrase ends. start: bar of the first phrase; beats: in all."""
+    first = start if start >= BARS // 2 else start + PHRASE
+    return range((first - BARS // 2) * BAR, beats - BEATS + 1, PHRASE * BAR)
 
 
 def _alike(song: tuple[np.ndarray, np.ndarray] | None, count: int, candidates: int) -> Reference:
@@ -286,7 +304,8 @@ def with_intro(piece: Piece, bars: int) -> Piece:
     silence = max(round(-offset * RATE), 0) if bars and piece.samples is not None else 0
     samples = piece.samples if piece.samples is None else np.pad(piece.samples, (silence, 0))
     return dataclasses.replace(
-        piece, score=score, begin=piece.begin + later - quarters, offset=offset + silence / RATE, samples=samples,
+        piece, score=score, intro=bars, samples=samples, begin=piece.begin + later - quarters,
+        offset=offset + silence / RATE,
         bass=np.concatenate([np.full(steps, tracks.REST), piece.bass]),
         tempo=np.concatenate([np.repeat(piece.tempo[:1], quarters), piece.tempo]))
 
@@ -349,7 +368,7 @@ def generate(own: Writer, played_by: Kit, pieces: Sequence[Piece], controls: Map
             before, kept = _locked(lock, piece)
             known = np.where(kept, np.where(before.velocity > 0, HIT, OFF), UNKNOWN)
             hits = own.song(piece.bass, piece.tempo, style=controls["style"], density=controls["density"], seed=seed,
-                            known=known)
+                            start=piece.intro, known=known)
             hits = Hits(*(np.where(kept, old, new) for old, new in zip(before, hits, strict=True)))
             made.append(result(piece, hits, played_by, seed))
     return made

@@ -64,15 +64,18 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
                   data=lambda corpus, trained: memos.resident({
                       "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus),
                       **grid_repertoire.packed(sections.repertoire(corpus)[0])}))
-    return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, human=True), *_transcriber_stages(config))
+    return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, people=True), *_transcriber_stages(config))
 
 
-def _stage(config: ConfigDict, name: str, human: bool | None = None) -> Stage:
+def _stage(config: ConfigDict, name: str, people: bool = False) -> Stage:
+    """people: it learns from those alone, where there are any."""
     group, sections = config[name], _sections(config)
     optimizer = optimizers.create(**group.optimizer, steps=group.steps)
     return Stage(name=name, task=getattr(grid, name)(_net(config, name), optimizer=optimizer, steps=group.steps),
                  steps=group.steps, batch=group.batch, best="loss",
-                 data=lambda corpus, trained: sections.resident(corpus, human=human), examples=grid_dataset.examples)
+                 data=lambda corpus, trained: sections.resident(
+                     corpus, human=grid_dataset.played_by_people(corpus) if people else None),
+                 examples=grid_dataset.examples)
 
 
 def _transcriber_stages(config: ConfigDict) -> tuple[Stage, Stage]:
@@ -158,7 +161,7 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         corpus, _sections(config), split=config.data.split, count=config.evaluate.windows,
         songs=config.evaluate.songs, write_songs={
             "the grid": functools.partial(write_song, reference=True),
-            "the same, without the song's first four bars in view": functools.partial(write_song, reference=False)},
+            "the same, window by window": functools.partial(write_song, reference=False)},
         write={"the grid": write, "the grid, given another window's bass": of_another, "the grid, untrained": of_none},
         play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
         density=config.evaluate.density, preset=config.preset)

@@ -74,7 +74,7 @@ def reference(hits=None, onsets=None, kind=grid.NOTHING):
                           jnp.zeros((6, LENGTH)) if onsets is None else onsets, jnp.full(6, kind))
 
 
-def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0):
+def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0, free=False):
     pattern = jnp.full((6, LENGTH, KIT), UNKNOWN) if pattern is None else pattern
     shown = reference()
     method = drummer.fill
@@ -82,7 +82,7 @@ def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0):
         shown = jax.tree.map(lambda x: jnp.repeat(x[:, None], candidates, 1), shown)
         method = drummer.chosen
     known, shown = jax.tree.map(lambda x: x[only], (context(windows), shown))
-    return np.asarray(jax.jit(method)(pattern[only], known, shown, keys[only]))
+    return np.asarray(jax.jit(method)(pattern[only], known, shown, jnp.full(6, free)[only], keys[only]))
 
 
 def test_any_share_of_the_cells_is_hidden_and_sometimes_all():
@@ -141,6 +141,15 @@ def test_drums_follow_from_their_keys_whatever_stands_beside_them(drummer, windo
                         temperature=3.0)
     one, other = (fill(warm, windows, numbered(jax.random.key(seed), jnp.arange(6))) for seed in (0, 1))
     assert (one != other).any()
+
+
+def test_what_is_free_is_drawn_as_learned_and_is_the_first_candidate(drummer, windows):
+    keys = numbered(KEY, jnp.arange(6))
+    warm = dataclasses.replace(drummer, temperature=1.0)
+    free = fill(drummer, windows, keys, candidates=4, free=True)
+    first = fill(warm, windows, jax.vmap(lambda key: jax.random.fold_in(key, 0))(keys))
+    np.testing.assert_array_equal(free, first)
+    assert (free != fill(drummer, windows, keys, candidates=4)).any()
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5])

@@ -161,6 +161,12 @@ def test_how_people_play_is_known_from_training_windows_alone(corpus):
     assert found.shape == (8, 2) and (found[:, 1] > 0.1).all()
 
 
+def test_where_no_person_plays_the_others_say_how(corpus):
+    nobody = dataclasses.replace(corpus, arrays=corpus.arrays | {"kind": corpus.arrays["kind"] & BASS})
+    assert grid_dataset.played_by_people(corpus) is True and grid_dataset.played_by_people(nobody) is None
+    assert len(Sections(seed=0).known_feels(nobody, 8)) == 8
+
+
 def test_velocities_and_offsets_come_back_in_their_classes():
     velocity, uniforms = np.arange(1, 128), np.random.default_rng(0).uniform(size=127)
     number = grid_dataset.velocity_class(velocity)

@@ -15,7 +15,7 @@ from musicfusion.systems.arrangement import grid, grid_sampling
 from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, KIT, LENGTH, UNKNOWN
 from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
-KICK, SNARE = (INSTRUMENTS.index(name) for name in ("kick", "snare"))
+KICK, SNARE, CRASH = (INSTRUMENTS.index(name) for name in ("kick", "snare", "crash"))
 LOUD, ON_TIME = 12, 12  # classes of velocity and of offset
 
 
@@ -29,9 +29,13 @@ class Recorder:
     """Networks that are none: a kick under each note of the bass, and a snare where the seed wants one."""
 
     def __init__(self):
-        self.seen, self.contexts, self.references = [], [], []
+        self.seen, self.contexts, self.references, self.fills = [], [], [], []
 
-    def fill(self, pattern, context, reference, keys):
+    def fill(self, pattern, context, reference, free, keys):
+        if free[0]:
+            self.fills.append(np.array(pattern[0]))
+            new = np.where(np.arange(KIT) == KICK, context.bass[..., :1] > 0, np.arange(KIT) == CRASH)
+            return np.where(pattern == UNKNOWN, new, pattern)
         self.contexts.append(context)
         self.references.append(reference)
         bass, density, tempo = context.bass, context.density, context.tempo
@@ -105,6 +109,21 @@ def test_neighbours_are_drawn_by_the_seed_among_those_of_the_style():
     which = [[int(np.argmax((KNOWN.hits == hits).all((1, 2)))) for hits in one.hits[0]] for one in seen]
     assert len({tuple(one) for one in which[::2]}) > 2, "another seed, other neighbours"
     assert {k for one in which[1::2] for k, kind in zip(one, [1, 1], strict=True)} == {1, 3}
+
+
+@pytest.mark.parametrize("intro, ends", [(0, [32, 64]), (2, [8, 40, 72]), (3, [12, 44, 76])])
+def test_where_a_phrase_ends_and_the_next_begins_hits_are_drawn_again(intro, ends):
+    result, recorder = sample(song(bass(18)), intro=intro)
+    crashes = np.flatnonzero(result.memory.velocity[:, CRASH])
+    expected = np.concatenate([np.arange((end - 2) * STEPS, (end + 1) * STEPS) for end in ends])
+    np.testing.assert_array_equal(crashes, expected)
+    assert all((fill == UNKNOWN).any(1).sum() == 3 * STEPS for fill in recorder.fills)
+
+
+def test_what_is_locked_stays_in_fills_too():
+    first, _ = sample(song(bass(18)))
+    again, _ = sample(song(bass(18)), locked=Locked(first, ((0, 72, "kick"),)))
+    np.testing.assert_array_equal(again.memory.velocity[:, KICK], first.memory.velocity[:, KICK])
 
 
 def test_a_style_is_one_of_those_that_the_weights_know():

@@ -6,7 +6,7 @@ Two models: "grid", drums as notes, learned from pairs, and "cyclegan", the pape
 
 variants
   quick     cyclegan: minutes on 2 CPU cores, on the embedded chorales: shows that everything works, no more
-  lite      (default) grid: the drums that fit a bass, as notes; LITE_MINUTES on 2 CPU cores; needs
+  lite      (default) grid: the drums that fit a bass, as notes; half an hour on 2 CPU cores; needs
             --config.data.root=FOLDERS of MIDI files with drums and basses; its weights ship as arrangement-lite
   cyclegan  crops of 128 x 128, networks over time that see all bands, conditioned on how dense the target is to be; 20
             minutes on 2 CPU cores
@@ -54,12 +54,21 @@ def get_config(variant: str = "lite") -> ConfigDict:
     config.finetune = config.cyclegan.copy_and_resolve_references()
     config.finetune.steps = 0  # on recordings, where data.root has both kinds of songs; 0: none
     config.finetune.optimizer.rate = 2e-4
-    # A baseline that learns from pairs, where train.baselines is true.
+    # Not in the paper; a weight of 0 leaves it out.
+    config.synchrony = ConfigDict({
+        "weight": 0.0,  # of what drums lack of being in time with the bass, says a network that learned it from pairs
+        "diversity": 0.0,  # of how alike two seeds' drums are; with it the generator gets a vector of noise
+        "latent": 8,  # size of that vector
+        "size": {"width": 96, "embedding": 32, "farthest": 48},  # farthest: lag that it is told from, in frames
+        "steps": 1500, "batch": 16,
+        "optimizer": common.adam(1e-3, warmup=50),
+    })
+    # A baseline that learns from pairs, where train.baselines is true: from as many crops as CycleGAN.
     config.pix2pix = ConfigDict({
-        "steps": 2000, "batch": 8,
+        "steps": 9000, "batch": 4,
         "l1": 100.0,  # weight of the distance from the true target
         "density": 5.0,  # 0: the generator is not conditioned on the density
-        "optimizer": common.adam(2e-4, schedule="linear", clip=0.0, beta1=0.5),
+        "optimizer": common.adam(4e-4, schedule="linear", clip=0.0, beta1=0.5),
     })
     # The judge of which parts are audible.
     config.part_classifier = ConfigDict({
@@ -77,6 +86,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
     })
     config.evaluate.update({
         "songs": 120, "seconds": 60.0,  # measure at most so many songs, and so much of each
+        "sounding": 24,  # of so many of them turn translations into sound and measure that, too; 0: of none
         "clips": 8,
         "features": "",  # MODULE:FUNCTION, crops [n, T, M] in -1..1 -> [n, d], in place of the part classifier's
     })
@@ -93,17 +103,17 @@ def _quick(config: ConfigDict) -> None:
     config.generator.update({"width": 64, "blocks": 3})
     config.discriminator.update({"width": 16})
     config.cyclegan.update({"steps": 2000, "noise": 0.0})
-    config.pix2pix.steps = 400
+    config.pix2pix.steps = 2000
     config.part_classifier.update({"steps": 300})
     config.part_classifier.size.update({"width": 8})
-    config.evaluate.update({"songs": 4, "seconds": 20.0})
+    config.evaluate.update({"songs": 4, "seconds": 20.0, "sounding": 4})
     config.sample.update({"examples": 1, "seconds": 10.0})
 
 
 def _grid(config: ConfigDict) -> None:
     """Other groups than those of sound."""
-    for group in ("data", "networks", "generator", "discriminator", "cyclegan", "finetune", "pix2pix",
-                  "part_classifier"):
+    for group in ("data", "networks", "generator", "discriminator", "cyclegan", "finetune", "synchrony",
+                  "pix2pix", "part_classifier"):
         del config[group]
     config.model = "grid"
     # root: folders of MIDI files of bands, or the Groove MIDI Dataset, with commas between. songs: read at most so many

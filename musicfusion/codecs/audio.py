@@ -35,6 +35,7 @@ _LARGEST = 1e6  # of full scale: beyond it a sample is no number, either
 _OFFSET_FROM = 2.0  # seconds: the mean of something shorter is a part of a wave
 _CANCELLED = 0.1  # of the power of channels that have nothing to do with each other
 _SILENT = 0.001  # of the loudest sample: -60 dB
+_EXCERPT = 10.0  # seconds of a sound from which its size is estimated
 _HOPELESS = 4  # times too large: the worst sound is half as large as the best
 _CHUNK = 1 << 17  # samples that are looked through at once
 
@@ -297,7 +298,8 @@ def resampled(samples: Num[np.ndarray, " n"], own: int, rate: int = RATE) -> Flo
 
 def oggs(sounds: Iterable[Audio], most: int) -> list[bytes]:
     """Sounds as OGG Vorbis files, as good as `most` bytes for all of them allow, or else as small as can be."""
-    sounds, levels = list(sounds), list(QUALITIES)
+    sounds = list(sounds)
+    levels = list(QUALITIES[_likely(sounds, most) :])
     files: list[bytes] = []
     while levels:
         begin, level = 1 - len(levels) / len(QUALITIES), levels.pop(0)
@@ -310,6 +312,22 @@ def oggs(sounds: Iterable[Audio], most: int) -> list[bytes]:
         if total > _HOPELESS * most:  # hours of sound: only the last level counts
             levels = levels[-1:]
     return files
+
+
+def _likely(sounds: list[Audio], most: int) -> int:
+    """Which of QUALITIES is the first that may be small enough, by excerpts; none better is worth trying."""
+    if sum(sound.seconds for sound in sounds) < 2 * _EXCERPT * len(sounds):
+        return 0
+    for number, level in enumerate(QUALITIES[:-1]):
+        total = 0.0
+        for sound in sounds:
+            length = min(int(_EXCERPT * sound.rate), len(sound.samples))
+            begin = (len(sound.samples) - length) // 2
+            excerpt = Audio(sound.samples[begin : begin + length], sound.rate)
+            total += len(_ogg(excerpt, level)) * len(sound.samples) / max(length, 1)
+        if total <= 1.3 * most:  # an excerpt may be louder than the rest
+            return number
+    return len(QUALITIES) - 1
 
 
 def _ogg(sound: Audio, level: float) -> bytes:

@@ -71,9 +71,10 @@ def override(config: ConfigDict, changes: Sequence[tuple[str, Any]] | Mapping[st
 
 
 def completed(stored: Mapping[str, Any]) -> ConfigDict:
-    """A stored config with today's keys in the groups that may change after a training.
+    """A stored config with today's keys in the groups that may change after a training, and with groups that are new.
 
-    What it says stays. A key that came later has the default of the system and preset; one that is no more is dropped.
+    What it says stays. A key or a group that came later has the default of the system and preset, which for a group
+    means that things are as they were; a key of those groups that is no more is dropped.
     A config of a system that is not in the package stays as it is.
 
     Raises MusicFusionError where it cannot be a config, or has a value of another kind than today's.
@@ -94,6 +95,9 @@ def completed(stored: Mapping[str, Any]) -> ConfigDict:
             kept = {key: known[key] for key in flat(today[group], f"{group}.") if key in known}
             config[group] = today[group]
             config.update_from_flattened_dict(kept)
+        for name in {*today} - {*config}:
+            if isinstance(today[name], ConfigDict):
+                config[name] = today[name]
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise MusicFusionError(f"a stored config makes no sense ({line(error)}): train or export again") from None
     return config
@@ -132,7 +136,7 @@ def plain(config: ConfigDict) -> dict[str, Any]:
 
 def check_same(config: ConfigDict, other: Mapping[str, Any], whose: str, instead: str,
                free: Collection[str] = ()) -> None:
-    """Raises MusicFusionError where a config differs from `other` (nested) in what was learned.
+    """Raises MusicFusionError where a config differs from `other` (nested, stored) in what was learned.
 
     How it runs, is evaluated and sampled may change, and where the songs lie. free: keys that may change, too.
     """
@@ -141,7 +145,7 @@ def check_same(config: ConfigDict, other: Mapping[str, Any], whose: str, instead
     def fixed(values: Mapping[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in values.items() if not k.startswith(FREE) and k not in may_change}
 
-    old, new = fixed(flat(json.loads(json.dumps(other)))), fixed(plain(config))
+    old, new = fixed(plain(completed(other))), fixed(plain(config))
     changed = [k for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)]
     if changed:
         shown = "; ".join(f"{k} was {old.get(k)!r}, is {new.get(k)!r}" for k in changed[:3])

@@ -36,7 +36,8 @@ class Corpus:
             melodies: "melody" alone, with "tags" where genres are known;
             tracks: "tracks" uint8 [T, 4] tokens (codecs.tracks), with "tags" uint32 [beats], bit k for tags[k];
             rhythm sections: "velocity", "offset", "bass", "tempo", "kind" and "tags" (data.rhythm_sections);
-            recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel).
+            recordings: "source" and "target" uint8 [frames, mels], mel-spectrograms (codecs.mel), and "marks" uint8
+                [frames] (data.marks), with "tags" where genres are known.
         songs: their names. Those that begin alike up to a "#" are versions or parts of one song.
         first_beat: int32 [songs + 1].
         fingerprint: sha256 over names, borders and arrays, over the families of near-duplicates, and over grooves.

@@ -6,6 +6,8 @@
                Slakh was: Manilow et al., WASPAA 2019); the soundfont and the bass's program are drawn for each song
     voices     pieces for four voices that music21 brings: the lowest is the bass, the others stand for what is missing
     mixes      any folder of recordings, taken apart by demucs where that is installed
+
+Of what is played, "marks" say where onsets, beats and bar lines are (data.marks); of other recordings they are 0.
 """
 
 import functools
@@ -16,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +26,7 @@ from musicfusion.codecs import audio as files
 from musicfusion.codecs import mel, midi, tracks
 from musicfusion.codecs.score import Score, Track, pick_melody
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import bands, licences, reading, voices
+from musicfusion.data import bands, licences, marks, reading, voices
 from musicfusion.data.corpus import Arrays, Corpus, Progress
 from musicfusion.data.reading import Item
 from musicfusion.render import audio
@@ -35,6 +38,17 @@ FOLDERS = ("train", "test")  # of MUSDB18
 VOICES = 64  # pieces for four voices at most: three quarters of an hour
 TEMPO = 90.0  # beats a minute, of pieces that have none
 BLOCK = 2048  # frames of a mel-spectrogram that are computed at once
+RATE = mel.RATE / mel.HOP  # frames a second
+
+
+class Sounds(NamedTuple):
+    """A song: samples at mel.RATE of the source and of the target, its marks (data.marks) and the bits of its genres,
+    None where they are not known.
+    """
+
+    parts: list[np.ndarray]
+    marks: np.ndarray | None = None
+    tags: int | None = None
 
 
 def mel_spectrogram(samples: np.ndarray, mels: int) -> np.ndarray:
@@ -101,14 +115,14 @@ def read_stems(root: Path, *, source: str, target: str, mels: int, limit: int = 
                  progress, licences.of_folder(root) or licence)
 
 
-def _stems(folder: Path, parts: tuple[str, str]) -> list[np.ndarray]:
+def _stems(folder: Path, parts: tuple[str, str]) -> Sounds:
     found = []
     for part in parts:
         path = stem(folder, part)
         if path is None:
             raise MusicFusionError(f"no {part} ({', '.join(part + kind for kind in files.KINDS)})")
         found.append(files.read(path))
-    return found
+    return Sounds(found)
 
 
 # Rendered -----------------------------------------------------------------------------------------------------------
@@ -119,12 +133,16 @@ def read_rendered(root: Path, *, source: str, target: str, mels: int, limit: int
     """Bands of a folder of MIDI files (data.bands), played part by part; called SONG#FILE.
 
     soundfonts: each song is played with one of them, drawn by its name; none: the plain synthesiser. The rest as
-    `read_stems`. The licence is that of the notes.
+    `read_stems`. The licence is that of the notes. Genres, and the grooves by which songs are split, come from the
+    folder's index.
     """
-    items = [Item(name, path, folder=root) for name, path, _ in bands.named(root, limit)]
+    genres, items = bands.known_genres(bands.read_index(root)), []
+    for name, path, entry in bands.named(root, limit):
+        bits = sum(1 << genres.index(genre) for genre in entry.genres if genre in genres)
+        items.append(Item(name, (path, bits), folder=root, groove=entry.groove))
     one = functools.partial(_band, parts=(source, target), soundfonts=tuple(soundfonts))
     how = f" with {' and '.join(path.stem for path in soundfonts)}" if soundfonts else ""
-    return _read(items, one, mels, f"{root.resolve().name}, rendered{how}", progress, licences.of_folder(root))
+    return _read(items, one, mels, f"{root.resolve().name}, rendered{how}", progress, licences.of_folder(root), genres)
 
 
 def read_voices(*, source: str, target: str, mels: int, limit: int = 0, progress: Progress | None = None) -> Corpus:
@@ -150,7 +168,8 @@ def find_soundfonts(names: str) -> list[Path]:
     return sorted({path.resolve() for path in found})
 
 
-def _band(path: Path, parts: tuple[str, str], soundfonts: tuple[Path, ...]) -> list[np.ndarray]:
+def _band(content: tuple[Path, int], parts: tuple[str, str], soundfonts: tuple[Path, ...]) -> Sounds:
+    path, bits = content
     score = midi.read(path)
     if score.seconds(score.length) > audio.LONGEST:
         raise MusicFusionError("longer than half an hour")
@@ -161,10 +180,10 @@ def _band(path: Path, parts: tuple[str, str], soundfonts: tuple[Path, ...]) -> l
     every = tuple(track for role in roles.values() for track in role)
     chosen = {**roles, "mix": list(every), "vocals": [pick_melody(score)] if "vocals" in parts else []}
     soundfont = soundfonts[drawn // 8 % len(soundfonts)] if soundfonts else audio.PLAIN
-    return _played(score, [chosen[part] for part in parts], parts, soundfont)
+    return _played(score, [chosen[part] for part in parts], parts, soundfont)._replace(tags=bits)
 
 
-def _voices(score: Score, parts: tuple[str, str]) -> list[np.ndarray]:
+def _voices(score: Score, parts: tuple[str, str]) -> Sounds:
     bass = [track for track in score.tracks if track.name == "BASS"]
     others = [track for track in score.tracks if track.name != "BASS"]
     chosen = {"bass": bass, "drums": others, "vocals": others[:1], "mix": list(score.tracks)}
@@ -172,14 +191,15 @@ def _voices(score: Score, parts: tuple[str, str]) -> list[np.ndarray]:
 
 
 def _played(score: Score, chosen: list[list[Track]], parts: Iterable[str],
-            soundfont: str | Path = audio.PLAIN) -> list[np.ndarray]:
-    """The tracks of each part as samples at mel.RATE; the shorter parts are padded with silence."""
+            soundfont: str | Path = audio.PLAIN) -> Sounds:
+    """The tracks of each part, played; the shorter parts are padded with silence."""
     for part, own in zip(parts, chosen, strict=True):
         if not own:
             raise MusicFusionError(f"no {part}")
     sounds = [audio.synthesise(replace(score, tracks=tuple(own)), mel.RATE, soundfont).samples for own in chosen]
     longest = max(map(len, sounds))
-    return [np.pad(samples, (0, longest - len(samples))) for samples in sounds]
+    return Sounds([np.pad(samples, (0, longest - len(samples))) for samples in sounds],
+                  marks.of_score(score, chosen[0], chosen[1], frames=mel.frames(longest), rate=RATE))
 
 
 # Mixes --------------------------------------------------------------------------------------------------------------
@@ -216,13 +236,17 @@ def mixes(root: Path) -> list[Path]:
 # All ----------------------------------------------------------------------------------------------------------------
 
 
-def _read(items: list[Item], one: Callable, mels: int, source: str, progress: Progress | None, licence: str) -> Corpus:
-    """A Corpus of what `one` makes of the items' contents: samples of the source and of the target."""
+def _read(items: list[Item], one: Callable[..., Sounds], mels: int, source: str, progress: Progress | None,
+          licence: str, genres: tuple[str, ...] = ()) -> Corpus:
+    """A Corpus of what `one` makes of the items' contents."""
     return reading.read(items, functools.partial(_arrays, one=one, mels=mels), source, progress=progress,
-                        licence=licence, unit="frames")
+                        licence=licence, unit="frames", tags=genres)
 
 
-def _arrays(content: Path | Score, one: Callable, mels: int) -> Arrays:
-    own, other = (mel_spectrogram(samples, mels) for samples in one(content))
+def _arrays(content: Any, one: Callable[..., Sounds], mels: int) -> Arrays:
+    found = one(content)
+    own, other = (mel_spectrogram(samples, mels) for samples in found.parts)
     shorter = min(len(own), len(other))  # stems of a song differ by a few samples at most
-    return {"source": own[:shorter], "target": other[:shorter]}
+    known = np.zeros(shorter, np.uint8) if found.marks is None else found.marks[:shorter]
+    arrays = {"source": own[:shorter], "target": other[:shorter], "marks": known}
+    return arrays if found.tags is None else arrays | {"tags": np.full(shorter, found.tags, np.uint32)}

@@ -213,10 +213,10 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, so
     """
     from musicfusion.codecs import audio as audio_files
     from musicfusion.codecs import audio_bytes, audio_decode, audio_mpeg, mel
-    from musicfusion.data import recordings
+    from musicfusion.data import marks, recordings
     from musicfusion.render import audio
 
-    every = (corpus, reading, licences, mel, recordings, audio, score)
+    every = (corpus, reading, licences, mel, recordings, marks, drums, audio, score)
     decoders = (audio_files, audio_bytes, audio_decode, audio_mpeg)
     name = f"{source}-{target}-{mels}"
     wanted: dict[str, Any] = {"source": source, "target": target, "mels": mels, "limit": limit}
@@ -234,8 +234,9 @@ def sounds(root: str, limit: int = 0, *, source: str, target: str, mels: int, so
         return Source(f"mixes-{name}", _digest_of(folder, mixes[: limit or None]), (*every, *decoders),
                       functools.partial(recordings.read_mixes, folder, **wanted))
     fonts = recordings.find_soundfonts(soundfonts)
-    return Source(f"rendered-{name}", _digest_of(folder, [*bands.files(folder, limit), *fonts]),
-                  (*every, *_MIDI, tracks, midi_folder),
+    index = [folder / bands.INDEX] if (folder / bands.INDEX).is_file() else []
+    return Source(f"rendered-{name}", _digest_of(folder, [*bands.files(folder, limit), *index, *fonts]),
+                  (*every, *_MIDI, tracks, midi_folder, bands),
                   functools.partial(recordings.read_rendered, folder, **wanted, soundfonts=fonts))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 GOOD = 5.0
+HIGHEST = 10  # grade
 
 
 def agreement(grades: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[str], np.ndarray]:
@@ -27,13 +28,24 @@ def agreement(grades: Mapping[str, Mapping[str, np.ndarray]]) -> tuple[list[str]
     return names, found
 
 
-def good(grades: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, bool]:
-    """For each clip, whether its mean over all annotators and questions is above GOOD."""
+def means(grades: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, float]:
+    """For each clip the mean over all annotators and questions."""
     of: dict[str, list[float]] = {}
     for clips in grades.values():
         for clip, values in clips.items():
             of.setdefault(clip, []).append(float(values.mean()))
-    return {clip: float(np.mean(values)) > GOOD for clip, values in of.items()}
+    return {clip: float(np.mean(values)) for clip, values in of.items()}
+
+
+def good(grades: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, bool]:
+    """For each clip, whether its mean over all annotators and questions is above GOOD."""
+    return {clip: mean > GOOD for clip, mean in means(grades).items()}
+
+
+def distribution(grades: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
+    """How many clips have each rounded mean grade from 1 to HIGHEST: int [HIGHEST] (figure 3)."""
+    rounded = [int(np.floor(mean + 0.5)) for mean in means(grades).values()]
+    return np.bincount(np.array(rounded, int), minlength=HIGHEST + 1)[1:]
 
 
 class Logistic:
@@ -64,17 +76,22 @@ class Logistic:
         return 1 / (1 + np.exp(-np.clip(self._seen(features) @ self.weights, -30, 30)))
 
 
-def predicted(features: np.ndarray, labels: Sequence[bool] | np.ndarray, folds: int = 5, seed: int = 0) -> float:
-    """The accuracy of the regression on clips that it was not fitted to, by cross-validation.
+def predicted(features: np.ndarray, labels: Sequence[bool] | np.ndarray, songs: Sequence[str], folds: int = 5,
+              seed: int = 0) -> float:
+    """The accuracy of the regression on clips of songs that it was not fitted to, by cross-validation.
 
-    features: [n, d], labels: [n]. NaN where the rest of a fold has one label only, so that nothing can be fitted.
+    features: [n, d], labels: [n], songs: of each clip; no song is in two folds. NaN where there is one song, or the
+    rest of a fold has one label only, so that nothing can be fitted.
     """
     truth = np.asarray(labels, bool)
-    order = np.random.default_rng(seed).permutation(len(truth))
+    names, song = np.unique(np.asarray(songs), return_inverse=True)
+    if len(names) < 2:
+        return float("nan")
     right = []
-    for part in np.array_split(order, min(folds, len(truth))):
-        rest = np.setdiff1d(order, part)
-        if len(np.unique(truth[rest])) < 2:
+    for part in np.array_split(np.random.default_rng(seed).permutation(len(names)), min(folds, len(names))):
+        held_out = np.isin(song, part)
+        if len(np.unique(truth[~held_out])) < 2:
             return float("nan")
-        right.append((Logistic(features[rest], truth[rest]).probability(features[part]) > 0.5) == truth[part])
+        fitted = Logistic(features[~held_out], truth[~held_out])
+        right.append((fitted.probability(features[held_out]) > 0.5) == truth[held_out])
     return float(np.mean(np.concatenate(right)))

@@ -31,11 +31,12 @@ def draw(path: str | Path, hits: Hits, bass: np.ndarray, title: str = "") -> Pat
         here = (step >= begin) & (step < begin + span)
         axis.scatter(played[here] - begin, kind[here] + 1.5, s=14, marker="s", color=INK, linewidths=0,
                      alpha=0.15 + 0.85 * loud[here])
-        for onset, duration, pitch in notes[(notes[:, 0] >= begin) & (notes[:, 0] < begin + span)].tolist():
-            height = (pitch - low) / max(high - low, 1)
-            axis.plot([onset - begin, onset - begin + duration - 1], [height, height], color=PALETTE[0], linewidth=2)
-        for line in range(0, span + 1, STEPS):
-            axis.axvline(line - 0.5, color=INK, linewidth=0.8 if line % BAR == 0 else 0.2, alpha=0.5)
+        own = notes[(notes[:, 0] >= begin) & (notes[:, 0] < begin + span)]
+        axis.hlines((own[:, 2] - low) / max(high - low, 1), own[:, 0] - begin, own[:, 0] - begin + own[:, 1] - 1,
+                    color=PALETTE[0], linewidth=2)
+        lines = np.arange(0, span + 1, STEPS)
+        axis.vlines(lines - 0.5, -0.3, len(INSTRUMENTS) + 1, color=INK, alpha=0.5,
+                    linewidth=np.where(lines % BAR == 0, 0.8, 0.2))
         axis.set_xlim(-1, span)
         axis.set_ylim(-0.3, len(INSTRUMENTS) + 1)
         axis.set_yticks([0.5, *(k + 1.5 for k in range(len(INSTRUMENTS)))], ["bass", *INSTRUMENTS], fontsize=5)

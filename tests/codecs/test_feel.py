@@ -242,3 +242,16 @@ def test_drummers_who_shuffle_are_heard_to(pop909_root):
             assert kinds <= set(own.kinds) and len(own.kinds) > 0.8 * drums.length, name
         else:
             assert len(own.kinds) < 0.02 * drums.length, name
+
+
+def test_a_delayed_score_has_its_first_tempo_and_metre_before_it():
+    given = Score((Track("Low", 33, False, np.array([[0.0, 1, 40, 80], [6.0, 1, 43, 80]]), pedal=((1.0, 2.0),),
+                         lyrics=((0.0, "la"),)),),
+                  np.array([[0.0, 60.0], [4.0, 120.0]]), ((0.0, 3, 4), (3.0, 4, 4)), "song",
+                  chords=((0.0, 0, 0, 0b10010001),))
+    later = feel.delayed(given, 6.0)
+    np.testing.assert_array_equal(later.tracks[0].notes[:, 0], [6, 12])
+    np.testing.assert_array_equal(later.tempos, [[0, 60], [10, 120]])
+    assert later.metres == ((0.0, 3, 4), (9.0, 4, 4)) and later.chords[0][0] == 6.0
+    assert later.tracks[0].pedal == ((7.0, 8.0),) and later.tracks[0].lyrics == ((6.0, "la"),)
+    assert later.seconds(12.0) - later.seconds(6.0) == given.seconds(6.0)

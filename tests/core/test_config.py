@@ -101,6 +101,16 @@ def test_a_stored_config_gets_keys_that_came_later_and_loses_those_that_are_no_m
         configs.override(found, [("evaluate.clips", "0")])
 
 
+def test_a_stored_config_gets_groups_that_came_later_and_is_the_same_still():
+    stored = configs.load("configs/arrangement.py:quick").to_dict()
+    del stored["synchrony"]
+    found = configs.completed(stored)
+    assert found.synchrony.weight == 0
+    configs.check_same(found, stored, "it is", "do otherwise")
+    with pytest.raises(MusicFusionError, match=r"synchrony.weight was 0.0, is 2.0"):
+        configs.check_same(configs.override(found, {"synchrony.weight": 2.0}), stored, "it is", "do otherwise")
+
+
 def test_a_stored_config_of_a_system_elsewhere_stays_as_it_is():
     assert configs.completed({"system": "elsewhere", "preset": "x"}).to_dict() == {"system": "elsewhere", "preset": "x"}
 

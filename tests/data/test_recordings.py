@@ -7,7 +7,8 @@ import soundfile
 from musicfusion.codecs import mel, midi
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.data import cache, recordings, sources
+from musicfusion.data import cache, marks, recordings, sources
+from musicfusion.metrics import onsets
 from musicfusion.render import audio
 
 RATE = 22050
@@ -86,6 +87,36 @@ def test_a_band_s_notes_are_played_part_by_part(tmp_path):
     bass, drums = (found.arrays[part].astype(float) for part in ("source", "target"))
     assert bass[:, :8].mean() > 3 * bass[:, 24:].mean() and drums[:, 24:].mean() > 2 * bass[:, 24:].mean()
     assert load(tmp_path, source="vocals", target="mix").songs == found.songs
+
+
+def test_what_is_played_is_marked_and_has_the_genres_and_grooves_of_the_index(tmp_path):
+    for name, seed in (("a", 0), ("b", 1)):
+        band(tmp_path / f"{name}.mid", seed)
+    (tmp_path / "index.csv").write_text("file,genre,song,groove\na.mid,rock,x,straight\nb.mid,pop,y,swung\n")
+    found = load(tmp_path)
+    assert found.songs == ("x#a", "y#b") and found.grooves == ("straight", "swung") and found.tags == ("rock", "pop")
+    begin, end = found.first_beat[:2]
+    own, rate = found.arrays["marks"][begin:end], mel.RATE / mel.HOP
+    assert np.all(own & marks.KNOWN) and np.all(found.arrays["tags"][begin:end] == 1)
+    for bits, expected in ((marks.SOURCE, np.arange(16) / 2), (marks.KICK, np.arange(16) / 2 + 0.25),
+                           (marks.OTHER, np.arange(16) / 2), (marks.BAR, np.arange(0, 9.5, 2))):
+        np.testing.assert_allclose(marks.seconds(own, bits, rate)[: len(expected)], expected[: 16], atol=0.6 / rate)
+    assert not np.any(own & marks.SNARE)
+    found_there = onsets.onsets(found.arrays["target"][begin:end] / 127.5 - 1, rate)
+    assert onsets.f_measure(found_there, marks.seconds(own, marks.TARGET, rate)) > 0.8, "hits begin there"
+
+
+def test_of_recordings_nothing_is_marked(tmp_path):
+    song(tmp_path / "one", bass=tone(80), drums=tone(2000))
+    found = load(tmp_path)
+    assert found.arrays["marks"].shape == (found.beats,) and not found.arrays["marks"].any() and not found.grooves
+
+
+def test_bars_follow_the_metre():
+    score = Score((), np.array([[0.0, 60.0]]), ((0.0, 3, 4), (6.0, 4, 4)), "waltz")
+    found = marks.of_score(score, [], [], frames=160, rate=10)
+    assert marks.seconds(found, marks.BAR, 10).tolist() == [0, 3, 6, 10, 14]
+    assert marks.seconds(found, marks.BEAT, 10).tolist() == list(range(16))
 
 
 def test_a_band_is_played_with_the_soundfonts_that_are_named(tmp_path, monkeypatch):

@@ -25,9 +25,23 @@ def test_a_clip_is_good_if_all_that_was_said_of_it_is_above_five():
 def test_grades_are_predicted_from_features_that_determine_them_and_not_from_others():
     features = RNG.normal(size=(300, 8))
     labels = features[:, 0] + 0.5 * features[:, 1] + 0.3 * RNG.normal(size=300) > 0
-    assert grades.predicted(features, labels) > 0.88
-    assert 0.35 < grades.predicted(RNG.normal(size=(300, 8)), labels) < 0.65
-    assert np.isnan(grades.predicted(features, np.ones(300, bool)))
+    songs = [str(k) for k in range(300)]
+    assert grades.predicted(features, labels, songs) > 0.88
+    assert 0.35 < grades.predicted(RNG.normal(size=(300, 8)), labels, songs) < 0.65
+    assert np.isnan(grades.predicted(features, np.ones(300, bool), songs))
+    assert np.isnan(grades.predicted(features, labels, ["one"] * 300)), "there is no other song"
+
+
+def test_clips_of_a_song_say_nothing_of_its_other_clips():
+    features = np.repeat(RNG.normal(size=(30, 8)), 10, 0)  # whoever knows one clip of a song knows all of them
+    labels, songs = np.repeat(RNG.random(30) > 0.5, 10), [str(k // 10) for k in range(300)]
+    leaking = grades.predicted(features, labels, [str(k) for k in range(300)])
+    assert grades.predicted(features, labels, songs) < leaking - 0.1
+
+
+def test_the_distribution_counts_rounded_means():
+    given = {"anna": {"x": np.full(4, 1.4), "y": np.array([6, 7, 6, 7]), "z": np.full(4, 10)}}
+    assert grades.distribution(given).tolist() == [1, 0, 0, 0, 0, 0, 1, 0, 0, 1]
 
 
 def test_the_regression_is_scikit_learn_s():

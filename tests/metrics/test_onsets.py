@@ -18,6 +18,35 @@ def decaying(times, seconds=12.0, bands=32):
     return mels
 
 
+BEATS = np.arange(0.0, 16.0, 0.5)
+
+
+def bars(places):
+    """Onsets at these places of every bar of four beats, in seconds."""
+    return np.sort(np.concatenate([2.0 * bar + 0.5 * np.array(places) for bar in range(7)]))
+
+
+def test_what_is_alike_on_every_beat_is_not_synchronous_with_anything():
+    rhythm = bars([0, 1.5, 2.25])
+    assert onsets.synchrony(rhythm, rhythm, BEATS) > 0.4
+    eighths, beats = np.arange(0.0, 15.5, 0.25), np.arange(0.0, 15.5, 0.5)
+    for steady in (eighths, beats, np.zeros(0)):
+        assert onsets.synchrony(steady, rhythm, BEATS) == pytest.approx(0, abs=0.02)
+    both = np.union1d(rhythm, eighths)
+    assert 0 < onsets.synchrony(both, rhythm, BEATS) < 0.5 * onsets.synchrony(rhythm, rhythm, BEATS)
+    assert onsets.synchrony(bars([1, 2.5, 3.25]), rhythm, BEATS) < 0, "a beat late"
+
+
+def test_bands_have_onsets_of_their_own():
+    mels = decaying([])
+    kick, hat = np.arange(1.0, 11.0, 1.0), np.arange(1.0, 11.0, 0.5)
+    mels[:, :2], mels[:, 24:] = decaying(kick)[:, :2], decaying(hat)[:, 24:]
+    mels[:, 5:15] = np.maximum(decaying(kick[::2])[:, 5:15], decaying(hat)[:, 5:15] - 0.5)  # hats leak, 22 dB softer
+    low, middle, high = onsets.by_band(mels, RATE)
+    assert onsets.f_measure(low, kick) == onsets.f_measure(high, hat) == onsets.f_measure(middle, kick[::2]) == 1.0
+    assert [len(band) for band in onsets.by_band(np.full((300, 32), -1.0), RATE)] == [0, 0, 0]
+
+
 @pytest.mark.parametrize("gap", [0.25, 0.5, 0.8])
 def test_onsets_are_found_where_they_are_and_nowhere_else(gap):
     times = np.arange(1.0, 11.0, gap)

@@ -16,22 +16,37 @@ from musicfusion.codecs import mel
 from musicfusion.core.contracts import Resident, Tree
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import folded
-from musicfusion.data import splits
+from musicfusion.data import marks, splits
 from musicfusion.data.corpus import Corpus
 
 SPLITS = {"train": 0.7, "validation": 0.15, "test": 0.15}  # of songs
 AUDIBLE = 0.02  # a crop whose level is lower counts as silent
-KINDS = ("rendered", "real")  # tags of songs, where a corpus has both kinds
+KINDS = ("rendered", "real")  # of songs: played from notes, so that their marks are known, or recorded
 QUANTILES = 21  # of the levels of the target's crops, from 0 to 1
 RATE = mel.RATE / mel.HOP  # frames a second
 
 
 class Song(NamedTuple):
-    """A song's mel-spectrograms [T, M] in -1..1."""
+    """A song's mel-spectrograms [T, M] in -1..1, and its marks uint8 [T] (data.marks).
+
+    group: over which intervals are drawn: its groove, else its family.
+    """
 
     name: str
     source: np.ndarray
     target: np.ndarray
+    marks: np.ndarray
+    group: str
+
+
+def kinds(corpus: Corpus) -> np.ndarray:
+    """Which of KINDS each song is: int [songs]. A corpus without marks is taken for recordings."""
+    return 1 - (all_marks(corpus)[corpus.first_beat[:-1]] & marks.KNOWN).astype(int)
+
+
+def all_marks(corpus: Corpus) -> np.ndarray:
+    """The marks of all songs, uint8 [frames]; a corpus that was read before there were any knows nothing."""
+    return corpus.arrays["marks"] if "marks" in corpus.arrays else np.zeros(corpus.beats, np.uint8)
 
 
 def mean_level(mels: np.ndarray | jax.Array) -> float:
@@ -58,7 +73,7 @@ class Crops:
         Args:
             corpus: with the mel-spectrograms "source" and "target", uint8 [frames, M].
             split: one of SPLITS, or all.
-            kind: only songs of this kind, one of corpus.tags; "" for all.
+            kind: only songs of this kind, one of KINDS; "" for all.
 
         Returns:
             {"a": crops with the source, "b": with the target, "both": with both}, int32 [n] each.
@@ -72,8 +87,7 @@ class Crops:
         song = np.searchsorted(first, start, "right") - 1
         kept = splits.select(corpus, song, split, self.seed, SPLITS)
         if kind:
-            bit = np.uint32(1 << corpus.tags.index(kind))
-            kept = kept[corpus.arrays["tags"][start[kept]] & bit > 0]
+            kept = kept[kinds(corpus)[song[kept]] == KINDS.index(kind)]
         start = start[kept]
         audible = {}
         for domain, part, name in (("a", "source", self.source), ("b", "target", self.target)):
@@ -144,14 +158,16 @@ class Crops:
             MusicFusionError: there is no such song.
         """
         longest = int(seconds * RATE)
-        found = []
+        found, known = [], all_marks(corpus)
         for number in splits.select(corpus, np.arange(len(corpus.songs)), split, self.seed, SPLITS):
             begin, end = corpus.first_beat[number : number + 2]
             mels = [restored(corpus.arrays[part][begin:end]) for part in ("source", "target")]
             audible = [np.flatnonzero((part > -1).mean(1) > AUDIBLE) for part in mels]
             if end - begin >= self.length and all(map(len, audible)):
                 first = max(min(audible[0][0], len(mels[0]) - self.length), 0)
-                found.append(Song(corpus.songs[number], *(part[first : first + longest] for part in mels)))
+                source, target, own = (part[first : first + longest] for part in [*mels, known[begin:end]])
+                groove = corpus.grooves[number] if corpus.grooves else ""
+                found.append(Song(corpus.songs[number], source, target, own, groove or corpus.families[number]))
         if not found:
             raise MusicFusionError(f"data: no {split} song with {self.source} and {self.target}: more songs are needed,"
                                    " or data.split=all")

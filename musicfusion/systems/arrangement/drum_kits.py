@@ -5,7 +5,6 @@ some instruments are synthetic, as those of drum machines are.
 """
 
 import numpy as np
-import scipy.signal
 
 from musicfusion.codecs.audio import resampled
 from musicfusion.codecs.drums import INSTRUMENTS
@@ -41,6 +40,8 @@ def altered(own: Kit, rng: np.random.Generator, synthetic: float = SYNTHETIC) ->
 
 def _altered(layers: kit.Layers, rng: np.random.Generator, pitch: float) -> kit.Layers:
     """Samples moved by `pitch` semitones, with another decay, colour and distortion, the same for all of them."""
+    from scipy import signal
+
     tau = np.exp(rng.uniform(np.log(0.05), np.log(2.0)))
     colour, drive = rng.uniform(-0.6, 0.6), rng.uniform(0.1, 4.0) * (rng.uniform() < 0.3)
     chosen = sorted(rng.permutation(len(layers))[:_MOST])
@@ -48,7 +49,7 @@ def _altered(layers: kit.Layers, rng: np.random.Generator, pitch: float) -> kit.
     def one(take: np.ndarray) -> np.ndarray:
         moved = resampled(take, _RATE, round(_RATE * 2 ** (-pitch / 12)))[: int(_LONGEST * _RATE)]
         peak = max(float(np.abs(moved).max(initial=0.0)), 1e-6)
-        moved = scipy.signal.lfilter([1.0, colour], [1.0], moved) / (1 + abs(colour))
+        moved = signal.lfilter([1.0, colour], [1.0], moved) / (1 + abs(colour))
         if drive:
             moved = np.tanh(drive * moved / peak) * peak / drive
         return (moved * np.exp(-np.arange(len(moved)) / (tau * _RATE))).astype(np.float32)
@@ -105,9 +106,11 @@ def _falling(rng: np.random.Generator, end: float, start: float, decay: float) -
 
 def _noise(rng: np.random.Generator, decay: float, low: float) -> np.ndarray:
     """Noise above `low` Hz."""
+    from scipy import signal
+
     time = _time(decay)
-    filters = scipy.signal.butter(2, min(low, 0.4 * _RATE), "highpass", fs=_RATE, output="sos")
-    return np.asarray(scipy.signal.sosfilt(filters, rng.normal(size=len(time)))) * 0.3 * np.exp(-time / decay)
+    filters = signal.butter(2, min(low, 0.4 * _RATE), "highpass", fs=_RATE, output="sos")
+    return np.asarray(signal.sosfilt(filters, rng.normal(size=len(time)))) * 0.3 * np.exp(-time / decay)
 
 
 def _metal(rng: np.random.Generator, decay: float, low: float) -> np.ndarray:

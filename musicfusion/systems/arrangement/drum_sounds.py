@@ -9,7 +9,6 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.signal
 
 from musicfusion.codecs import drum_frames, drums
 from musicfusion.codecs.audio import RATE
@@ -114,18 +113,22 @@ def _tones(length: int, rng: np.random.Generator) -> np.ndarray:
 
 def _reverberation(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What a room adds: float [n]."""
+    from scipy import signal
+
     length, wet = np.exp(rng.uniform(np.log(0.08), np.log(1.2))), 10 ** (rng.uniform(-25, -4) / 20)
     time = np.arange(int(length * RATE)) / RATE
     answer = rng.normal(size=len(time)) * 10 ** (-3 * time / length)
-    answer = scipy.signal.lfilter([1.0, rng.uniform(-0.3, 0.9)], [1.0], answer)
+    answer = signal.lfilter([1.0, rng.uniform(-0.3, 0.9)], [1.0], answer)
     answer = np.concatenate([np.zeros(int(rng.uniform(0.002, 0.03) * RATE)), answer / np.sqrt(np.sum(answer**2))])
-    return np.asarray(scipy.signal.fftconvolve(samples, answer)[: len(samples)]) * wet
+    return np.asarray(signal.fftconvolve(samples, answer)[: len(samples)]) * wet
 
 
 def _compressed(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Loud passages softer, within 5 to 50 ms."""
+    from scipy import signal
+
     pole = np.exp(-1 / (rng.uniform(0.005, 0.05) * RATE))
-    level = np.sqrt(np.maximum(scipy.signal.lfilter([1 - pole], [1, -pole], samples**2), 0)) + 1e-5
+    level = np.sqrt(np.maximum(signal.lfilter([1 - pole], [1, -pole], samples**2), 0)) + 1e-5
     level = level / level.max()
     return samples * np.maximum(level, 0.01) ** -rng.uniform(0.2, 0.6)
 

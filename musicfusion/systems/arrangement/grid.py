@@ -300,12 +300,12 @@ class Drummer:
     temperature: float = 0.4
     threshold: float = 0.35
 
-    def fill(self, pattern: jax.Array, context: Context, reference: Reference, free: jax.Array,
+    def fill(self, pattern: jax.Array, context: Context, reference: Reference, allowed: jax.Array, free: jax.Array,
              keys: jax.Array) -> jax.Array:
         """What is UNKNOWN in patterns int [B, LENGTH, 9] drawn, cell by cell in a random order, in a few passes.
 
-        In each pass the network sees what was drawn in those before. A cell with something known keeps it. free: bool
-        [B], at temperature 1; keys: [B].
+        In each pass the network sees what was drawn in those before. A cell with something known keeps it. allowed:
+        bool [B, LENGTH], the steps at which there may be hits; free: bool [B], at temperature 1; keys: [B].
         """
         temperature = jnp.where(free, 1.0, self.temperature)[:, None, None]
         order = jax.vmap(lambda key: jax.random.uniform(key, (BEATS, KIT)))(folded(keys, 0))
@@ -316,14 +316,14 @@ class Drummer:
         def one(pattern, end):
             scores = predicted(self.patterns, self.params["patterns"], pattern, context, reference)
             probability = jax.nn.sigmoid(pivot + (scores - pivot) / temperature)
-            drawn = (uniforms < probability).astype(pattern.dtype)
+            drawn = ((uniforms < probability) & allowed[..., None]).astype(pattern.dtype)
             now = jnp.repeat(order <= end, STEPS, 1)
             return jnp.where((pattern == UNKNOWN) & now, drawn, pattern), None
 
         filled, _ = jax.lax.scan(one, pattern, ends.at[-1].set(1.0))
         return filled
 
-    def chosen(self, pattern: jax.Array, context: Context, reference: Reference, free: jax.Array,
+    def chosen(self, pattern: jax.Array, context: Context, reference: Reference, allowed: jax.Array, free: jax.Array,
                keys: jax.Array) -> jax.Array:
         """Of several fillings, one for each reference, the one that agrees best with all: int [B, LENGTH, 9].
 
@@ -338,7 +338,8 @@ class Drummer:
 
         own = jax.vmap(lambda key: jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(each)))(keys)
         flat = jax.tree.map(lambda x: x.reshape(count * each, *x.shape[2:]), reference)
-        filled = self.fill(repeated(pattern), jax.tree.map(repeated, context), flat, repeated(free), own.reshape(-1))
+        filled = self.fill(repeated(pattern), jax.tree.map(repeated, context), flat, repeated(allowed), repeated(free),
+                           own.reshape(-1))
         filled = filled.reshape(count, each, LENGTH, KIT)
         hits = (filled == HIT).astype(jnp.float32)
         share = hits.mean(1, keepdims=True)

@@ -52,6 +52,7 @@ HOP = BEATS // 2  # beats from one window to the next, of which the first half i
 FILL = 2  # beats before the end of a phrase, and the first of the next, that are drawn again
 GROOVE, FILLED = 1 << 20, 1 << 21  # numbers of the keys of the reference and of fills; others are beats
 PEAK = 0.95  # of the loudest sample
+DIVISIONS = ((0, 3, 6, 9), (0, 4, 8), (0, 4, 6, 10))  # steps of a beat: 16ths, thirds, swung 16ths
 TAIL = 2.0  # seconds after the last note, for what still rings
 KEPT = 2  # quarters by which notes that ring on may reach into a bar without making it one of the song's
 
@@ -108,7 +109,8 @@ class Writer:
                 bass=bass_features(windows.bass[own], np.ones(batch, bool)), style=np.full(batch, NO_STYLE),
                 density=np.full(batch, density, np.float32),
                 tempo=tempo_feature(windows.tempo[own]).astype(np.float32), position=windows.position[own]),
-                jax.tree.map(lambda x, own=own: x[own], neighbours), np.zeros(batch, bool), keys))
+                jax.tree.map(lambda x, own=own: x[own], neighbours), np.ones((batch, LENGTH), bool),
+                np.zeros(batch, bool), keys))
         return np.concatenate([np.asarray(x) for x in found])[:count] == HIT
 
     def neighbours(self, bass: np.ndarray, seed: int, style: str = "") -> Reference:
@@ -169,7 +171,7 @@ class Writer:
         given = np.full((len(tempo) * STEPS, KIT), UNKNOWN, np.int32)
         if known is not None:
             given[: len(known)] = known
-        pattern = given.copy()
+        pattern, allowed = given.copy(), divided(bass < HOLD)
 
         def fill(begin: int, view: Reference, salt: int, free: bool = False) -> np.ndarray:
             """The window at a beat, filled in."""
@@ -178,10 +180,13 @@ class Writer:
                 bass=bass_features(bass[None, own], np.ones(1, bool)), style=self._number(style),
                 density=np.array([density], np.float32), tempo=tempo_feature(tempo[None, begin]).astype(np.float32),
                 position=position(np.array([begin // BAR]), np.array([(beats - begin) // BAR - BARS]))),
-                view, np.array([free]), jax.random.fold_in(jax.random.key(seed), salt)[None]))[0]
+                view, np.tile(allowed, (1, BEATS)), np.array([free]),
+                jax.random.fold_in(jax.random.key(seed), salt)[None]))[0]
 
         first = usual(seen, pattern, begins)
         views = self.neighbours(seen if not reference else seen[first : first + 1], seed, style)
+        if allowed.all():  # the bass does not say how beats are divided, so the drums do
+            allowed = divided((fill(begins[first], views, GROOVE) == HIT).any(1))
         if reference and len(begins) > 1:
             groove = fill(begins[first], views, GROOVE) == HIT
             views = _alike((groove, seen[first] < HOLD), 1, self.candidates)
@@ -224,6 +229,19 @@ class Writer:
             for whole, part in zip(classes, made, strict=True):
                 whole[later] = np.asarray(part)[0, later.start - own.start :]
         return [whole[: len(pattern)] for whole in classes]
+
+
+def divided(hits: np.ndarray) -> np.ndarray:
+    """Which steps of a beat go together, bool [STEPS]: 16ths, thirds, or swung 16ths, whose steps are hit most.
+
+    hits: bool [T]. All steps where two are hit as much. The first step counts for none.
+    """
+    often = np.add.reduce(hits.reshape(-1, STEPS), 0)
+    found = [float(often[list(steps[1:])].mean()) for steps in DIVISIONS]
+    allowed = np.ones(STEPS, bool)
+    if found.count(max(found)) == 1:
+        allowed[:] = np.isin(np.arange(STEPS), DIVISIONS[found.index(max(found))])
+    return allowed
 
 
 def fills(start: int, beats: int) -> range:

@@ -5,7 +5,7 @@ The paper asks four musicians. It does not say which end of a grade is the bette
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,10 @@ GRADES = {
     "clips": Measure(label="clips", digits=0),
     "good": Measure(label="good", unit="%", scale=100, digits=0, better="higher"),
     "predicted": Measure(label="predicted correctly", unit="%", scale=100, digits=0),
+    "ungraded": Measure(label="good without grades", unit="%", scale=100, digits=0, better="higher"),
 }
+UNGRADED = 60  # clips without grades that the regression judges, at most
+REAL = "real "  # in front of the target's name: what was not made
 
 
 def questions(source: str, target: str) -> tuple:
@@ -74,18 +77,22 @@ def test(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate], *, 
     made = {name: rules[name]() for name in (evaluation.OTHER_TARGET, evaluation.STEADY_BEAT)}
     made |= {name: translate([song.source for song in chosen], evaluation.MIDDLE)
              for name, translate in translators.items()}
-    made[f"real {crops.target}"] = [song.target for song in chosen]
-    density = None
+    made[REAL + crops.target] = [song.target for song in chosen]
+    density: Callable[[np.ndarray], float] | None = None
+    facts: dict[str, Any] = {"best": best}
+    places = evaluation.places(chosen, count=clips, length=length)
     if features:
         truth = frechet.fit(features(evaluation.all_crops([song.target for song in tested], crops.length)))
         density = functools.partial(_density, features=features, truth=truth, length=crops.length)
+        asked = {(chosen[number].name, part.start) for number, part in places}
+        facts |= {"ungraded": _ungraded(tested, translators[best], asked, length, density)} if best else {}
     sound = functools.partial(translation.reconstruct, seed=crops.seed, iterations=iterations)
-    screens = _screens(chosen, made, evaluation.places(chosen, count=clips, length=length), crops, sound, density)
+    screens = _screens(chosen, made, places, crops, sound, density)
     return ListeningTest(
         system="arrangement", preset=preset, title=f"Listening test: {crops.target} for a {crops.source}",
         text=f"You will hear a {crops.source} with {crops.target} over it. Some are real, others were made by machines."
              " All of them sound a little dull, since they were turned into pictures and back.",
-        facts={"best": best}, sections=(Section(
+        facts=facts, sections=(Section(
             name=SECTION, title="Grades", text=f"A {crops.source} with {crops.target}. Please grade from 1 to 10.",
             questions=questions(crops.source, crops.target), screens=tuple(screens)),))
 
@@ -93,6 +100,24 @@ def test(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate], *, 
 def _density(mels: np.ndarray, *, features: Features, truth: frechet.Gaussian, length: int) -> float:
     """The mean log-density of a clip's crops among the true targets' features (section 4.4)."""
     return float(np.mean(frechet.log_density(features(evaluation.whole_crops(mels, length)), truth)))
+
+
+def _predictors(mels: np.ndarray, target: np.ndarray, density: Callable[[np.ndarray], float]) -> list[float]:
+    """What predicts the verdict on a clip: each band's correlation with the true target, and the density [M + 1]."""
+    return [round(float(x), 3) for x in (*spectrograms.pearson(mels, target), density(mels))]
+
+
+def _ungraded(songs: Sequence[Song], translate: Translate, asked: Container[tuple[str, int]], length: int,
+              density: Callable[[np.ndarray], float]) -> list[list[float]]:
+    """The predictors of clips that nobody is asked about, UNGRADED at most.
+
+    asked: the songs' names and first frames of the others; length: of clips, in frames.
+    """
+    made = translate([song.source for song in songs], evaluation.MIDDLE)
+    clips = [(mels[first : first + length], song.target[first : first + length])
+             for song, mels in zip(songs, made, strict=True)
+             for first in range(0, len(mels) - length + 1, length) if (song.name, first) not in asked]
+    return [_predictors(mels, target, density) for mels, target in clips[:: -(-len(clips) // UNGRADED) or 1]]
 
 
 def _screens(songs: Sequence[Song], made: Mapping[str, Sequence[np.ndarray]], places: Sequence[tuple[int, slice]],
@@ -106,8 +131,7 @@ def _screens(songs: Sequence[Song], made: Mapping[str, Sequence[np.ndarray]], pl
             mels = own[number][part]
             facts: dict[str, Any] = {"song": songs[number].name, "second": round(part.start / RATE, 2)}
             if density:
-                predictors = [*spectrograms.pearson(mels, source), density(mels)]
-                facts["predictors"] = [round(float(x), 4) for x in predictors]
+                facts["predictors"] = _predictors(mels, songs[number].target[part], density)
             mix = Audio(alone + sound(mels, samples=samples), mel.RATE)
             yield Screen(references=(reference,), clips=(
                 Clip(method=method, item=f"{number}/{part.start}", sound=mix, facts=facts),))
@@ -131,12 +155,24 @@ def report(answers: Answers) -> Findings:
     verdict = Table(
         name="grades", title="What listeners said", measures=GRADES, rows=tuple(_verdicts(answers)),
         note="Good: clips with a mean grade above 5. Predicted correctly: by a logistic regression on each band's"
-             " correlation with the source and on the log-density, cross-validated. The paper correlates with the true"
-             " drums.")
+             " correlation with the true target and on the log-density, cross-validated over songs. Good without"
+             " grades: the share of other clips that it calls good; it learns from all clips but real ones. The"
+             " paper's two numbers are these two.")
     drawn = functools.partial(
         figures.bars, groups=list(means), limits=(1.0, 10.0), ylabel="grade, 1 to 10", title="What listeners grade",
         series={name: [own[name] for own in means.values()] for name in QUESTIONS})
-    return Findings(tables=(graded, verdict, _agreement(answers)), figures={"listening.png": drawn})
+    counts = {method: grades.distribution(_by_annotator(answers, method)) for method in by_method}
+    names = [str(k) for k in range(1, grades.HIGHEST + 1)]
+    spread = Table(
+        name="distribution", title="How many clips have which grade",
+        measures={name: Measure(label=name, digits=0) for name in names},
+        rows=tuple(row(method, dict(zip(names, map(float, own), strict=True))) for method, own in counts.items()),
+        note="The mean over listeners and questions, rounded; the paper's figure 3.")
+    histogram = functools.partial(
+        figures.bars, groups=names, ylabel="clips", title="How many clips have which grade",
+        series={method: [(float(count), math.nan, math.nan) for count in own] for method, own in counts.items()})
+    return Findings(tables=(graded, verdict, spread, _agreement(answers)),
+                    figures={"listening.png": drawn, "grades.png": histogram})
 
 
 def _by_annotator(answers: Answers, method: str | None = None) -> dict[str, dict[str, np.ndarray]]:
@@ -150,14 +186,27 @@ def _by_annotator(answers: Answers, method: str | None = None) -> dict[str, dict
 
 
 def _verdicts(answers: Answers) -> Iterator[Row]:
-    for method, own in answers.by_method(SECTION).items():
+    by_method, ungraded = answers.by_method(SECTION), answers.facts.get("ungraded")
+    made = {method: _with_predictors(answers, method) for method in by_method}
+    learned = [clip for method, own in made.items() if not method.startswith(REAL) for clip in own]
+    for method, own in made.items():
         good = grades.good(_by_annotator(answers, method))
         values: dict[str, float] = {"clips": float(len(good)), "good": float(np.mean([*good.values()]))}
-        predictors = {one.clip: one.facts["predictors"] for one in own if "predictors" in one.facts}
-        if predictors:
-            labels = [good[clip] for clip in predictors]
-            values["predicted"] = grades.predicted(np.array([*predictors.values()]), labels)
-        yield row(method, values, published.GRADES if method == answers.facts["best"] else None)
+        if own:
+            features, labels, songs = zip(*own, strict=True)
+            values["predicted"] = grades.predicted(np.array(features), labels, songs)
+        best = method == answers.facts["best"]
+        if best and ungraded and len({label for _, label, _ in learned}) == 2:
+            fitted = grades.Logistic(np.array([x for x, _, _ in learned]), [label for _, label, _ in learned])
+            values["ungraded"] = float(np.mean(fitted.probability(np.array(ungraded)) > 0.5))
+        yield row(method, values, published.GRADES if best else None)
+
+
+def _with_predictors(answers: Answers, method: str) -> list[tuple[list[float], bool, str]]:
+    """Of a method's clips that have them: the predictors, whether it is good, and the song."""
+    good = grades.good(_by_annotator(answers, method))
+    facts = {one.clip: one.facts for one in answers.by_method(SECTION)[method] if "predictors" in one.facts}
+    return [(own["predictors"], good[clip], str(own.get("song", clip))) for clip, own in facts.items()]
 
 
 def _agreement(answers: Answers) -> Table:

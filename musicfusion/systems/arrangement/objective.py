@@ -4,8 +4,10 @@ Below, equations and sections are those of CycleGAN (Zhu et al., ICCV 2017). Dom
 Y) the target. Generator "b" (their G) translates a into b, generator "a" (their F) b into a. Discriminator "a" or "b"
 tells real examples of its domain from translations.
 
-Two things are added to the paper's method; a weight of 0 leaves them out. Generator "b" is conditioned on how dense its
-output is to be, and a translation gets noise before it is translated back.
+Four things are added to the paper's method; a weight of 0 leaves each out. Generator "b" is conditioned on how dense
+its output is to be, and a translation gets noise before it is translated back. It is rewarded for being in time with
+its source (synchrony.py), which takes pairs. And generator "b" gets a vector of noise, its latent, from which different
+targets for one source are to come (mode seeking: Mao et al., CVPR 2019).
 
 Mel-spectrograms are [b, T, M, 1] in -1..1.
 """
@@ -23,8 +25,10 @@ from jax import lax
 from musicfusion.core import optimizers, parallel
 from musicfusion.core.contracts import Metrics, Task, Tree
 from musicfusion.core.example_keys import folded
+from musicfusion.systems.arrangement.synchrony import Synchrony
 
 DOMAINS = ("a", "b")
+ALIKE = 0.5  # of the distance of two targets for different sources: so far apart two for the same one should be
 POOL = 50  # earlier translations that are kept for each discriminator (Zhu et al., section 4)
 
 
@@ -41,12 +45,16 @@ def densities(level: jax.Array, quantiles: jax.Array) -> jax.Array:
     return jnp.interp(level, quantiles, jnp.linspace(0, 1, len(quantiles)))
 
 
-def translate(generator: nn.Module, params: Tree, mels: jax.Array, density: jax.Array | None = None) -> jax.Array:
+def translate(generator: nn.Module, params: Tree, mels: jax.Array, density: jax.Array | None = None,
+              latent: jax.Array | None = None) -> jax.Array:
     """Mel-spectrograms of one domain as those of the other: [b, T, M, 1] -> [b, T, M, 1].
 
-    density: [b], how dense the outputs are to be, 0 to 1; None for a generator without this condition.
+    density: [b], how dense the outputs are to be, 0 to 1; latent: [b, n], which of several. None for a generator
+    without this condition.
     """
     condition = None if density is None else 4 * density[:, None] - 2
+    if latent is not None:
+        condition = latent if condition is None else jnp.concatenate([condition, latent], 1)
     return jnp.asarray(generator.apply({"params": params}, mels, condition))
 
 
@@ -66,6 +74,12 @@ def l1(one: jax.Array, other: jax.Array) -> jax.Array:
     return jnp.mean(jnp.abs(one - other))
 
 
+def _too_alike(one: jax.Array, other: jax.Array, *, far: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """By what share two translations differ less than ALIKE of how far two real targets are apart, 0 to 1: a number."""
+    apart, wanted = (jnp.mean(jnp.abs(x - y), (1, 2, 3)) for x, y in ((one, other), far))
+    return jnp.mean(nn.relu(1 - apart / jnp.maximum(ALIKE * lax.stop_gradient(wanted), 1e-3)))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CycleGAN:
     """The networks, the same for both domains, and the weights of the losses.
@@ -77,6 +91,10 @@ class CycleGAN:
         identity: weight of the identity loss, as a part of `cycle`.
         density: weight of the difference in level from the wanted one; with 0, generator "b" has no condition.
         noise: standard deviation of the noise on translations that are translated back.
+        scorer, synchrony: of how far the target is in time with its source, and the weight of what it lacks of the true
+            target's; with 0 it is not asked.
+        latent, diversity: the size of generator "b"'s vector of noise, and the weight of what two translations are
+            too alike; with a size of 0 there is none.
     """
 
     generator: nn.Module
@@ -85,10 +103,15 @@ class CycleGAN:
     identity: float
     density: float
     noise: float
+    scorer: Synchrony | None = None
+    synchrony: float = 0.0
+    latent: int = 0
+    diversity: float = 0.0
 
     def init(self, key: jax.Array, mels: jax.Array) -> dict:
         """Random parameters {"generators", "discriminators"}, of each {"a", "b"}, for inputs like `mels`."""
-        condition = {"a": None, "b": jnp.zeros((len(mels), 1)) if self.density else None}
+        size = bool(self.density) + self.latent
+        condition = {"a": None, "b": jnp.zeros((len(mels), size)) if size else None}
         params: dict[str, dict] = {"generators": {}, "discriminators": {}}
         for k, domain in enumerate(DOMAINS):
             keys = [jax.random.fold_in(key, salt) for salt in (k, 2 + k)]
@@ -96,9 +119,13 @@ class CycleGAN:
             params["discriminators"][domain] = self.discriminator.init(keys[1], mels)["params"]
         return params
 
-    def to_target(self, generators: Tree, mels: jax.Array, density: jax.Array) -> jax.Array:
-        """Of domain a -> of domain b; density [b] counts where the generator has this condition."""
-        return translate(self.generator, generators["b"], mels, density if self.density else None)
+    def to_target(self, generators: Tree, mels: jax.Array, density: jax.Array,
+                  latent: jax.Array | None = None) -> jax.Array:
+        """Of domain a -> of domain b; density [b] and latent [b, n], or 0, count where the generator has them."""
+        if self.latent and latent is None:
+            latent = jnp.zeros((len(mels), self.latent))
+        return translate(self.generator, generators["b"], mels, density if self.density else None,
+                         latent if self.latent else None)
 
     def to_source(self, generators: Tree, mels: jax.Array) -> jax.Array:
         """Of domain b -> of domain a."""
@@ -117,8 +144,11 @@ class CycleGAN:
         generators, discriminators = params["generators"], params["discriminators"]
         a, b = batch["a"], batch["b"]
         density = densities(levels(b), frozen["level_quantiles"])
+        latents = self._latents(batch["example_key"]) if self.latent else None
         # One pass through a generator for what it translates and for what it should leave as it is.
-        to_b, same_b = jnp.split(self.to_target(generators, jnp.concatenate([a, b]), jnp.tile(density, 2)), 2)
+        to_b, same_b = jnp.split(self.to_target(
+            generators, jnp.concatenate([a, b]), jnp.tile(density, 2),
+            None if latents is None else jnp.concatenate([latents[0], jnp.zeros_like(latents[0])])), 2)
         to_a, same_a = jnp.split(self.to_source(generators, jnp.concatenate([b, a])), 2)
         back_a = self.to_source(generators, self._noisy(to_b, batch["example_key"], 50))
         back_b = self.to_target(generators, self._noisy(to_a, batch["example_key"], 51), density)
@@ -129,9 +159,22 @@ class CycleGAN:
         level = l1(levels(to_b), levels(b))
         total = (adversarial["a"] + adversarial["b"] + self.cycle * (cycle + self.identity * identity)
                  + self.density * level)
+        more: dict[str, jax.Array] = {}
+        if self.scorer is not None and self.synchrony:
+            more["synchrony"] = self.scorer.shortfall(frozen["scorer"], batch, to_b)
+            total += self.synchrony * more["synchrony"]
+        if latents is not None:
+            other = self.to_target(generators, a, density, latents[1])
+            more["diversity"] = _too_alike(to_b, other, far=(b, batch["pair"]))
+            total += self.diversity * more["diversity"]
         return total, ({"a": to_a, "b": to_b}, {
-            "loss": total, "cycle": cycle, "identity": identity, "level": level,
+            "loss": total, "cycle": cycle, "identity": identity, "level": level, **more,
             **{f"generator_{domain}": loss for domain, loss in adversarial.items()}})
+
+    def _latents(self, example_keys: jax.Array) -> list[jax.Array]:
+        """Two vectors of noise for each example, [b, latent] each."""
+        return [jax.vmap(lambda key: jax.random.normal(key, (self.latent,)))(folded(example_keys, salt))
+                for salt in (52, 53)]
 
     def _noisy(self, mels: jax.Array, example_keys: jax.Array, salt: int) -> jax.Array:
         """With noise, so that a translation cannot hide what it was made of (Bashkirova et al., NeurIPS 2019)."""

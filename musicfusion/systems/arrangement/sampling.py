@@ -62,7 +62,7 @@ def sampler(translate: Translate, *, source: str, target: str, bands: int, itera
         if seconds > LONG:
             working(f"{target} for {seconds / 60:.0f} minutes of {source}: mel-spectrogram")
         with progress.within(0, TRANSLATED):
-            translated = translate([piece.mels for piece in pieces], density)
+            translated = translate([piece.mels for piece in pieces], density, seeds)
         ignored = density != DECLARATION.controls["density"].default and not conditional
         notices = ("these weights take no density: it has no effect",) if ignored else ()
         made, share = [], (1 - TRANSLATED) / len(pieces)

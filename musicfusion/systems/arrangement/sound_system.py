@@ -1,11 +1,13 @@
 """The paper's translators of sound as a system: what the config means where `model` is "cyclegan" (see system.py)."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from musicfusion.core import optimizers
@@ -15,7 +17,7 @@ from musicfusion.core.evaluation import Evaluation
 from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import cache, recordings, sources
-from musicfusion.data.corpus import Corpus, joined
+from musicfusion.data.corpus import Corpus
 from musicfusion.nn.frames import FrameNet, FramePatchGAN
 from musicfusion.nn.images import PatchGAN, ResNet
 from musicfusion.systems.arrangement import (
@@ -25,12 +27,14 @@ from musicfusion.systems.arrangement import (
     objective,
     pix2pix,
     sampling,
+    synchrony,
     translation,
 )
-from musicfusion.systems.arrangement.dataset import KINDS, Crops
+from musicfusion.systems.arrangement.dataset import Crops, kinds
 from musicfusion.systems.arrangement.judges import Features, Judge, PartClassifier
 from musicfusion.systems.arrangement.objective import CycleGAN
 from musicfusion.systems.arrangement.pix2pix import Pix2pix
+from musicfusion.systems.arrangement.synchrony import Scored, Scorer, Synchrony
 
 NETWORKS = {"frames": (FrameNet, FramePatchGAN), "images": (ResNet, PatchGAN)}
 ROWS = {"pix2pix": "pix2pix, from pairs", "cyclegan": "CycleGAN", "finetune": "CycleGAN, fine-tuned on recordings"}
@@ -53,7 +57,19 @@ def _cyclegan(config: ConfigDict, stage: str) -> CycleGAN:
     group = config[stage]
     generator, discriminator = _networks(config)
     return CycleGAN(generator=generator, discriminator=discriminator, cycle=group.cycle, identity=group.identity,
-                    density=group.density, noise=group.noise)
+                    density=group.density, noise=group.noise, scorer=_synchrony(config),
+                    synchrony=config.synchrony.weight, latent=_latent(config), diversity=config.synchrony.diversity)
+
+
+def _synchrony(config: ConfigDict) -> Synchrony | None:
+    """None where its weight is 0."""
+    group = config.synchrony
+    return Synchrony(scorer=Scorer(**group.size), noise=config.cyclegan.noise) if group.weight else None
+
+
+def _latent(config: ConfigDict) -> int:
+    """The size of CycleGAN's vector of noise, 0 where two targets need not differ."""
+    return config.synchrony.latent if config.synchrony.diversity else 0
 
 
 def _pix2pix(config: ConfigDict) -> Pix2pix:
@@ -74,7 +90,7 @@ def _crops(config: ConfigDict) -> Crops:
 def _translator(config: ConfigDict, trained: Trained, stage: str) -> translation.Translate:
     return translation.translator(
         _networks(config)[0], trained(stage)["generators"]["b"], length=config.data.crop, overlap=config.data.overlap,
-        conditional=bool(config[stage].density))
+        conditional=bool(config[stage].density), latent=_latent(config) if stage in TRANSLATORS else 0)
 
 
 # The system -----------------------------------------------------------------------------------------------------------
@@ -82,8 +98,6 @@ def _translator(config: ConfigDict, trained: Trained, stage: str) -> translation
 
 def corpus(config: ConfigDict) -> Corpus:
     """The songs of every data root (config.data.root, with commas between).
-
-    Where some roots are rendered and some are recordings, each song is tagged with its kind.
 
     Raises:
         MusicFusionError: source or target is no part, they are the same, or a root cannot be read.
@@ -94,18 +108,16 @@ def corpus(config: ConfigDict) -> Corpus:
                                f" {', '.join(recordings.PARTS)}")
     read = functools.partial(sources.sounds, source=data.source, target=data.target, mels=data.bands,
                              soundfonts=data.soundfonts)
-    roots = cache.roots(data.root)
-    found = [cache.load(root, limit=data.songs, source=read) for root in roots]
-    kinds = [KINDS[bool(root) and recordings.is_real(Path(root).expanduser())] for root in roots]
-    if len(set(kinds)) < 2:
-        return joined(found)
-    by_kind = [joined([own for own, other in zip(found, kinds, strict=True) if other == kind]) for kind in KINDS]
-    return joined(by_kind, KINDS)
+    return cache.load(data.root, limit=data.songs, source=read)
 
 
 def stages(config: ConfigDict) -> tuple[Stage, ...]:
-    """CycleGAN; fine-tuning on recordings (section 4.1) and pix2pix, if the config asks for them; the classifier."""
-    found = [_translation_stage(config, "cyclegan", "rendered")]
+    """What rewards synchrony; CycleGAN; fine-tuning on recordings (section 4.1); pix2pix; the classifier.
+
+    All but CycleGAN and the classifier where the config asks for them.
+    """
+    found = [_synchrony_stage(config)] if config.synchrony.weight else []
+    found.append(_translation_stage(config, "cyclegan", "rendered"))
     if config.finetune.steps:
         found.append(_translation_stage(config, "finetune", "real", after="cyclegan"))
     if config.train.baselines:
@@ -115,15 +127,28 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
 
 def _translation_stage(config: ConfigDict, name: str, kind: str, after: str = "") -> Stage:
     """CycleGAN on songs of a kind, if the corpus has several; it begins with the parameters of the stage `after`."""
-    group, crops = config[name], _crops(config)
+    group, crops, rewarded = config[name], _crops(config), bool(config.synchrony.weight)
+    needs = (*(("synchrony",) if rewarded else ()), *((after,) if after else ()))
 
     def data(corpus, trained):
-        return crops.resident(corpus, kind=kind if kind in corpus.tags else "",
-                              params=trained(after) if after else None)
+        several = len(np.unique(kinds(corpus))) > 1
+        found = crops.resident(corpus, kind=kind if several else "", params=trained(after) if after else None)
+        if rewarded:
+            found = dataclasses.replace(found, frozen=found.frozen | {"scorer": trained("synchrony")})
+        return found
 
     optimizer = optimizers.create(**group.optimizer, steps=group.steps)
     return Stage(name=name, task=objective.task(_cyclegan(config, name), optimizer, continued=bool(after)),
-                 steps=group.steps, batch=group.batch, needs=(after,) if after else (), data=data,
+                 steps=group.steps, batch=group.batch, needs=needs, data=data,
+                 examples=crops.examples)
+
+
+def _synchrony_stage(config: ConfigDict) -> Stage:
+    group, crops, model = config.synchrony, _crops(config), _synchrony(config)
+    assert model is not None
+    optimizer = optimizers.create(**group.optimizer, steps=group.steps)
+    return Stage(name="synchrony", task=synchrony.task(model, optimizer, steps=group.steps), steps=group.steps,
+                 batch=group.batch, best="loss", data=lambda corpus, trained: crops.resident(corpus, paired=True),
                  examples=crops.examples)
 
 
@@ -148,6 +173,8 @@ def modules(config: ConfigDict) -> dict[str, Tree]:
     params = jax.eval_shape(_cyclegan(config, "cyclegan").init, jax.random.key(0), mels)
     found = {f"{group.removesuffix('s')}_{domain}": own
              for group, domains in params.items() for domain, own in domains.items()}
+    if (model := _synchrony(config)) is not None:
+        found["synchrony"] = jax.eval_shape(model.init, jax.random.key(0), mels)
     return found | {"part_classifier": jax.eval_shape(_classifier(config).init, jax.random.key(0), mels)["params"]}
 
 
@@ -161,8 +188,15 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         {ROWS[stage]: _translator(config, trained, stage) for stage in stages},
         best=best and ROWS[best], conditional=bool(best and config[best].density), judge=judge,
         features=_features(config, judge), features_name=group.features, split=config.data.split, songs=group.songs,
-        seconds=group.seconds, preset=config.preset,
+        seconds=group.seconds, sounding=group.sounding,
+        sound=functools.partial(translation.heard, seed=config.seed, iterations=config.sample.iterations),
+        preset=config.preset, scored=_scored(config, trained), latent=_latent(config),
         training={ROWS[stage]: config[stage].steps * config[stage].batch for stage in stages})
+
+
+def _scored(config: ConfigDict, trained: Trained) -> Scored | None:
+    model = _synchrony(config)
+    return synchrony.judge(model, trained("synchrony")) if model is not None and trained.has("synchrony") else None
 
 
 def _judge(config: ConfigDict, trained: Trained) -> Judge | None:

@@ -7,6 +7,7 @@ import pytest
 
 from musicfusion.codecs import mel
 from musicfusion.core import optimizers
+from musicfusion.data import marks
 from musicfusion.data.corpus import Corpus, concatenate
 from musicfusion.nn.frames import FrameNet, FramePatchGAN
 from musicfusion.nn.images import PatchGAN, ResNet
@@ -94,7 +95,8 @@ def crops():
 def recordings() -> Corpus:
     """Forty songs of 240 frames, uint8 [240, SIDE].
 
-    The source sounds in frames 40..199, with a pulse every 20 frames, the target in 80..239, with one every 10.
+    The source sounds in frames 40..199, with a pulse every 20 frames, the target in 80..239, with one every 10. A beat
+    is 20 frames, a bar four; all this is marked, the target's pulses as hats.
     """
     rng = np.random.default_rng(0)
 
@@ -105,6 +107,10 @@ def recordings() -> Corpus:
             mels[0, frame : frame + 4, :8] = rng.uniform(0.2, 0.6)
         for frame in range(80, 240, 10):
             mels[1, frame : frame + 4, 16:] = rng.uniform(0.2, 0.6)
-        return dict(zip(("source", "target"), mel.quantised(mels), strict=True))
+        known = np.full(240, marks.KNOWN, np.uint8)
+        for bit, frames in ((marks.SOURCE, range(40, 200, 20)), (marks.OTHER, range(80, 240, 10)),
+                            (marks.BEAT, range(0, 240, 20)), (marks.BAR, range(0, 240, 80))):
+            known[list(frames)] |= bit
+        return dict(zip(("source", "target"), mel.quantised(mels), strict=True)) | {"marks": known}
 
     return concatenate([(f"song {k}", song()) for k in range(40)], {}, "pulses", unit="frames")

@@ -11,7 +11,7 @@ from musicfusion.codecs import mel
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.data import splits
 from musicfusion.data.corpus import joined
-from musicfusion.systems.arrangement.dataset import AUDIBLE, KINDS, SPLITS
+from musicfusion.systems.arrangement.dataset import AUDIBLE, KINDS, SPLITS, kinds
 
 
 def song_of(corpus, start):
@@ -51,11 +51,32 @@ def test_source_and_target_that_never_sound_together_cannot_be_learned_in_pairs(
 
 
 def test_crops_of_one_kind_of_songs_are_those_of_its_corpus(crops, recordings):
-    half = dataclasses.replace(recordings, songs=tuple(f"real {name}" for name in recordings.songs))
-    both = joined([recordings, half], KINDS)
+    half = dataclasses.replace(
+        recordings, songs=tuple(f"real {name}" for name in recordings.songs),
+        arrays=recordings.arrays | {"marks": np.zeros(recordings.beats, np.uint8)})
+    both = joined([recordings, half])
     found = [crops.starts(both, "all", kind)["a"] for kind in KINDS]
     assert len(found[0]) == len(found[1]) > 0
     assert found[0].max() < recordings.beats <= found[1].min()
+
+
+def test_songs_of_one_groove_are_one_group_and_no_groove_is_in_two_splits(crops, recordings):
+    grooves = tuple(f"groove {k % 4}" for k in range(40))
+    tags = np.repeat(np.arange(40, dtype=np.uint32) % 2 + 1, np.diff(recordings.first_beat))  # two grooves in a genre
+    known = dataclasses.replace(recordings, grooves=grooves, tags=("rock", "pop"),
+                                arrays=recordings.arrays | {"tags": tags})
+    found = crops.songs(known, "all", count=40, seconds=2.0)
+    assert [song.group for song in found] == list(grooves)
+    assert [song.group for song in crops.songs(recordings, "all", count=40, seconds=2.0)] == list(recordings.songs)
+    learned = {grooves[k] for k in song_of(known, crops.starts(known, "train")["a"])}
+    tested = {song.group for split in ("test", splits.HELD_OUT_GROOVES)
+              for song in crops.songs(known, split, count=40, seconds=2.0)}
+    assert learned and tested and not learned & tested
+
+
+def test_a_corpus_that_was_kept_before_there_were_marks_is_used(crops, recordings):
+    old = dataclasses.replace(recordings, arrays={part: recordings.arrays[part] for part in ("source", "target")})
+    assert set(kinds(old)) == {1} and not crops.songs(old, "all", count=1, seconds=2.0)[0].marks.any()
 
 
 def test_level_quantiles_are_those_of_training_crops_of_the_target(crops, recordings):

@@ -60,9 +60,27 @@ def test_frechet_distance_and_density_are_those_of_the_true_targets(songs):
     assert same["log_density"] > other["log_density"]
 
 
-def test_a_mean_lies_in_its_interval():
-    mean, low, high = evaluation.over_songs(np.array([0.1, 0.5, 0.9, 0.4]))
-    assert mean == pytest.approx(0.475) and low < mean < high
+def test_intervals_are_drawn_over_groups(songs):
+    generated = [song.target if k % 2 else song.source for k, song in enumerate(songs)]
+    apart = measured([song._replace(group=str(k)) for k, song in enumerate(songs)], generated).values["onset_f1"]
+    together = measured([song._replace(group=str(k % 2)) for k, song in enumerate(songs)], generated).values["onset_f1"]
+    assert apart[0] == pytest.approx(together[0])
+    assert apart[1] > together[1] and apart[2] < together[2], "two groups that differ are less than six songs"
+
+
+def test_what_is_a_beat_late_is_not_synchronous(songs):
+    own = measured(songs, [song.target for song in songs]).values
+    late = measured(songs, [np.roll(song.target, 7, 0) for song in songs]).values
+    assert late["synchrony"][0] <= own["synchrony"][0] and own["bands_f1"] == (1, 1, 1)
+
+
+def test_after_synthesis_that_is_measured_which_the_sound_has(songs):
+    real = [song.target for song in songs]
+    same = evaluation.after_synthesis(songs, real, length=32, sound=lambda mels: mels, features=None, truth=None)
+    assert same["onset_f1"] == (1, 1, 1) and same["level_error"] == (0, 0, 0) and "frechet" not in same
+    dull = evaluation.after_synthesis(songs, real, length=32, sound=lambda mels: np.full_like(mels, -1.0),
+                                      features=None, truth=None)
+    assert dull["onset_f1"] == (0, 0, 0) and dull["level_error"][0] > 1
 
 
 def test_whole_crops_leave_the_rest_out():

@@ -74,7 +74,8 @@ def reference(hits=None, onsets=None, kind=grid.NOTHING):
                           jnp.zeros((6, LENGTH)) if onsets is None else onsets, jnp.full(6, kind))
 
 
-def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0, free=False):
+def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0, free=False,
+         allowed=None):
     pattern = jnp.full((6, LENGTH, KIT), UNKNOWN) if pattern is None else pattern
     shown = reference()
     method = drummer.fill
@@ -82,7 +83,8 @@ def fill(drummer, windows, keys, pattern=None, only=slice(None), candidates=0, f
         shown = jax.tree.map(lambda x: jnp.repeat(x[:, None], candidates, 1), shown)
         method = drummer.chosen
     known, shown = jax.tree.map(lambda x: x[only], (context(windows), shown))
-    return np.asarray(jax.jit(method)(pattern[only], known, shown, jnp.full(6, free)[only], keys[only]))
+    steps = jnp.tile(jnp.ones(LENGTH, bool) if allowed is None else allowed, (6, 1))[only]
+    return np.asarray(jax.jit(method)(pattern[only], known, shown, steps, jnp.full(6, free)[only], keys[only]))
 
 
 def test_any_share_of_the_cells_is_hidden_and_sometimes_all():
@@ -141,6 +143,12 @@ def test_drums_follow_from_their_keys_whatever_stands_beside_them(drummer, windo
                         temperature=3.0)
     one, other = (fill(warm, windows, numbered(jax.random.key(seed), jnp.arange(6))) for seed in (0, 1))
     assert (one != other).any()
+
+
+def test_only_where_it_is_allowed_are_there_hits(drummer, windows):
+    allowed = jnp.arange(LENGTH) % 4 == 0
+    filled = fill(drummer, windows, numbered(KEY, jnp.arange(6)), allowed=allowed, free=True)
+    assert not filled[:, ~np.asarray(allowed)].any() and filled[:, np.asarray(allowed)].any()
 
 
 def test_what_is_free_is_drawn_as_learned_and_is_the_first_candidate(drummer, windows):

@@ -29,9 +29,10 @@ class Recorder:
     """Networks that are none: a kick under each note of the bass, and a snare where the seed wants one."""
 
     def __init__(self):
-        self.seen, self.contexts, self.references, self.fills = [], [], [], []
+        self.seen, self.contexts, self.references, self.fills, self.allowed = [], [], [], [], []
 
-    def fill(self, pattern, context, reference, free, keys):
+    def fill(self, pattern, context, reference, allowed, free, keys):
+        self.allowed.append(np.asarray(allowed[0, :STEPS]))
         if free[0]:
             self.fills.append(np.array(pattern[0]))
             new = np.where(np.arange(KIT) == KICK, context.bass[..., :1] > 0, np.arange(KIT) == CRASH)
@@ -75,7 +76,7 @@ def sample(source, seed=0, locked=None, samples="", **given):
 def test_drums_last_as_long_as_the_bass_and_each_window_knows_the_two_bars_before_it(bars):
     result, recorder = sample(song(bass(bars)))
     assert result.metadata["bars"] == bars and result.metadata["hits"]["kick"] == 4 * bars
-    first, *others = [seen[0][0] for seen in recorder.seen[bars > 4 :]]  # the reference comes before
+    first, *others = [seen[0][0] for seen in recorder.seen[1 + (bars > 4) :]]  # division and groove come first
     assert (first == UNKNOWN).all() and len(others) == max(0, -(-(bars - 4) // 2))
     for pattern in others:
         half = LENGTH // 2
@@ -124,6 +125,20 @@ def test_what_is_locked_stays_in_fills_too():
     first, _ = sample(song(bass(18)))
     again, _ = sample(song(bass(18)), locked=Locked(first, ((0, 72, "kick"),)))
     np.testing.assert_array_equal(again.memory.velocity[:, KICK], first.memory.velocity[:, KICK])
+
+
+def test_a_song_divides_its_beats_in_one_way():
+    """By the bass where that says how, by the drums where it does not, and in both ways where nothing does."""
+    def low(steps):
+        return song(Track("Low", 33, False, np.array([(4 * bar + step / 12, 0.2, 40, 80)
+                                                      for bar in range(8) for step in steps])))
+
+    for steps, expected in (([0, 9, 24], [0, 3, 6, 9]), ([0, 8, 24], [0, 4, 8]),
+                            ([0, 6, 10], [0, 4, 6, 10])):
+        _, recorder = sample(low(steps))
+        assert all(np.flatnonzero(own).tolist() == expected for own in recorder.allowed)
+    assert all(own.all() for own in sample(low([0, 12]))[1].allowed)
+    np.testing.assert_array_equal(np.flatnonzero(grid_sampling.divided(np.arange(96) % 12 == 3)), [0, 3, 6, 9])
 
 
 def test_a_style_is_one_of_those_that_the_weights_know():

@@ -1,4 +1,7 @@
-"""Arrangement: the part that a recording lacks, by CycleGANs on mel-spectrograms (Barnabo et al., 2020).
+"""Arrangement: the drums that a bass line lacks, as notes; or by CycleGANs on mel-spectrograms (Barnabo et al., 2020).
+
+    grid*.py, drum_*.py    the grid, which is ours: drums as notes, and what measures them
+    the others             the paper's translators of sound
 
 Sections in this folder are those of "Automatic Music Production Using Generative Adversarial Networks".
 """
@@ -20,10 +23,10 @@ DECLARATION = Declaration(
         "style": Control(about="style of the drums; none: whichever fits the bass", default=""),
         "intro": Control(about="bars that the drums play alone before the bass begins", default=0, high=8, whole=True),
     },
-    embedded_corpus="Bach's chorales, played: from the bass voice to the others",
-    other_corpora="others by --config.data.root: folders with stems (SONG/bass.wav, drums.wav...; MUSDB18), with whole"
-                  " songs, where demucs is installed, or with MIDI files of bands, which are played; several with a"
-                  " comma between",
+    embedded_corpus="for the CycleGANs Bach's chorales, played: from the bass voice to the others",
+    other_corpora="others by --config.data.root, with commas between: MIDI files of bands and the Groove MIDI Dataset;"
+                  " for the CycleGANs folders with stems (SONG/bass.wav, drums.wav...; MUSDB18), with whole songs,"
+                  " where demucs is installed, or with MIDI files of bands, which are played",
     exported={
         "cyclegan": ExportSpec(groups=("generators",), required=False),
         "finetune": ExportSpec(groups=("generators",), required=False),

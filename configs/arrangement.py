@@ -59,7 +59,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "weight": 0.0,  # of what drums lack of being in time with the bass, says a network that learned it from pairs
         "diversity": 0.0,  # of how alike two seeds' drums are; with it the generator gets a vector of noise
         "latent": 8,  # size of that vector
-        "size": {"width": 96, "embedding": 32, "farthest": 48},  # farthest: lag that it is told from, in frames
+        "size": {"width": 96, "embedding": 32, "farthest": 48},  # farthest: largest lag of the negatives, in frames
         "steps": 1500, "batch": 16,
         "optimizer": common.adam(1e-3, warmup=50),
     })

@@ -101,11 +101,11 @@ def evaluate(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate],
     preferred = {name: preferences(tested, own, length=crops.length, scored=scored)
                  for name, own in generated.items()} if scored else {}
     sounding = min(sounding, len(tested))
-    heard = {}
+    synthesised = {}
     for name, mels in generated.items() if sounding else ():
         working(f"{name}, as sound")
         some = [k * len(tested) // sounding for k in range(sounding)]
-        heard[name] = after_synthesis(
+        synthesised[name] = after_synthesis(
             [tested[k] for k in some], [mels[k] for k in some], length=crops.length, sound=sound, features=features,
             truth=truth)
     return tables.evaluation(
@@ -114,7 +114,7 @@ def evaluate(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate],
               "examples": sum(len(song.source) // crops.length for song in tested),
               "seconds": sum(len(song.source) for song in tested) / RATE, "sounding": sounding},
         settings={"seed": crops.seed, "density": MIDDLE},
-        methods={name: found.values for name, found in measured.items()}, heard=heard,
+        methods={name: found.values for name, found in measured.items()}, synthesised=synthesised,
         preferred=preferred, seeds=seeds,
         details={"onset_f1": {name: found.onset_f1.tolist() for name, found in measured.items()},
                  "synchrony": {name: found.synchrony.tolist() for name, found in measured.items()},
@@ -238,19 +238,19 @@ def after_synthesis(songs: Sequence[Song], generated: Sequence[np.ndarray], *, l
     """
     longest = max(int(SOUNDING * RATE), length)
     targets, generated = [song.target[:longest] for song in songs], [mels[:longest] for mels in generated]
-    heard = [sound(mels) for mels in generated]
+    synthesised = [sound(mels) for mels in generated]
     columns = {
         "onset_f1": [onsets.f_measure(onsets.onsets(mels, RATE), onsets.onsets(target, RATE))
-                     for mels, target in zip(heard, targets, strict=True)],
-        "bands_f1": [bands_f1(mels, target) for mels, target in zip(heard, targets, strict=True)],
+                     for mels, target in zip(synthesised, targets, strict=True)],
+        "bands_f1": [bands_f1(mels, target) for mels, target in zip(synthesised, targets, strict=True)],
         "level_error": [float(np.mean(np.abs(mels - before))) / 2 * (mel.HIGH - mel.LOW)
-                        for mels, before in zip(heard, generated, strict=True)],
+                        for mels, before in zip(synthesised, generated, strict=True)],
     }
     groups = np.array([song.group for song in songs])
     values: dict[str, float | Interval] = {
         key: bootstrap.interval(np.array(x), groups) for key, x in columns.items()}
     if features and truth:
-        values["frechet"] = frechet.distance(frechet.fit(features(all_crops(heard, length))), truth)
+        values["frechet"] = frechet.distance(frechet.fit(features(all_crops(synthesised, length))), truth)
     return values
 
 

@@ -197,7 +197,7 @@ class Writer:
             own = slice((begin + HOP - FILL) * STEPS, (begin + HOP + 1) * STEPS)
             pattern[own] = given[own]
             pattern[begin * STEPS : begin * STEPS + LENGTH] = fill(begin, views, FILLED + begin, free=True)
-        return pattern[: len(bass)][: beats * STEPS] == HIT
+        return pattern[: beats * STEPS] == HIT
 
     def _number(self, style: str) -> np.ndarray:
         return np.array([1 + self.styles.index(style) if style else NO_STYLE])

@@ -189,7 +189,7 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         best=best and ROWS[best], conditional=bool(best and config[best].density), judge=judge,
         features=_features(config, judge), features_name=group.features, split=config.data.split, songs=group.songs,
         seconds=group.seconds, sounding=group.sounding,
-        sound=functools.partial(translation.heard, seed=config.seed, iterations=config.sample.iterations),
+        sound=functools.partial(translation.synthesised, seed=config.seed, iterations=config.sample.iterations),
         preset=config.preset, scored=_scored(config, trained), latent=_latent(config),
         training={ROWS[stage]: config[stage].steps * config[stage].batch for stage in stages})
 

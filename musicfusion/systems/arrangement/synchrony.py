@@ -73,7 +73,7 @@ def _diagonals(length: int, farthest: int) -> np.ndarray:
 
 
 def lags(farthest: int) -> list[int]:
-    """0, and the lags in both directions that it is told from, in frames."""
+    """0, and the lags of the negatives in both directions, in frames."""
     others = range(NEAREST, farthest + 1, STEP)
     return [0, *others, *(-lag for lag in others)]
 

@@ -24,7 +24,7 @@ SPECTROGRAMS = {
     "frechet": Measure(label="Frechet distance", digits=2, better="lower"),
     "log_density": Measure(label="log-density", unit="nats", digits=0, better="higher"),
 }
-HEARD = {
+SYNTHESISED = {
     "onset_f1": Measure(label="onset F1", digits=2, better="higher"),
     "bands_f1": Measure(label="of bands", digits=2, better="higher"),
     "frechet": Measure(label="Frechet distance", digits=2, better="lower"),
@@ -47,7 +47,7 @@ class Clip(NamedTuple):
 
 def evaluation(*, preset: str, parts: tuple[str, str], best: str | None, features: str, data: Mapping,
                settings: Mapping, methods: Mapping[str, Mapping[str, float | Interval]],
-               heard: Mapping[str, Mapping[str, float | Interval]], details: Mapping[str, Any],
+               synthesised: Mapping[str, Mapping[str, float | Interval]], details: Mapping[str, Any],
                preferred: Mapping[str, Mapping[str, float | Interval]], seeds: Mapping[str, float],
                densities: Mapping[float, float], clips: Sequence[Clip], song: Song,
                translated: np.ndarray | None, shown: int, training: Mapping[str, int]) -> Evaluation:
@@ -60,7 +60,7 @@ def evaluation(*, preset: str, parts: tuple[str, str], best: str | None, feature
         features: MODULE:FUNCTION of features of the user's own, or "".
         data, settings: of the Evaluation.
         methods: each method's values by measure.
-        heard: each method's values after synthesis, empty where that was not measured.
+        synthesised: each method's values after synthesis, empty where that was not measured.
         preferred: what the network that rewards synchrony says of each method; empty where there is none.
         seeds: how far two seeds of the best method agree; empty where it has none.
         details: each method's onset F1 and synchrony by song, and the songs' groups.
@@ -92,10 +92,10 @@ def evaluation(*, preset: str, parts: tuple[str, str], best: str | None, feature
                       "Frechet distance and log-density are of the part classifier's features: Inception's weights,"
                       " which the paper takes, do not come along; evaluate.features=MODULE:FUNCTION takes others.")),
     ]
-    if heard:
+    if synthesised:
         found.append(Table(
-            name="heard", title="After synthesis", measures=HEARD,
-            rows=tuple(row(name, own) for name, own in heard.items()),
+            name="synthesised", title="After synthesis", measures=SYNTHESISED,
+            rows=tuple(row(name, own) for name, own in synthesised.items()),
             note="The same of the sound that mel-spectrograms become by Griffin and Lim's algorithm, turned into"
                  f" mel-spectrograms again, beside the true {target} before it, on {data['sounding']} songs. Changed:"
                  " how far both mel-spectrograms are apart."))

@@ -121,7 +121,7 @@ def reconstruct(mels: np.ndarray, *, samples: int, seed: int, iterations: int) -
     return np.pad(sound, (0, max(samples - len(sound), 0)))[:samples]
 
 
-def heard(mels: np.ndarray, *, seed: int, iterations: int) -> np.ndarray:
+def synthesised(mels: np.ndarray, *, seed: int, iterations: int) -> np.ndarray:
     """The mel-spectrogram of the sound that a mel-spectrogram becomes: [T, M] -> [T, M] in -1..1.
 
     seed, iterations: as of `reconstruct`.

@@ -47,8 +47,8 @@ def test_a_steady_beat_has_the_source_s_tempo_and_the_target_s_sound(songs, kit)
     for mels, song in zip(found, songs, strict=True):
         assert onsets.same_tempo(onsets.tempo(mels, RATE), onsets.tempo(song.source, RATE))
         assert mels[:, 16:].max() > 0 and mels[:, :16].max() == -1, "where the target has its bands"
-        first, heard = (onsets.onsets(x, RATE)[0] for x in (mels, song.source))
-        assert first == pytest.approx(heard, abs=0.05)
+        first, found = (onsets.onsets(x, RATE)[0] for x in (mels, song.source))
+        assert first == pytest.approx(found, abs=0.05)
 
 
 def click(frames, gap, first=0.0, bands=32):

@@ -54,7 +54,7 @@ def rows(run, table) -> dict[str, dict]:
 
 def test_a_run_measures_translations_beside_the_baselines_and_draws_them(run):
     of, mels = rows(run, "methods"), rows(run, "spectrograms")
-    assert list(of) == list(mels) == list(rows(run, "heard")) == [
+    assert list(of) == list(mels) == list(rows(run, "synthesised")) == [
         "silence", "the source itself", "the target of another song", "a steady beat at the source's tempo",
         "eighths in time", "backbeat with eighths", "the source's onsets and eighths",
         "the training target with the nearest source", "pix2pix, from pairs", "CycleGAN", "real drums"]

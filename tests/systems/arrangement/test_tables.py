@@ -28,7 +28,7 @@ def evaluation():
         data={"source": "pulses", "split": "test", "songs": 2, "examples": 8, "seconds": 60.0, "sounding": 1},
         settings={"seed": 0},
         methods={"silence": values | {"paired_difference": (0.2, 0.1, 0.3)}, "CycleGAN": values, "real drums": values},
-        heard={"CycleGAN": {"onset_f1": (0.4, 0.3, 0.5), "frechet": 4.0}},
+        synthesised={"CycleGAN": {"onset_f1": (0.4, 0.3, 0.5), "frechet": 4.0}},
         preferred={"silence": {"right": 0.1}}, seeds={"onset_f1": 0.8, "mel_l1": 6.0},
         details={"onset_f1": {"silence": [0.0, 1.0]}}, densities={0.0: 0.1, 0.5: 0.3},
         clips=[tables.Clip(mels(), mels(), mels()) for _ in (1, 2)], song=SONG,
@@ -37,7 +37,7 @@ def evaluation():
 
 def test_each_table_has_its_own_measures(evaluation):
     assert [table.name for table in evaluation.tables] == [
-        "methods", "spectrograms", "heard", "preferred", "seeds", "densities"]
+        "methods", "spectrograms", "synthesised", "preferred", "seeds", "densities"]
     for table in evaluation.tables:
         assert all(set(row.values) <= set(table.measures) for row in table.rows)
     methods = {row.name: row.values for row in evaluation.table("methods").rows}
@@ -65,7 +65,8 @@ def test_without_a_translator_nothing_is_drawn():
     found = tables.evaluation(
         preset="quick", parts=("bass", "drums"), best=None, features="m:f",
         data={"source": "pulses", "split": "test", "songs": 1, "examples": 4, "seconds": 1.0}, settings={},
-        methods={"silence": {"onset_f1": 0.0}}, heard={}, preferred={}, seeds={}, details={}, densities={}, clips=[],
+        methods={"silence": {"onset_f1": 0.0}}, synthesised={}, preferred={}, seeds={}, details={},
+        densities={}, clips=[],
         song=SONG, translated=None, shown=48, training={})
     assert not found.figures and [table.name for table in found.tables] == ["methods", "spectrograms"]
     assert "features by m:f" in found.table("spectrograms").note

@@ -15,6 +15,7 @@ from PIL import Image
 from studio_page import FAST, fuse, open_tab, said, take_example, upload, upload_pair, watch
 
 from musicfusion.codecs import midi
+from musicfusion.codecs.score import Score, Track
 from musicfusion.studio import examples
 
 
@@ -163,20 +164,21 @@ def test_inputs_that_are_missing_are_named(visit):
     assert fuse(page, "collagenet") == "inputs: none given; collagenet takes melody and accompaniment"
 
 
-def begin_long_sound(page, folder, minutes: int) -> None:
-    """Asks for the drums of a bass note that lasts for minutes."""
-    rate = 22050
-    soundfile.write(folder / "bass.wav", 0.5 * np.sin(2 * np.pi * 80 * np.arange(60 * minutes * rate) / rate), rate)
+def begin_long_song(page, folder, minutes: int) -> None:
+    """Asks for the drums of a bass that plays for minutes."""
+    notes = np.array([(k, 0.9, 40 + k % 3, 80) for k in range(120 * minutes)], float)
+    midi.write(folder / "bass.mid",
+               Score((Track("Bass", 33, False, notes),), np.array([[0.0, 120.0]]), ((0.0, 4, 4),), "bass"))
     open_tab(page, "arrangement")
-    upload(page, "arrangement", {"source": folder / "bass.wav"})
+    upload(page, "arrangement", {"source": folder / "bass.mid"})
     watch(page, "arrangement")
     page.click("#arrangement-fuse:enabled")
 
 
 def test_cancel_works_at_once_and_the_next_fusion_goes_on(visit, tmp_path):
     page = visit()
-    begin_long_sound(page, tmp_path, 8)
-    page.wait_for_selector("#arrangement-status :text('making music: making sound of the mel-spectrogram')")
+    begin_long_song(page, tmp_path, 8)
+    page.wait_for_selector("#arrangement-status :text('making music: writing drums')")
     began = time.monotonic()
     page.click("#arrangement-cancel")
     page.wait_for_selector("#arrangement-status :text('Cancelled.')")
@@ -186,13 +188,13 @@ def test_cancel_works_at_once_and_the_next_fusion_goes_on(visit, tmp_path):
     upload_pair(page, tmp_path)
     began = time.monotonic()
     assert fuse(page).startswith("take 1")
-    assert time.monotonic() - began < 15  # the sound alone would take longer
+    assert time.monotonic() - began < 15  # the drums alone would take longer
 
 
 def test_who_waits_for_another_may_cancel_that_too(visit, tmp_path):
     first, second = visit(), visit()
     take_example(second, "collagenet")
-    begin_long_sound(first, tmp_path, 4)
+    begin_long_song(first, tmp_path, 4)
     first.wait_for_selector("#arrangement-status :text('making music')")
     second.click("#collagenet-fuse:enabled")
     second.wait_for_selector("#collagenet-status :text('waiting for its turn')")

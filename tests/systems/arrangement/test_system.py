@@ -24,13 +24,13 @@ def test_a_config_asks_for_fine_tuning_and_baselines(changes, names):
     assert [stage.needs for stage in stages] == [needs.get(name, ()) for name in names]
 
 
-@pytest.mark.parametrize("name", ["quick", "lite", "paper"])
+@pytest.mark.parametrize("name", ["quick", "cyclegan", "paper"])
 def test_no_published_variant_rewards_synchrony(name):
     config = variant("arrangement", name)
     assert config.synchrony.weight == config.synchrony.diversity == 0
 
 
-@pytest.mark.parametrize("name", ["quick", "lite", "paper"])
+@pytest.mark.parametrize("name", ["quick", "cyclegan", "paper"])
 def test_every_variant_has_its_networks_and_the_paper_s_have_their_published_sizes(name):
     modules = SYSTEM.modules(variant("arrangement", name))
     assert set(modules) == {"generator_a", "generator_b", "discriminator_a", "discriminator_b", "part_classifier"}
@@ -40,7 +40,7 @@ def test_every_variant_has_its_networks_and_the_paper_s_have_their_published_siz
         assert sizes["generator_a"] == sizes["generator_b"] == 11_365_633 and sizes["discriminator_a"] == 2_762_689
 
 
-@pytest.mark.parametrize("name", ["quick", "lite", "paper"])
+@pytest.mark.parametrize("name", ["quick", "cyclegan", "paper"])
 def test_pix2pix_and_cyclegan_see_as_many_crops_at_the_same_rate(name):
     config = variant("arrangement", name)
     for key in ("steps", "batch"):

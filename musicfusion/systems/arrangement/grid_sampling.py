@@ -184,19 +184,22 @@ class Writer:
                 jax.random.fold_in(jax.random.key(seed), salt)[None]))[0]
 
         first = usual(seen, pattern, begins)
-        views = self.neighbours(seen if not reference else seen[first : first + 1], seed, style)
+        view = self.neighbours(seen[first : first + 1], seed, style)
         if allowed.all():  # the bass does not say how beats are divided, so the drums do
-            allowed = divided((fill(begins[first], views, GROOVE) == HIT).any(1))
+            allowed = divided((fill(begins[first], view, GROOVE) == HIT).any(1))
         if reference and len(begins) > 1:
-            groove = fill(begins[first], views, GROOVE) == HIT
-            views = _alike((groove, seen[first] < HOLD), 1, self.candidates)
+            groove = fill(begins[first], view, GROOVE) == HIT
+            view = _alike((groove, seen[first] < HOLD), 1, self.candidates)
+        views = [view] * len(begins)
+        if not reference:
+            every = self.neighbours(seen, seed, style)
+            views = [jax.tree.map(lambda x, k=k: x[k : k + 1], every) for k in range(len(begins))]
         for k in progress.steps(range(len(begins)), "writing drums"):
-            view = views if reference else jax.tree.map(lambda x, k=k: x[k : k + 1], views)
-            pattern[begins[k] * STEPS : begins[k] * STEPS + LENGTH] = fill(begins[k], view, begins[k])
+            pattern[begins[k] * STEPS : begins[k] * STEPS + LENGTH] = fill(begins[k], views[k], begins[k])
         for begin in fills(start, len(tempo)) if reference else ():
             own = slice((begin + HOP - FILL) * STEPS, (begin + HOP + 1) * STEPS)
             pattern[own] = given[own]
-            pattern[begin * STEPS : begin * STEPS + LENGTH] = fill(begin, views, FILLED + begin, free=True)
+            pattern[begin * STEPS : begin * STEPS + LENGTH] = fill(begin, view, FILLED + begin, free=True)
         return pattern[: beats * STEPS] == HIT
 
     def _number(self, style: str) -> np.ndarray:

@@ -141,6 +141,18 @@ def test_a_song_divides_its_beats_in_one_way():
     np.testing.assert_array_equal(np.flatnonzero(grid_sampling.divided(np.arange(96) % 12 == 3)), [0, 3, 6, 9])
 
 
+def test_window_by_window_each_has_neighbours_of_its_own():
+    recorder, own = writer()
+    tokens = np.full(12 * 4 * STEPS, REST)
+    tokens[::STEPS] = 40
+    tokens[6 * 48 :: 3] = 43
+    found = own.pattern(tokens, np.full(48, 100.0), style="", density=0.5, seed=0, reference=False)
+    assert found.shape == (len(tokens), KIT) and found[::STEPS, KICK].all() and not recorder.fills
+    assert len(recorder.references) > 5
+    for reference in recorder.references:
+        assert reference.kind.shape == (1, 2) and (reference.kind == grid.NEIGHBOUR).all()
+
+
 def test_a_style_is_one_of_those_that_the_weights_know():
     _, recorder = sample(song(bass(4)), style="rock")
     assert recorder.contexts[0].style[0] == 1

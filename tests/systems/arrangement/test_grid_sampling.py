@@ -148,7 +148,7 @@ def test_window_by_window_each_has_neighbours_of_its_own():
     tokens[6 * 48 :: 3] = 43
     found = own.pattern(tokens, np.full(48, 100.0), style="", density=0.5, seed=0, reference=False)
     assert found.shape == (len(tokens), KIT) and found[::STEPS, KICK].all() and not recorder.fills
-    assert len(recorder.references) > 5
+    assert len(recorder.references) >= 5
     for reference in recorder.references:
         assert reference.kind.shape == (1, 2) and (reference.kind == grid.NEIGHBOUR).all()
 

@@ -77,8 +77,8 @@ def synchrony(found: Float[np.ndarray, " n"], truth: Float[np.ndarray, " m"], be
         shifts: in beats.
     """
     found, truth = (x[(x >= beats[0]) & (x < beats[-1])] for x in (found, truth))
-    place, last = np.interp(found, beats, np.arange(len(beats))), len(beats) - 1
-    moved = [np.sort(np.interp((place + shift) % last, np.arange(len(beats)), beats)) for shift in shifts]
+    position, last = np.interp(found, beats, np.arange(len(beats))), len(beats) - 1
+    moved = [np.sort(np.interp((position + shift) % last, np.arange(len(beats)), beats)) for shift in shifts]
     return f_measure(found, truth) - float(np.mean([f_measure(own, truth) for own in moved]))
 
 

@@ -21,9 +21,9 @@ def decaying(times, seconds=12.0, bands=32):
 BEATS = np.arange(0.0, 16.0, 0.5)
 
 
-def bars(places):
-    """Onsets at these places of every bar of four beats, in seconds."""
-    return np.sort(np.concatenate([2.0 * bar + 0.5 * np.array(places) for bar in range(7)]))
+def bars(positions):
+    """Onsets at these positions of every bar of four beats, in seconds."""
+    return np.sort(np.concatenate([2.0 * bar + 0.5 * np.array(positions) for bar in range(7)]))
 
 
 def test_what_is_alike_on_every_beat_is_not_synchronous_with_anything():

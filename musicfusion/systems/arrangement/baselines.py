@@ -11,7 +11,7 @@ from musicfusion.data import marks, splits
 from musicfusion.data.corpus import Corpus
 from musicfusion.metrics import onsets
 from musicfusion.systems.arrangement.dataset import RATE, SPLITS, Song, all_marks, restored
-from musicfusion.systems.arrangement.timing import BAR, Timing, divided, places, timing, tracked
+from musicfusion.systems.arrangement.timing import BAR, Timing, divided, positions, timing, tracked
 
 ONSET = 8  # frames of one beat's sound
 FEWEST = 8  # onsets of an instrument whose mean sound is taken
@@ -136,7 +136,7 @@ def nearest_bass(songs: Sequence[Song], corpus: Corpus, *, seed: int) -> list[np
     found = []
     for song in songs:
         mels, own = np.full_like(song.source, -1), timing(song)
-        where = places(np.arange(len(mels)) / RATE, own.beats) - own.first
+        where = positions(np.arange(len(mels)) / RATE, own.beats) - own.first
         phrase = np.floor(where / PHRASE).astype(int)
         for number in np.unique(phrase) if known else ():
             wanted = _print(own, own.first + PHRASE * int(number))
@@ -168,7 +168,7 @@ def _plain(mels: np.ndarray) -> np.ndarray:
 
 def _print(own: Timing, begin: int) -> np.ndarray:
     """Where the source's onsets are in the phrase from a beat on, a vector of length 1 or 0: [PHRASE * STEPS]."""
-    step = np.rint((places(own.onsets, own.beats) - begin) * STEPS).astype(int)
+    step = np.rint((positions(own.onsets, own.beats) - begin) * STEPS).astype(int)
     step = step[(step >= 0) & (step < PHRASE * STEPS)]
     found = np.zeros(PHRASE * STEPS)
     found[step] = 1

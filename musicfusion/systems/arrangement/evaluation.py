@@ -270,10 +270,10 @@ def all_crops(songs: Sequence[np.ndarray], length: int) -> np.ndarray:
 def choose_clips(songs: Sequence[Song], generated: Sequence[np.ndarray], *, count: int, length: int) -> list[Clip]:
     """Clips of `length` frames, from all songs in turn."""
     return [Clip(*(mels[part] for mels in (songs[number].source, songs[number].target, generated[number])))
-            for number, part in places(songs, count=count, length=length)]
+            for number, part in excerpts(songs, count=count, length=length)]
 
 
-def places(songs: Sequence[Song], *, count: int, length: int) -> list[tuple[int, slice]]:
+def excerpts(songs: Sequence[Song], *, count: int, length: int) -> list[tuple[int, slice]]:
     """Where clips of `length` frames lie, in all songs in turn: the number of the song, and its frames."""
     found = []
     for k in range(count):

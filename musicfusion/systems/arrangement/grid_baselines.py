@@ -9,10 +9,11 @@ import numpy as np
 
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS
 from musicfusion.codecs.melody import HOLD
+from musicfusion.systems.arrangement import grid_repertoire
 from musicfusion.systems.arrangement.grid_dataset import BAR, KIT, LENGTH
+from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
 KICK, SNARE, HAT = (INSTRUMENTS.index(name) for name in ("kick", "snare", "closed hat"))
-BLOCK = 64  # windows that are compared with all others at once
 
 
 def bass_as_kick(bass: np.ndarray) -> np.ndarray:
@@ -66,13 +67,8 @@ def nearest_bass(bass: np.ndarray, known_bass: np.ndarray, known: np.ndarray) ->
     Similar: F1 of the onsets by step. bass: tokens int [n, LENGTH]; known_bass, known: of the training windows, int
     [m, LENGTH] and bool [m, LENGTH, 9].
     """
-    own, other = (bass < HOLD).astype(np.float32), (known_bass < HOLD).astype(np.float32)
-    size, chosen = other.sum(1), []
-    for begin in range(0, len(own), BLOCK):
-        part = own[begin : begin + BLOCK]
-        score = 2 * part @ other.T / np.maximum(part.sum(1, keepdims=True) + size, 1)
-        chosen.append(np.argmax(score, 1))
-    return known[np.concatenate(chosen)]
+    every = Repertoire(known, known_bass < HOLD, np.zeros(len(known), np.uint32))
+    return known[grid_repertoire.similar(bass < HOLD, every, 1)[:, 0]]
 
 
 def mean_pattern(known: np.ndarray, count: int) -> np.ndarray:

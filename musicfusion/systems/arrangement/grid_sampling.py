@@ -171,7 +171,7 @@ class Writer:
         given = np.full((len(tempo) * STEPS, KIT), UNKNOWN, np.int32)
         if known is not None:
             given[: len(known)] = known
-        pattern, allowed = given.copy(), divided(bass < HOLD)
+        pattern, allowed = given.copy(), division(bass < HOLD)
 
         def fill(begin: int, view: Reference, salt: int, free: bool = False) -> np.ndarray:
             """The window at a beat, filled in."""
@@ -186,7 +186,7 @@ class Writer:
         first = usual(seen, pattern, begins)
         view = self.neighbours(seen[first : first + 1], seed, style)
         if allowed.all():  # the bass does not say how beats are divided, so the drums do
-            allowed = divided((fill(begins[first], view, GROOVE) == HIT).any(1))
+            allowed = division((fill(begins[first], view, GROOVE) == HIT).any(1))
         if reference and len(begins) > 1:
             groove = fill(begins[first], view, GROOVE) == HIT
             view = _alike((groove, seen[first] < HOLD), 1, self.candidates)
@@ -234,7 +234,7 @@ class Writer:
         return [whole[: len(pattern)] for whole in classes]
 
 
-def divided(hits: np.ndarray) -> np.ndarray:
+def division(hits: np.ndarray) -> np.ndarray:
     """Which steps of a beat go together, bool [STEPS]: 16ths, thirds, or swung 16ths, whose steps are hit most.
 
     hits: bool [T]. All steps where two are hit as much. The first step counts for none.

@@ -80,14 +80,14 @@ def test(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate], *, 
     made[REAL + crops.target] = [song.target for song in chosen]
     density: Callable[[np.ndarray], float] | None = None
     facts: dict[str, Any] = {"best": best}
-    places = evaluation.places(chosen, count=clips, length=length)
+    excerpts = evaluation.excerpts(chosen, count=clips, length=length)
     if features:
         truth = frechet.fit(features(evaluation.all_crops([song.target for song in tested], crops.length)))
         density = functools.partial(_density, features=features, truth=truth, length=crops.length)
-        asked = {(chosen[number].name, part.start) for number, part in places}
+        asked = {(chosen[number].name, part.start) for number, part in excerpts}
         facts |= {"ungraded": _ungraded(tested, translators[best], asked, length, density)} if best else {}
     sound = functools.partial(translation.reconstruct, seed=crops.seed, iterations=iterations)
-    screens = _screens(chosen, made, places, crops, sound, density)
+    screens = _screens(chosen, made, excerpts, crops, sound, density)
     return ListeningTest(
         system="arrangement", preset=preset, title=f"Listening test: {crops.target} for a {crops.source}",
         text=f"You will hear a {crops.source} with {crops.target} over it. Some are real, others were made by machines."
@@ -120,9 +120,9 @@ def _ungraded(songs: Sequence[Song], translate: Translate, asked: Container[tupl
     return [_predictors(mels, target, density) for mels, target in clips[:: -(-len(clips) // UNGRADED) or 1]]
 
 
-def _screens(songs: Sequence[Song], made: Mapping[str, Sequence[np.ndarray]], places: Sequence[tuple[int, slice]],
+def _screens(songs: Sequence[Song], made: Mapping[str, Sequence[np.ndarray]], excerpts: Sequence[tuple[int, slice]],
              crops: Crops, sound: Any, density: Any) -> Iterator[Screen]:
-    for number, part in places:
+    for number, part in excerpts:
         source = songs[number].source[part]
         samples = len(source) * mel.HOP
         alone = sound(source, samples=samples)

@@ -58,6 +58,6 @@ def divided(beats: np.ndarray, parts: int) -> np.ndarray:
     return np.interp(np.arange(parts * (len(beats) - 1) + 1) / parts, np.arange(len(beats)), beats)
 
 
-def places(seconds: np.ndarray, beats: np.ndarray) -> np.ndarray:
+def positions(seconds: np.ndarray, beats: np.ndarray) -> np.ndarray:
     """Where moments are, counted in beats: [n], [m] -> [n]."""
     return np.interp(seconds, beats, np.arange(len(beats)))

@@ -101,9 +101,9 @@ def test_the_nearest_source_s_target_is_played_at_the_song_s_tempo(recordings, s
         """Twenty bars; the target has a hit in this band on every beat."""
         frames = int(80 * gap)
         mels, known = np.full((2, frames, 32), -1.0, np.float32), np.full(frames, marks.KNOWN, np.uint8)
-        for bit, places in ((marks.BEAT, range(80)), (marks.BAR, range(0, 80, 4)),
-                            (marks.SOURCE, [4 * bar + place for bar in range(20) for place in rhythm])):
-            known[np.rint(np.array(places) * gap).astype(int)] |= bit
+        for bit, positions in ((marks.BEAT, range(80)), (marks.BAR, range(0, 80, 4)),
+                            (marks.SOURCE, [4 * bar + beat for bar in range(20) for beat in rhythm])):
+            known[np.rint(np.array(positions) * gap).astype(int)] |= bit
         mels[0] = 0.1
         for beat in range(80):
             mels[1, round(beat * gap) :, band][:4] = 0.5

@@ -93,4 +93,4 @@ def test_clips_come_from_all_songs_in_turn(songs):
     found = evaluation.choose_clips(songs, generated, count=8, length=32)
     assert [int(clip.generated[0, 0]) for clip in found] == [0, 1, 2, 3, 4, 5, 0, 1]
     np.testing.assert_array_equal(found[7].source, songs[1].source[32:64])
-    assert evaluation.places(songs, count=2, length=32) == [(0, slice(0, 32)), (1, slice(0, 32))]
+    assert evaluation.excerpts(songs, count=2, length=32) == [(0, slice(0, 32)), (1, slice(0, 32))]

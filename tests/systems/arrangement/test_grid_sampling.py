@@ -138,7 +138,7 @@ def test_a_song_divides_its_beats_in_one_way():
         _, recorder = sample(low(steps))
         assert all(np.flatnonzero(own).tolist() == expected for own in recorder.allowed)
     assert all(own.all() for own in sample(low([0, 12]))[1].allowed)
-    np.testing.assert_array_equal(np.flatnonzero(grid_sampling.divided(np.arange(96) % 12 == 3)), [0, 3, 6, 9])
+    np.testing.assert_array_equal(np.flatnonzero(grid_sampling.division(np.arange(96) % 12 == 3)), [0, 3, 6, 9])
 
 
 def test_window_by_window_each_has_neighbours_of_its_own():

@@ -22,7 +22,7 @@ def tone(hertz=82.0, seconds=2.0, rate=RATE):
 
 def sampler(parts=("bass", "drums"), conditional=True, gain=0.0):
     """One whose target is the source, shifted to higher bands and as loud as `gain` makes it."""
-    def translate(sources, density):
+    def translate(sources, density, seeds=(), /):
         return [np.clip(np.roll(mels, 8, axis=1) + gain + density, -1, 1) for mels in sources]
 
     return sampling.sampler(translate, source=parts[0], target=parts[1], bands=32, iterations=2, stage="cyclegan",

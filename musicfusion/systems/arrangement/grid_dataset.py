@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from musicfusion.codecs import tracks
 from musicfusion.codecs.drums import FARTHEST, FINEST, INSTRUMENTS, STEPS
 from musicfusion.codecs.melody import HOLD, REST
+from musicfusion.codecs.score import Score, Track
 from musicfusion.core.arrays import AnyArray, ArrayModule
 from musicfusion.core.contracts import Resident, Tree
 from musicfusion.core.errors import MusicFusionError
@@ -293,3 +295,10 @@ def velocity_of(number: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
 def offset_of(number: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
     """An offset somewhere in a class; uniforms in 0..1. int8, FINEST parts of a step."""
     return np.rint(((number + uniforms) / OFFSETS * 2 * FARTHEST - FARTHEST) * FINEST).astype(np.int8)
+
+
+def as_score(tokens: np.ndarray, tempo: float, name: str) -> Score:
+    """A window's bass, tokens int [LENGTH] at `tempo` quarters a minute, as a score of one track."""
+    notes = tracks.notes(tracks.without_carry(tokens[:, None]))[0].astype(float)
+    rows = np.stack([notes[:, 0] / STEPS, notes[:, 1] / STEPS, notes[:, 2], np.full(len(notes), 90.0)], 1)
+    return Score((Track("BASS", 33, False, rows),), np.array([[0.0, tempo]]), ((0.0, BAR, 4),), name)

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from musicfusion.codecs import drum_frames, drums, midi, tracks
-from musicfusion.codecs.score import Score, Track
+from musicfusion.codecs import drum_frames, drums, midi
 from musicfusion.core import memos, optimizers
 from musicfusion.core.contracts import Resident, Sampler, Stage, Tree
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.evaluation import Evaluation, Table
+from musicfusion.core.listening import ListeningTest
 from musicfusion.core.results import Trained
 from musicfusion.data import batches, cache, sources
 from musicfusion.data.corpus import Corpus
@@ -26,6 +26,7 @@ from musicfusion.systems.arrangement import (
     grid,
     grid_dataset,
     grid_evaluation,
+    grid_listening,
     grid_recordings,
     grid_repertoire,
     grid_sampling,
@@ -139,15 +140,7 @@ def _drawn(config: ConfigDict) -> Tree:
 def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation:
     """Drums under basses that no network learned from, beside rules and drums that exist."""
     own, batch = _writer(config, trained), config.evaluate.batch
-
     untrained = _writer(config, trained, learned=False)
-
-    def write(windows, density, seed):
-        return own.windows(windows, density, seed, batch)
-
-    def of_another(windows, density, seed):
-        return own.windows(dataclasses.replace(windows, bass=np.roll(windows.bass, len(windows.bass) // 2, 0)),
-                           density, seed, batch)
 
     def of_none(windows, density, seed):
         return untrained.windows(windows, density, seed, batch)
@@ -162,7 +155,7 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
         songs=config.evaluate.songs, write_songs={
             "the grid": functools.partial(write_song, reference=True),
             "the same, window by window": functools.partial(write_song, reference=False)},
-        write={"the grid": write, "the grid, given another window's bass": of_another, "the grid, untrained": of_none},
+        write=_written(own, batch) | {"the grid, untrained": of_none},
         play=functools.partial(_play, own, batch) if trained.has(PLAYERS) else None,
         density=config.evaluate.density, preset=config.preset)
     return dataclasses.replace(found, tables=(*found.tables, *more))
@@ -186,6 +179,26 @@ def _transcribed(config: ConfigDict, corpus: Corpus, trained: Trained,
     return tables
 
 
+def listening_test(config: ConfigDict, corpus: Corpus, trained: Trained) -> ListeningTest:
+    """Drums of the network, with the right bass and with another, beside real drums, a rule and the nearest bass's."""
+    group, own = config.evaluate, _writer(config, trained)
+    return grid_listening.test(
+        corpus, _sections(config), split=config.data.split, clips=group.clips, write=_written(own, group.batch),
+        play=functools.partial(_play, own, group.batch), density=group.density, preset=config.preset)
+
+
+def _written(own: grid_sampling.Writer, batch: int) -> dict[str, grid_evaluation.Write]:
+    """Drums of windows, and as a fool those for another window's bass, by the names of their rows."""
+
+    def write(windows, density, seed):
+        return own.windows(windows, density, seed, batch)
+
+    def of_another(windows, density, seed):
+        return write(dataclasses.replace(windows, bass=np.roll(windows.bass, len(windows.bass) // 2, 0)), density, seed)
+
+    return {"the grid": write, "the grid, given another window's bass": of_another}
+
+
 def _play(own: grid_sampling.Writer, batch: int, windows: Windows,
           seed: int) -> tuple[np.ndarray, np.ndarray]:
     return own.played(windows.pattern, windows.bass, windows.tempo, seed, batch)
@@ -205,11 +218,8 @@ def demo_inputs(config: ConfigDict, corpus: Corpus, folder: Path) -> list[dict[s
     written = []
     for number, begin in enumerate(chosen, start=1):
         tokens = corpus.arrays["bass"][begin * drums.STEPS : begin * drums.STEPS + LENGTH]
-        notes = tracks.notes(tracks.without_carry(tokens[:, None]))[0].astype(float)
-        rows = np.stack([notes[:, 0] / drums.STEPS, notes[:, 1] / drums.STEPS, notes[:, 2],
-                         np.full(len(notes), 90.0)], 1)
         path = folder / f"{number}-bass.mid"
         tempo = float(corpus.arrays["tempo"][begin])
-        midi.write(path, Score((Track("BASS", 33, False, rows),), np.array([[0.0, tempo]]), ((0.0, 4, 4),), path.stem))
+        midi.write(path, grid_dataset.as_score(tokens, tempo, path.stem))
         written.append({"source": str(path)})
     return written

@@ -148,17 +148,20 @@ def _grid(config: ConfigDict) -> None:
 
 
 def _paper(config: ConfigDict) -> None:
-    """Sections 3.2 and 4.2: networks and losses of the public CycleGAN code, without its flips, which reverse time."""
+    """Sections 3.2 and 4.2: networks and losses of the public CycleGAN code, without its flips, which reverse time.
+
+    The paper trains for 12 epochs of FMA (700 hours: 6.3 million steps of one crop), then for 20 of musdb18 (98,000).
+    Of a decay it says nothing, and the public code's rate is constant for 100 epochs.
+    """
     config.data.update({"bands": 256, "crop": 256, "stride": 206, "overlap": 50})
     config.networks = "images"
     config.generator.update({"width": 64, "blocks": 9})
     config.discriminator.update({"width": 64})
     for group in (config.cyclegan, config.finetune, config.pix2pix):
         group.update({"batch": 1, "density": 0.0})
-        group.optimizer.rate = 2e-4
+        group.optimizer.update({"rate": 2e-4, "schedule": "constant"})
     config.cyclegan.noise = config.finetune.noise = 0.0
-    config.cyclegan.steps = config.pix2pix.steps = 200_000
-    config.finetune.optimizer.schedule = "constant"
+    config.cyclegan.steps = config.pix2pix.steps = 200_000  # a thirtieth of the paper's
     config.run.update({"validate_every": 1000, "checkpoint_every": 1000})
 
 

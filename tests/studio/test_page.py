@@ -211,7 +211,8 @@ def test_who_waits_for_another_may_cancel_that_too(visit, tmp_path):
 
 def test_the_pictures_of_the_docs_can_be_taken(visit, tmp_path):
     folder = Path(os.environ.get("STUDIO_PICTURES", tmp_path))
-    for name, system, scheme in (("studio", "collagenet", "light"), ("studio-dark", "musae", "dark")):
+    for name, system, scheme in (("studio", "collagenet", "light"), ("studio-dark", "musae", "dark"),
+                                 ("studio-drums", "arrangement", "light")):
         page = visit(color_scheme=scheme)
         open_tab(page, system)
         take_example(page, system)

@@ -105,7 +105,7 @@ def system_of(command: launch.Command) -> tuple[str, str]:
     if command.pretrained:
         weights = pretrained.Pretrained(command.pretrained)
         return weights.config["system"], weights.name
-    if run := re.fullmatch(r"runs/(\w+)-(quick|lite|paper)", command.workdir):
+    if run := re.fullmatch(r"runs/(\w+)-(quick|lite|paper|cyclegan)", command.workdir):
         return run[1], ""
     given = {name for name, _ in command.inputs}
     (name,) = [name for name, one in DECLARED.items() if given and given in map(set, one.input_sets)]

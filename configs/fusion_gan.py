@@ -4,7 +4,7 @@
 
 variants
   quick   under three minutes on 2 CPU cores: shows that everything works, not how good it gets
-  lite    (default) larger generators, smaller critics; fusions are told how much of either genre they are to have.
+  lite    (default) larger generators, smaller critics; fusions are conditioned on the share of either genre.
           20 minutes on one CPU core. On Weimar and Essen, over three seeds: EM Ratio of durations 1.01 to 1.13, of
           pitch classes 1.01 to 1.23; the classifier's probability lies in .25 to .75 for 7 to 11 % of fusions
   paper   the public code's sizes and schedule; accelerators only
@@ -28,7 +28,7 @@ def get_config(variant: str = "lite") -> ConfigDict:
         "mode": "major",  # of the songs: major, minor, both
         "grid": 16,  # steps of a bar: 16 or 32
     })
-    # blended: a generator is told how much of the first genre its melodies are to have
+    # blended: a generator is conditioned on how much of the first genre its melodies are to have
     config.generator = ConfigDict({"hidden": 128, "embedding": 32, "blended": True})
     config.critic = ConfigDict({"widths": (1, 2, 3, 4, 8), "filters": (24,) * 5, "embedding": 16})
     config.pretrain = ConfigDict({"steps": 1500, "batch": 64, "optimizer": common.adam(3e-3, warmup=100)})

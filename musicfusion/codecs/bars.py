@@ -178,7 +178,7 @@ def named(rows: Metres) -> str:
 
 
 def is_common(rows: Metres) -> bool:
-    """Whether no metre but 4/4 is told."""
+    """Whether no metre but 4/4 is given."""
     return all(row[1:] == COMMON[1:] for row in informative(rows))
 
 

@@ -137,7 +137,7 @@ class Crops:
         """Crops for a batch, each [b, length, M, 1] in -1..1.
 
         Returns:
-            {"a": of the source, "pair": of the target at the same time, "b": of the target elsewhere, drawn at random
+            {"a": of the source, "pair": of the target at the same time, "b": of the target of any crop, drawn at random
             from the same split (not where only pairs are resident), "example_key"}.
         """
         start = arrays["start"][index]

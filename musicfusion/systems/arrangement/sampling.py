@@ -26,7 +26,7 @@ PEAK = 0.95  # of the loudest sample
 WHOLE = mel.frames(1800 * mel.RATE)  # frames that are turned into sound at once; half an hour takes a few gigabytes
 PIECE = 12 * translation.BLOCK  # frames of the pieces of something longer: five minutes
 FADE = 8  # frames over which a piece is faded into the next: 0.2 s
-LONG = 120.0  # seconds: from here on the terminal is told what is being done
+LONG = 120.0  # seconds: from here on the terminal shows what is being done
 TRANSLATED = 0.1  # share of the time that translation takes; the rest makes sound
 LARGE = 1 << 24  # bytes of a file of which it is said that it is being read
 

@@ -217,7 +217,7 @@ def critics(models: Models, real: Mapping[str, np.ndarray], play: Callable[..., 
 def ratios(
     models: Models, known: TrainingBars, play: Callable[..., np.ndarray], *, count: int
 ) -> dict[float, dict[str, float]]:
-    """What is detected in fusions by their share of the first genre; nothing where no generator is told it."""
+    """What is detected in fusions by their share of the first genre; nothing where no generator is conditioned."""
     if "fusion" not in models.generators or not models.generator.blended:
         return {}
     params = models.generators["fusion"]["f"]

@@ -146,7 +146,7 @@ def pick(logits: jax.Array, uniform: jax.Array) -> jax.Array:
 class Generator(nn.Module):
     """The parameters of G; calling it returns a Player.
 
-    blended: it is told the first genre's share; the paper's is not.
+    blended: it is conditioned on the first genre's share; the paper's is not.
     """
 
     hidden: int = 32

@@ -39,7 +39,7 @@ def test_a_song_of_any_length_is_translated_to_its_own_length(translate, length)
 
 
 def test_crops_are_joined_without_seams(translate, translator):
-    """Where crops meet, a mel-spectrogram changes no more than elsewhere."""
+    """Where crops meet, a mel-spectrogram changes no more than between."""
     song = noise(20 * 24 + 8)
     (found,) = translate([song], 0.5)
     jump = np.abs(np.diff(found.mean(1)))

@@ -50,8 +50,9 @@ def evaluate(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate],
 
     Args:
         corpus, crops: the songs, and how they are cut.
-        translators: the trained methods by their rows' names.
-        best: the translator that is compared with all others, and drawn; None: there is none.
+        translators: the trained methods, and as a fool an untrained one, by their rows' names.
+        best: the translator that is compared with all others, and drawn; None: there is none. As another fool it is
+            given another song's source.
         conditional: whether the best translator takes a density.
         judge: which parts are audible; None: that is not measured.
         features: for the Frechet distance and the log-density; None: they are not measured.
@@ -73,6 +74,9 @@ def evaluate(corpus: Corpus, crops: Crops, translators: Mapping[str, Translate],
         **rules(tested, corpus, crops),
         **{name: functools.partial(translate, given, MIDDLE) for name, translate in translators.items()},
     }
+    if best is not None and len(tested) > 1:
+        methods[f"{best}, given another song's {crops.source}"] = functools.partial(
+            translators[best], of_another(given), MIDDLE)
     truth = frechet.fit(features(all_crops(real, crops.length))) if features else None
     measured_by = functools.partial(
         measure, tested, length=crops.length, judge=judge, features=features, truth=truth)
@@ -138,6 +142,11 @@ def rules(tested: Sequence[Song], corpus: Corpus, crops: Crops) -> dict[str, Cal
         BASS_AND_EIGHTHS: lambda: baselines.bass_and_eighths(tested, kit),
         NEAREST: lambda: baselines.nearest_bass(tested, corpus, seed=crops.seed),
     }
+
+
+def of_another(sources: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """For each source another song's, half of them further on, as long as its own: [T, M] each."""
+    return [np.resize(sources[(k + len(sources) // 2) % len(sources)], own.shape) for k, own in enumerate(sources)]
 
 
 # Measures -------------------------------------------------------------------------------------------------------------
@@ -227,7 +236,7 @@ def bands_f1(mels: np.ndarray, target: np.ndarray) -> float:
 
 def after_synthesis(songs: Sequence[Song], generated: Sequence[np.ndarray], *, length: int, sound: Sound,
                     features: Features | None, truth: frechet.Gaussian | None) -> dict[str, float | Interval]:
-    """The same of the sound that the first SOUNDING seconds of a method's mel-spectrograms become.
+    """The same of the sound that SOUNDING seconds of a method's mel-spectrograms become, those with the most source.
 
     sound: of a mel-spectrogram, what is measured of its sound: [T, M] -> [T, M]. The rest as `measure`.
 
@@ -237,7 +246,9 @@ def after_synthesis(songs: Sequence[Song], generated: Sequence[np.ndarray], *, l
         "frechet": of the features, against those of the true targets as they were before
     """
     longest = max(int(SOUNDING * RATE), length)
-    targets, generated = [song.target[:longest] for song in songs], [mels[:longest] for mels in generated]
+    parts = [loudest(song.source, longest) for song in songs]
+    targets = [song.target[part] for song, part in zip(songs, parts, strict=True)]
+    generated = [mels[part] for mels, part in zip(generated, parts, strict=True)]
     synthesised = [sound(mels) for mels in generated]
     columns = {
         "onset_f1": [onsets.f_measure(onsets.onsets(mels, RATE), onsets.onsets(target, RATE))
@@ -252,6 +263,13 @@ def after_synthesis(songs: Sequence[Song], generated: Sequence[np.ndarray], *, l
     if features and truth:
         values["frechet"] = frechet.distance(frechet.fit(features(all_crops(synthesised, length))), truth)
     return values
+
+
+def loudest(mels: np.ndarray, length: int) -> slice:
+    """The `length` frames of a mel-spectrogram [T, M] with the highest level, or all of them."""
+    total = np.concatenate([[0.0], np.cumsum(mels.mean(1, dtype=np.float64) + 1)])
+    begin = int(np.argmax(total[length:] - total[:-length])) if len(mels) > length else 0
+    return slice(begin, begin + length)
 
 
 def whole_crops(mels: np.ndarray, length: int) -> np.ndarray:

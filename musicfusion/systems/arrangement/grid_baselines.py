@@ -11,7 +11,6 @@ from musicfusion.codecs.drums import INSTRUMENTS, STEPS
 from musicfusion.codecs.melody import HOLD
 from musicfusion.systems.arrangement import grid_repertoire
 from musicfusion.systems.arrangement.grid_dataset import BAR, KIT, LENGTH
-from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
 KICK, SNARE, HAT = (INSTRUMENTS.index(name) for name in ("kick", "snare", "closed hat"))
 
@@ -62,13 +61,12 @@ def other_drums(pattern: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def nearest_bass(bass: np.ndarray, known_bass: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The drums of the training window whose bass has the most similar onsets.
+    """The drums of the training window with the most similar bass (`grid_repertoire.similar`).
 
-    Similar: F1 of the onsets by step. bass: tokens int [n, LENGTH]; known_bass, known: of the training windows, int
-    [m, LENGTH] and bool [m, LENGTH, 9].
+    bass: tokens int [n, LENGTH]; known_bass, known: of the training windows, int [m, LENGTH] and bool [m, LENGTH, 9].
     """
-    every = Repertoire(known, known_bass < HOLD, np.zeros(len(known), np.uint32))
-    return known[grid_repertoire.similar(bass < HOLD, every, 1)[:, 0]]
+    every = grid_repertoire.of(known, known_bass, np.zeros(len(known), np.uint32))
+    return known[grid_repertoire.similar(bass, every, 1)[:, 0]]
 
 
 def mean_pattern(known: np.ndarray, count: int) -> np.ndarray:

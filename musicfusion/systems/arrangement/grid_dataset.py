@@ -87,8 +87,8 @@ class Sections:
 
     def repertoire(self, corpus: Corpus) -> tuple[Repertoire, np.ndarray]:
         """What is known of other songs: some training windows, and the groups that they are of, int [m]."""
-        windows = read(corpus, self.windows(corpus, "train", human=False))
-        every = Repertoire(windows.pattern, windows.bass < HOLD, windows.tags)
+        windows = read(corpus, self.windows(corpus, "train", bass=True))
+        every = grid_repertoire.of(windows.pattern, windows.bass, windows.tags)
         chosen = grid_repertoire.collected(every, windows.group)
         return grid_repertoire.only(every, chosen), windows.group[chosen]
 
@@ -112,7 +112,7 @@ class Sections:
         known, groups = self.repertoire(corpus)
         windows = read(corpus, start)
         arrays |= {"known_hits": known.hits, "known_onsets": known.onsets, "neighbours": grid_repertoire.similar(
-            windows.bass < HOLD, known, NEIGHBOURS, groups=(windows.group, groups))}
+            windows.bass, known, NEIGHBOURS, groups=(windows.group, groups))}
         return Resident(arrays=arrays, train=len(train), validation=len(validation),
                         frozen={"density_quantiles": self.density_quantiles(corpus)})
 

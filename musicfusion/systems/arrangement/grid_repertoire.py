@@ -1,27 +1,40 @@
 """Drums of other songs that a network is shown, those with the most similar basses: what a drummer knows already.
 
-Of each song, or rhythm pattern, a few windows are kept: which instruments are hit, and where the bass begins a note.
+Of each song, or rhythm pattern, a few windows are kept: which instruments are hit, where the bass begins a note, and
+where one sounds.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt32
+from jaxtyping import Bool, Float32, Int, Integer, UInt32
 
 from musicfusion.codecs.drums import INSTRUMENTS
+from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.core.contracts import Tree
 
 EACH = 16  # windows of a song or rhythm pattern, at most
 BLOCK = 2048  # windows that are compared at once
 NONE = -1
+SOUNDING = 0.5  # weight of where basses sound beside where their notes begin, in how similar they are
 
 
 class Repertoire(NamedTuple):
-    """Windows that are known: hits bool [m, LENGTH, 9]; where the bass begins a note, bool [m, LENGTH]; tags [m]."""
+    """Windows that are known.
+
+    hits: bool [m, LENGTH, 9]; onsets, sounding: where the bass begins a note, and where one sounds, bool [m, LENGTH];
+    tags: uint32 [m].
+    """
 
     hits: Bool[np.ndarray, "m T 9"]
     onsets: Bool[np.ndarray, "m T"]
+    sounding: Bool[np.ndarray, "m T"]
     tags: UInt32[np.ndarray, " m"]
+
+
+def of(hits: Bool[np.ndarray, "m T 9"], bass: Integer[np.ndarray, "m T"], tags: UInt32[np.ndarray, " m"]) -> Repertoire:
+    """Windows with a bass, tokens [m, LENGTH]."""
+    return Repertoire(hits, bass < HOLD, bass < REST, tags)
 
 
 def collected(own: Repertoire, groups: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
@@ -41,39 +54,38 @@ def only(own: Repertoire, chosen: Int[np.ndarray, " m"]) -> Repertoire:
 
 def packed(own: Repertoire) -> dict[str, np.ndarray]:
     """As arrays of bytes, eight steps in each."""
-    return {"hits": np.packbits(own.hits.reshape(len(own.hits), -1), axis=1), "onsets": np.packbits(own.onsets, axis=1),
-            "tags": own.tags}
+    return {"hits": np.packbits(own.hits.reshape(len(own.hits), -1), axis=1), "tags": own.tags,
+            **{name: np.packbits(getattr(own, name), axis=1) for name in ("onsets", "sounding")}}
 
 
 def unpacked(arrays: Tree) -> Repertoire:
     """The reverse of `packed`."""
     hits = np.unpackbits(np.asarray(arrays["hits"]), axis=1).reshape(len(arrays["tags"]), -1, len(INSTRUMENTS))
-    onsets = np.unpackbits(np.asarray(arrays["onsets"]), axis=1)
-    return Repertoire(hits.astype(bool), onsets.astype(bool), np.asarray(arrays["tags"]))
+    onsets, sounding = (np.unpackbits(np.asarray(arrays[name]), axis=1) for name in ("onsets", "sounding"))
+    return Repertoire(hits.astype(bool), onsets.astype(bool), sounding.astype(bool), np.asarray(arrays["tags"]))
 
 
-def similar(onsets: Bool[np.ndarray, "n T"], own: Repertoire, count: int, *, tag: int = 0,
+def similar(bass: Integer[np.ndarray, "n T"], own: Repertoire, count: int, *, tag: int = 0,
             groups: tuple[np.ndarray, np.ndarray] | None = None) -> Int[np.ndarray, "n count"]:
     """Which windows of a repertoire have the most similar basses, the best first: int32 [n, count], NONE where none is.
 
-    Similar: F1 of the onsets by step.
+    Similar: F1 of the steps at which notes begin, and SOUNDING times that of the steps at which they sound.
 
     Args:
-        onsets: where basses begin a note, bool [n, LENGTH].
+        bass: tokens [n, LENGTH].
         own: the repertoire.
         count: how many.
         tag: only those with this tag (a power of two), unless there are none; 0 for all.
         groups: of the basses int [n] and of the repertoire int [m]; those of the same group are left out.
     """
-    known, size = own.onsets.astype(np.float32), own.onsets.sum(1)
+    onsets, sounding = bass < HOLD, bass < REST
     tagged = (own.tags & np.uint32(tag)) > 0
-    left_out = ~tagged if tag and tagged.any() else np.zeros(len(size), bool)
-    found = np.full((len(onsets), count), NONE, np.int32)
+    left_out = ~tagged if tag and tagged.any() else np.zeros(len(own.tags), bool)
+    found = np.full((len(bass), count), NONE, np.int32)
     playing = np.flatnonzero(onsets.any(1))
     for begin in range(0, len(playing), BLOCK):
         rows = playing[begin : begin + BLOCK]
-        part = onsets[rows].astype(np.float32)
-        score = 2 * part @ known.T / np.maximum(part.sum(1, keepdims=True) + size, 1)
+        score = _f1(onsets[rows], own.onsets) + SOUNDING * _f1(sounding[rows], own.sounding)
         score[:, left_out] = -1
         if groups is not None:
             score[groups[0][rows, None] == groups[1]] = -1
@@ -81,3 +93,9 @@ def similar(onsets: Bool[np.ndarray, "n T"], own: Repertoire, count: int, *, tag
         good = np.take_along_axis(score, best, 1) >= 0
         found[rows, : best.shape[1]] = np.where(good, best, NONE)
     return found
+
+
+def _f1(asked: Bool[np.ndarray, "n T"], known: Bool[np.ndarray, "m T"]) -> Float32[np.ndarray, "n m"]:
+    """F1 of the steps that each of one has in common with each of the other."""
+    common = asked.astype(np.float32) @ known.astype(np.float32).T
+    return 2 * common / np.maximum(asked.sum(1, keepdims=True, dtype=np.float32) + known.sum(1), 1)

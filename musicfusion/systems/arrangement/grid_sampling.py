@@ -119,7 +119,7 @@ class Writer:
         Drawn from twice as many. bass: tokens int [n, LENGTH]; style: that they should have, if any does.
         """
         tag = 1 << self.styles.index(style) if style else 0
-        found = grid_repertoire.similar(bass < HOLD, self.repertoire, 2 * self.candidates, tag=tag)
+        found = grid_repertoire.similar(bass, self.repertoire, 2 * self.candidates, tag=tag)
         rng = np.random.default_rng(seed)
         chosen = np.stack([rng.permutation(own)[: self.candidates] for own in found])
         if not len(self.repertoire.tags):

@@ -17,6 +17,7 @@ from musicfusion.systems.arrangement.grid_dataset import BAR, BEATS, SPLITS
 
 LONGEST = 48  # bars of a song that are measured, its first
 PHRASE = 4  # bars
+ENOUGH = 100  # hits, of an instrument that counts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,8 @@ def measured(patterns: list[np.ndarray], songs: list[Song]) -> dict[str, object]
         counts.append(drums.agreement(pattern[None], song.pattern[None])[0])
         found.append(repeated(pattern))
     total = np.stack(counts)
-    shown = np.flatnonzero(total[..., 2].sum(0) >= 100)
+    often = total[..., 2].sum(0)
+    shown = np.flatnonzero(often >= min(ENOUGH, often.max()))
     return {"one_stream": bootstrap.statistic(np.stack(stream), drums.f1),
             "mean": bootstrap.statistic(total[:, shown].reshape(len(total), -1), lambda x: drums.f1(
                 x.reshape(*x.shape[:-1], len(shown), 3)).mean(-1)),

@@ -24,6 +24,7 @@ from musicfusion.systems.arrangement import (
     drum_sounds,
     drum_transcriber,
     grid,
+    grid_basses,
     grid_dataset,
     grid_evaluation,
     grid_listening,
@@ -58,13 +59,15 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
     """What is known beforehand; which drums are hit; and how, which is learned from people alone.
 
     Known are the names of styles, how people play, and drums of other songs. Then the transcriber of drums, which only
-    measures, and from which activation on it takes something for a hit.
+    measures, and from which activation on it takes something for a hit. What people played without a bass is learned
+    from with one that is made up; nothing is measured with it.
     """
     sections = _sections(config)
     names = Stage(name=STYLES, task=memos.task(), batch=1, examples=memos.examples,
                   data=lambda corpus, trained: memos.resident({
                       "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus),
-                      **grid_repertoire.packed(sections.repertoire(corpus)[0])}))
+                      **grid_repertoire.packed(
+                          sections.repertoire(grid_basses.with_basses(corpus, config.seed))[0])}))
     return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, people=True), *_transcriber_stages(config))
 
 
@@ -75,7 +78,8 @@ def _stage(config: ConfigDict, name: str, people: bool = False) -> Stage:
     return Stage(name=name, task=getattr(grid, name)(_net(config, name), optimizer=optimizer, steps=group.steps),
                  steps=group.steps, batch=group.batch, best="loss",
                  data=lambda corpus, trained: sections.resident(
-                     corpus, human=grid_dataset.played_by_people(corpus) if people else None),
+                     grid_basses.with_basses(corpus, config.seed),
+                     human=grid_dataset.played_by_people(corpus) if people else None),
                  examples=grid_dataset.examples)
 
 

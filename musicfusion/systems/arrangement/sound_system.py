@@ -87,10 +87,22 @@ def _crops(config: ConfigDict) -> Crops:
     return Crops(length=data.crop, stride=data.stride, seed=config.seed, source=data.source, target=data.target)
 
 
-def _translator(config: ConfigDict, trained: Trained, stage: str) -> translation.Translate:
+def _translator(config: ConfigDict, trained: Trained, stage: str, learned: bool = True) -> translation.Translate:
+    """learned: with the trained parameters, not with those that are drawn at first."""
+    params = trained(stage) if learned else _drawn(config, stage)
     return translation.translator(
-        _networks(config)[0], trained(stage)["generators"]["b"], length=config.data.crop, overlap=config.data.overlap,
+        _networks(config)[0], params["generators"]["b"], length=config.data.crop, overlap=config.data.overlap,
         conditional=bool(config[stage].density), latent=_latent(config) if stage in TRANSLATORS else 0)
+
+
+def _drawn(config: ConfigDict, stage: str) -> Tree:
+    """CycleGAN's parameters as they are drawn at first."""
+    return jax.jit(_cyclegan(config, stage).init)(jax.random.key(config.seed), _example(config))
+
+
+def _example(config: ConfigDict) -> jax.Array:
+    """A crop, for the shapes."""
+    return jnp.zeros((1, config.data.crop, config.data.bands, 1))
 
 
 # The system -----------------------------------------------------------------------------------------------------------
@@ -169,8 +181,7 @@ def _classifier_stage(config: ConfigDict) -> Stage:
 
 def modules(config: ConfigDict) -> dict[str, Tree]:
     """The abstract parameters of each network; nothing is allocated."""
-    mels = jnp.zeros((1, config.data.crop, config.data.bands, 1))
-    params = jax.eval_shape(_cyclegan(config, "cyclegan").init, jax.random.key(0), mels)
+    params, mels = jax.eval_shape(lambda: _drawn(config, "cyclegan")), _example(config)
     found = {f"{group.removesuffix('s')}_{domain}": own
              for group, domains in params.items() for domain, own in domains.items()}
     if (model := _synchrony(config)) is not None:
@@ -183,9 +194,11 @@ def evaluate(config: ConfigDict, corpus: Corpus, trained: Trained) -> Evaluation
     group, judge = config.evaluate, _judge(config, trained)
     stages = [stage for stage in ROWS if trained.has(stage)]
     best = next((stage for stage in TRANSLATORS if stage in stages), None)
+    translators = {ROWS[stage]: _translator(config, trained, stage) for stage in stages}
+    if best:
+        translators[f"{ROWS[best]}, untrained"] = _translator(config, trained, best, learned=False)
     return evaluation.evaluate(
-        corpus, _crops(config),
-        {ROWS[stage]: _translator(config, trained, stage) for stage in stages},
+        corpus, _crops(config), translators,
         best=best and ROWS[best], conditional=bool(best and config[best].density), judge=judge,
         features=_features(config, judge), features_name=group.features, split=config.data.split, songs=group.songs,
         seconds=group.seconds, sounding=group.sounding,

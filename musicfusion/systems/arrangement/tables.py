@@ -97,8 +97,8 @@ def evaluation(*, preset: str, parts: tuple[str, str], best: str | None, feature
             name="synthesised", title="After synthesis", measures=SYNTHESISED,
             rows=tuple(row(name, own) for name, own in synthesised.items()),
             note="The same of the sound that mel-spectrograms become by Griffin and Lim's algorithm, turned into"
-                 f" mel-spectrograms again, beside the true {target} before it, on {data['sounding']} songs. Changed:"
-                 " how far both mel-spectrograms are apart."))
+                 f" mel-spectrograms again, beside the true {target} before it: of {data['sounding']} songs the seconds"
+                 f" with the most {source}. Changed: how far both mel-spectrograms are apart."))
     if preferred:
         found.append(Table(
             name="preferred", title="What the network that rewards synchrony prefers", measures=PREFERRED,

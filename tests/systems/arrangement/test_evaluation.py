@@ -83,6 +83,28 @@ def test_after_synthesis_that_is_measured_which_the_sound_has(songs):
     assert dull["onset_f1"] == (0, 0, 0) and dull["level_error"][0] > 1
 
 
+def test_the_sound_is_measured_where_the_source_sounds(songs):
+    before = np.full((1200, songs[0].source.shape[1]), -1.0, np.float32)
+    later = [song._replace(source=np.concatenate([before, song.source]), target=np.concatenate([before, song.target]))
+             for song in songs]
+    assert all(evaluation.loudest(song.source, 1000).start > 200 for song in later)
+
+    def f1(mels):
+        return evaluation.after_synthesis(later, [np.concatenate([before, own]) for own in mels], length=32,
+                                          sound=lambda mels: mels, features=None, truth=None)["onset_f1"]
+
+    assert f1([song.target for song in songs]) == (1, 1, 1)
+    assert 0 < f1([song.source for song in songs])[0] < 1, "in the first seconds nothing sounds"
+    assert evaluation.loudest(songs[0].source, 10**6) == slice(0, 10**6)
+
+
+def test_another_songs_source_is_as_long_and_nobodys_own(songs):
+    given = [np.full((60 + k, 4), k) for k in range(5)]
+    other = evaluation.of_another(given)
+    assert [x.shape for x in other] == [x.shape for x in given]
+    assert [int(x[0, 0]) for x in other] == [2, 3, 4, 0, 1] and all((x == x[0, 0]).all() for x in other)
+
+
 def test_whole_crops_leave_the_rest_out():
     assert evaluation.whole_crops(np.zeros((70, 32)), 32).shape == (2, 32, 32)
     assert evaluation.whole_crops(np.zeros((20, 32)), 32).shape == (0, 32, 32)

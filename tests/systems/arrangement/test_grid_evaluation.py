@@ -97,6 +97,12 @@ def test_what_repeats_has_1_and_fills_show_at_the_ends_of_phrases():
     assert grid_songs.repeated(others)[1] < 0
 
 
+def test_a_song_with_few_hits_has_a_mean_of_its_instruments():
+    own = grid_songs.read(sections.corpus(), "test", 0, 1)
+    assert own[0].pattern.sum((0, 1)).max() < 100
+    assert grid_songs.measured([own[0].pattern], own)["mean"] == (1, 1, 1)
+
+
 def test_rules_are_what_they_say():
     bass = np.full((1, LENGTH), REST)
     bass[0, [0, 18]] = 40

@@ -3,34 +3,51 @@
 import numpy as np
 import pytest
 
+from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.systems.arrangement import grid_repertoire
-from musicfusion.systems.arrangement.grid_repertoire import NONE, Repertoire
+from musicfusion.systems.arrangement.grid_repertoire import NONE
+
+QUARTERS, EIGHTHS, OFF_BEATS = range(3)
 
 
 @pytest.fixture
-def known():
-    """Three windows, with a bass on quarters, on eighths, and on off-beats."""
-    onsets = np.zeros((3, 192), bool)
-    onsets[0, ::12] = onsets[1, ::6] = onsets[2, 6::12] = True
+def basses():
+    """Short notes on quarters, on eighths, and on off-beats."""
+    tokens = np.full((3, 192), REST)
+    tokens[QUARTERS, ::12] = tokens[EIGHTHS, ::6] = tokens[OFF_BEATS, 6::12] = 40
+    return tokens
+
+
+@pytest.fixture
+def known(basses):
+    """Windows with these basses."""
     hits = np.random.default_rng(0).uniform(size=(3, 192, 9)) < 0.1
-    return Repertoire(hits, onsets, np.array([1, 2, 2], np.uint32))
+    return grid_repertoire.of(hits, basses, np.array([1, 2, 2], np.uint32))
 
 
-def test_the_most_similar_bass_comes_first(known):
-    asked = known.onsets[[1, 0]].copy()
-    asked[1, 0] = False
+def test_the_most_similar_bass_comes_first(basses, known):
+    asked = basses[[EIGHTHS, QUARTERS]]
+    asked[1, 0] = REST
     found = grid_repertoire.similar(asked, known, 3)
-    np.testing.assert_array_equal(found, [[1, 0, 2], [0, 1, 2]])
+    np.testing.assert_array_equal(found, [[EIGHTHS, QUARTERS, OFF_BEATS], [QUARTERS, EIGHTHS, OFF_BEATS]])
 
 
-def test_a_style_can_be_asked_for_and_one_that_nothing_has_is_no_bar(known):
-    np.testing.assert_array_equal(grid_repertoire.similar(known.onsets[:1], known, 3, tag=2), [[1, 2, NONE]])
-    np.testing.assert_array_equal(grid_repertoire.similar(known.onsets[:1], known, 1, tag=8), [[0]])
+def test_of_basses_with_the_same_onsets_that_comes_first_whose_notes_are_as_long(basses):
+    held = np.where(basses[[QUARTERS]] == REST, HOLD, basses[[QUARTERS]])
+    own = grid_repertoire.of(np.zeros((2, 192, 9), bool), np.concatenate([basses[[QUARTERS]], held]),
+                             np.zeros(2, np.uint32))
+    np.testing.assert_array_equal(grid_repertoire.similar(held, own, 2), [[1, 0]])
+    np.testing.assert_array_equal(grid_repertoire.similar(basses[[QUARTERS]], own, 2), [[0, 1]])
 
 
-def test_the_same_group_is_left_out_and_a_silent_bass_is_like_none(known):
+def test_a_style_can_be_asked_for_and_one_that_nothing_has_is_no_bar(basses, known):
+    np.testing.assert_array_equal(grid_repertoire.similar(basses[:1], known, 3, tag=2), [[1, 2, NONE]])
+    np.testing.assert_array_equal(grid_repertoire.similar(basses[:1], known, 1, tag=8), [[0]])
+
+
+def test_the_same_group_is_left_out_and_a_silent_bass_is_like_none(basses, known):
     groups = np.array([5, 5]), np.array([5, 6, 7])
-    asked = np.stack([known.onsets[0], np.zeros(192, bool)])
+    asked = np.stack([basses[0], np.full(192, REST)])
     np.testing.assert_array_equal(grid_repertoire.similar(asked, known, 2, groups=groups), [[1, 2], [NONE, NONE]])
 
 

@@ -121,7 +121,7 @@ def _grid(config: ConfigDict) -> None:
     # many as there are
     config.data = ConfigDict({"root": "", "songs": 0, "split": "test", "shares": ()})
     config.patterns = ConfigDict({  # which drums are hit
-        "size": {"width": 160, "depth": 4, "cell": 12, "dropout": 0.2}, "steps": 3000, "batch": 64,
+        "size": {"width": 160, "depth": 4, "cell": 12, "dropout": 0.2}, "steps": 4000, "batch": 64,
         "optimizer": common.adam(2e-3, warmup=100),
     })
     config.players = ConfigDict({  # how hard, and how early or late

@@ -86,8 +86,11 @@ class Sections:
         return feels(corpus.arrays["velocity"][step].astype(int), corpus.arrays["offset"][step].astype(int))[0]
 
     def repertoire(self, corpus: Corpus) -> tuple[Repertoire, np.ndarray]:
-        """What is known of other songs: some training windows, and the groups that they are of, int [m]."""
-        windows = read(corpus, self.windows(corpus, "train", bass=True))
+        """What is known of other songs: some training windows, and the groups that they are of, int [m].
+
+        Of bands alone: a bass that was made up says little of the drums that it was made up for.
+        """
+        windows = read(corpus, self.windows(corpus, "train", human=False, bass=True))
         every = grid_repertoire.of(windows.pattern, windows.bass, windows.tags)
         chosen = grid_repertoire.collected(every, windows.group)
         return grid_repertoire.only(every, chosen), windows.group[chosen]

@@ -74,6 +74,7 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, song
               note="F1 of hits within a 12th of a beat of the true ones. One stream: of whatever is hit. Synchrony: F1"
                    " of the kick with the bass's onsets, less its mean when the kick is shifted by beats: by 16ths,"
                    " whatever plays on eighths would seem to follow."),
+        *by_collection(corpus, start, methods, tested),
         Table(name="seeds", title="How much seeds differ",
               measures={"one_stream": Measure(label="one stream", digits=2),
                         "instruments": Measure(label="all instruments", digits=2)},
@@ -99,14 +100,8 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, song
 def measured(pattern: np.ndarray, tested: Windows, shown: Sequence[int]) -> dict[str, object]:
     """The values of one row: (value, low, high) or numbers."""
     counts = drums.agreement(pattern, tested.pattern)
-    stream = drums.agreement(drums.one_stream(pattern), drums.one_stream(tested.pattern))
-    groups = np.unique(tested.group, return_inverse=True)[1]
-
-    def by_group(x):
-        return np.stack([np.bincount(groups, x[:, k]) for k in range(x.shape[1])], 1)
-
-    found: dict[str, object] = {"one_stream": bootstrap.statistic(by_group(stream[:, 0]), drums.f1)}
-    flat = by_group(counts[:, shown].reshape(len(counts), -1))
+    found: dict[str, object] = {"one_stream": _one_stream(pattern, tested.pattern, tested.group)}
+    flat = _by_group(counts[:, shown].reshape(len(counts), -1), tested.group)
     found["mean"] = bootstrap.statistic(
         flat, lambda x: drums.f1(x.reshape(*x.shape[:-1], len(shown), 3)).mean(-1))
     found |= {INSTRUMENTS[k]: float(drums.f1(counts[:, k].sum(0))) for k in shown}
@@ -114,6 +109,46 @@ def measured(pattern: np.ndarray, tested: Windows, shown: Sequence[int]) -> dict
     found["synchrony"] = float(np.mean(drums.synchrony(kick, tested.bass < HOLD, STEPS)))
     found["density"] = float(pattern.sum() / len(pattern) / (LENGTH // STEPS))
     return found
+
+
+def by_collection(corpus: Corpus, start: np.ndarray, methods: Mapping[str, np.ndarray],
+                  tested: Windows) -> list[Table]:
+    """The methods apart for each of the collections that a corpus was joined of; [] where all windows are of one.
+
+    start: the beats at which the windows begin, int [n]; methods: patterns bool [n, LENGTH, 9] by name.
+    """
+    part = np.searchsorted(corpus.first_beat[np.cumsum([0, *corpus.parts])], start, "right") - 1
+    shown = np.unique(part)
+    if len(shown) < 2:
+        return []
+    names = corpus.source.split(" + ")
+    measures: dict[str, Measure] = {}
+    values: dict[str, dict[str, tuple[float, float, float]]] = {name: {} for name in methods}
+    for k in shown:
+        here = part == k
+        truth, group = tested.pattern[here], tested.group[here]
+        measures |= {f"stream_{k}": Measure(label=f"{names[k]}: one stream", digits=2, better="higher"),
+                     f"hits_{k}": Measure(label=f"all hits ({len(np.unique(group))})", digits=2, better="higher")}
+        for name, pattern in methods.items():
+            counts = drums.agreement(pattern[here], truth).sum(1)
+            values[name] |= {f"stream_{k}": _one_stream(pattern[here], truth, group),
+                             f"hits_{k}": bootstrap.statistic(_by_group(counts, group), drums.f1)}
+    return [Table(name="collections", title="The same by collection", measures=measures,
+                  rows=tuple(row(name, own) for name, own in values.items()),
+                  note="All hits: F1 of the hits of all instruments together. In brackets behind it: how many songs and"
+                       " rhythm patterns the windows are of.")]
+
+
+def _one_stream(pattern: np.ndarray, truth: np.ndarray, group: np.ndarray) -> tuple[float, float, float]:
+    """F1 of whatever is hit, and its interval over groups."""
+    stream = drums.agreement(drums.one_stream(pattern), drums.one_stream(truth))
+    return bootstrap.statistic(_by_group(stream[:, 0], group), drums.f1)
+
+
+def _by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Counts int [n, m] summed over the windows of a group, int [n]: [groups, m]."""
+    groups = np.unique(group, return_inverse=True)[1]
+    return np.stack([np.bincount(groups, counts[:, k]) for k in range(counts.shape[1])], 1)
 
 
 def seeds_agree(patterns: Sequence[np.ndarray]) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """What evaluation says of drums whose worth is known: true ones, rules, drums of other windows."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import sections
@@ -7,7 +9,7 @@ import sections
 from musicfusion.codecs.drums import STEPS
 from musicfusion.codecs.melody import REST
 from musicfusion.systems.arrangement import grid_baselines, grid_evaluation, grid_songs
-from musicfusion.systems.arrangement.grid_dataset import KIT, LENGTH, Sections
+from musicfusion.systems.arrangement.grid_dataset import KIT, LENGTH, Sections, read
 
 
 def values(evaluation, table):
@@ -101,6 +103,21 @@ def test_a_song_with_few_hits_has_a_mean_of_its_instruments():
     own = grid_songs.read(sections.corpus(), "test", 0, 1)
     assert own[0].pattern.sum((0, 1)).max() < 100
     assert grid_songs.measured([own[0].pattern], own)["mean"] == (1, 1, 1)
+
+
+def test_joined_collections_are_measured_apart():
+    corpus = sections.corpus(songs=40, people=0)
+    start = Sections(seed=0).windows(corpus, "all")
+    tested = read(corpus, start)
+    half = start < corpus.first_beat[20]
+    methods = {"right in the first": np.where(half[:, None, None], tested.pattern, False), "right": tested.pattern}
+    joined = dataclasses.replace(corpus, parts=(20, 20), source="one + other")
+    (table,) = grid_evaluation.by_collection(joined, start, methods, tested)
+    assert [measure.label for measure in table.measures.values()] == [
+        "one: one stream", "all hits (20)", "other: one stream", "all hits (20)"]
+    found = {row.name: [value.mean for value in row.values.values()] for row in table.rows}
+    assert found == {"right in the first": [1, 1, 0, 0], "right": [1, 1, 1, 1]}
+    assert grid_evaluation.by_collection(corpus, start, methods, tested) == []
 
 
 def test_rules_are_what_they_say():

@@ -120,8 +120,12 @@ def _grid(config: ConfigDict) -> None:
     # of each; 0 = all. split: what evaluate measures. shares: of the training examples for each data root, () for as
     # many as there are
     config.data = ConfigDict({"root": "", "songs": 0, "split": "test", "shares": ()})
+    # Which basses and drums go together. sounding: weight of where basses sound, beside where their notes begin, in
+    # which other songs' drums the network is shown. made_up: people's takes, which have no bass, are learned from with
+    # one that is made up. Both help on real bands (docs/experiments.md); arrangement-lite learned without.
+    config.pairing = ConfigDict({"sounding": 0.0, "made_up": False})
     config.patterns = ConfigDict({  # which drums are hit
-        "size": {"width": 160, "depth": 4, "cell": 12, "dropout": 0.2}, "steps": 4000, "batch": 64,
+        "size": {"width": 160, "depth": 4, "cell": 12, "dropout": 0.2}, "steps": 3000, "batch": 64,
         "optimizer": common.adam(2e-3, warmup=100),
     })
     config.players = ConfigDict({  # how hard, and how early or late

@@ -60,13 +60,14 @@ def other_drums(pattern: np.ndarray, count: int, seed: int) -> np.ndarray:
     return pattern[np.random.default_rng(seed).integers(0, len(pattern), count)]
 
 
-def nearest_bass(bass: np.ndarray, known_bass: np.ndarray, known: np.ndarray) -> np.ndarray:
+def nearest_bass(bass: np.ndarray, known_bass: np.ndarray, known: np.ndarray, sounding: float = 0.0) -> np.ndarray:
     """The drums of the training window with the most similar bass (`grid_repertoire.similar`).
 
-    bass: tokens int [n, LENGTH]; known_bass, known: of the training windows, int [m, LENGTH] and bool [m, LENGTH, 9].
+    bass: tokens int [n, LENGTH]; known_bass, known: of the training windows, int [m, LENGTH] and bool [m, LENGTH, 9];
+    sounding: weight of where basses sound.
     """
     every = grid_repertoire.of(known, known_bass, np.zeros(len(known), np.uint32))
-    return known[grid_repertoire.similar(bass, every, 1)[:, 0]]
+    return known[grid_repertoire.similar(bass, every, 1, sounding=sounding)[:, 0]]
 
 
 def mean_pattern(known: np.ndarray, count: int) -> np.ndarray:

@@ -45,11 +45,13 @@ SALT = 20
 class Sections:
     """How a corpus becomes examples.
 
-    seed: of the songs' splits; shares: of the training examples for each data root, () for as many as there are.
+    seed: of the songs' splits; shares: of the training examples for each data root, () for as many as there are;
+    sounding: weight of where basses sound, in how similar they are (grid_repertoire.similar).
     """
 
     seed: int
     shares: tuple[float, ...] = ()
+    sounding: float = 0.0
 
     def windows(self, corpus: Corpus, split: str, *, human: bool | None = None, bass: bool = False) -> np.ndarray:
         """The beats at which windows of a split begin, on bar lines; each has four hits or more. int32 [n].
@@ -115,7 +117,7 @@ class Sections:
         known, groups = self.repertoire(corpus)
         windows = read(corpus, start)
         arrays |= {"known_hits": known.hits, "known_onsets": known.onsets, "neighbours": grid_repertoire.similar(
-            windows.bass, known, NEIGHBOURS, groups=(windows.group, groups))}
+            windows.bass, known, NEIGHBOURS, sounding=self.sounding, groups=(windows.group, groups))}
         return Resident(arrays=arrays, train=len(train), validation=len(validation),
                         frozen={"density_quantiles": self.density_quantiles(corpus)})
 

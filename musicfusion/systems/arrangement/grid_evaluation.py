@@ -52,7 +52,8 @@ def evaluate(corpus: Corpus, sections: Sections, *, split: str, count: int, song
     methods |= {
         "the mean pattern": grid_baselines.mean_pattern(known.pattern, len(start)),
         "another song's drums": grid_baselines.other_drums(known.pattern, len(start), sections.seed),
-        "the training drums with the nearest bass": grid_baselines.nearest_bass(tested.bass, known.bass, known.pattern)}
+        "the training drums with the nearest bass": grid_baselines.nearest_bass(
+            tested.bass, known.bass, known.pattern, sections.sounding)}
     for name, own in write.items():
         working(name)
         methods[name] = own(tested, density, 0)

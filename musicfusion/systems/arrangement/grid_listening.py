@@ -45,7 +45,7 @@ def test(corpus: Corpus, sections: Sections, *, split: str, clips: int, write: M
     learned = sections.windows(corpus, "train", human=False, bass=True)
     known = read(corpus, learned)
     patterns = {RULE: grid_baselines.RULES[RULE](tested.bass),
-                NEAREST: grid_baselines.nearest_bass(tested.bass, known.bass, known.pattern)}
+                NEAREST: grid_baselines.nearest_bass(tested.bass, known.bass, known.pattern, sections.sounding)}
     for name, own in write.items():
         working(name)
         patterns[name] = own(tested, density, 0)

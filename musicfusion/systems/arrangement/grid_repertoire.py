@@ -16,7 +16,6 @@ from musicfusion.core.contracts import Tree
 EACH = 16  # windows of a song or rhythm pattern, at most
 BLOCK = 2048  # windows that are compared at once
 NONE = -1
-SOUNDING = 0.5  # weight of where basses sound beside where their notes begin, in how similar they are
 
 
 class Repertoire(NamedTuple):
@@ -59,33 +58,38 @@ def packed(own: Repertoire) -> dict[str, np.ndarray]:
 
 
 def unpacked(arrays: Tree) -> Repertoire:
-    """The reverse of `packed`."""
+    """The reverse of `packed`. Where nothing was kept of where basses sound, none does."""
     hits = np.unpackbits(np.asarray(arrays["hits"]), axis=1).reshape(len(arrays["tags"]), -1, len(INSTRUMENTS))
-    onsets, sounding = (np.unpackbits(np.asarray(arrays[name]), axis=1) for name in ("onsets", "sounding"))
-    return Repertoire(hits.astype(bool), onsets.astype(bool), sounding.astype(bool), np.asarray(arrays["tags"]))
+    onsets = np.unpackbits(np.asarray(arrays["onsets"]), axis=1).astype(bool)
+    sounding = (np.unpackbits(np.asarray(arrays["sounding"]), axis=1).astype(bool) if "sounding" in arrays
+                else np.zeros_like(onsets))
+    return Repertoire(hits.astype(bool), onsets, sounding, np.asarray(arrays["tags"]))
 
 
-def similar(bass: Integer[np.ndarray, "n T"], own: Repertoire, count: int, *, tag: int = 0,
+def similar(bass: Integer[np.ndarray, "n T"], own: Repertoire, count: int, *, sounding: float = 0.0, tag: int = 0,
             groups: tuple[np.ndarray, np.ndarray] | None = None) -> Int[np.ndarray, "n count"]:
     """Which windows of a repertoire have the most similar basses, the best first: int32 [n, count], NONE where none is.
 
-    Similar: F1 of the steps at which notes begin, and SOUNDING times that of the steps at which they sound.
+    Similar: F1 of the steps at which notes begin, and `sounding` times that of the steps at which they sound.
 
     Args:
         bass: tokens [n, LENGTH].
         own: the repertoire.
         count: how many.
+        sounding: weight of where basses sound beside where their notes begin.
         tag: only those with this tag (a power of two), unless there are none; 0 for all.
         groups: of the basses int [n] and of the repertoire int [m]; those of the same group are left out.
     """
-    onsets, sounding = bass < HOLD, bass < REST
+    onsets, lasting = bass < HOLD, bass < REST
     tagged = (own.tags & np.uint32(tag)) > 0
     left_out = ~tagged if tag and tagged.any() else np.zeros(len(own.tags), bool)
     found = np.full((len(bass), count), NONE, np.int32)
     playing = np.flatnonzero(onsets.any(1))
     for begin in range(0, len(playing), BLOCK):
         rows = playing[begin : begin + BLOCK]
-        score = _f1(onsets[rows], own.onsets) + SOUNDING * _f1(sounding[rows], own.sounding)
+        score = _f1(onsets[rows], own.onsets)
+        if sounding:
+            score += sounding * _f1(lasting[rows], own.sounding)
         score[:, left_out] = -1
         if groups is not None:
             score[groups[0][rows, None] == groups[1]] = -1

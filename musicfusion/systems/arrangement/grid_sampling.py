@@ -87,7 +87,7 @@ class Writer:
 
     fill, play: Drummer.chosen and Drummer.play, jitted; styles: the words of its conditions, in their order; feels:
     how people play, float [n, 2] (grid_dataset.feels), of which each song gets one; repertoire: windows of other songs;
-    candidates: fillings of which one is chosen.
+    candidates: fillings of which one is chosen; sounding: as of grid_repertoire.similar.
     """
 
     fill: Callable[..., jax.Array]
@@ -96,6 +96,7 @@ class Writer:
     feels: np.ndarray
     repertoire: Repertoire
     candidates: int
+    sounding: float = 0.0
 
     def windows(self, windows: Windows, density: float, seed: int, batch: int) -> np.ndarray:
         """Drums of windows apart from each other: bool [n, LENGTH, 9]."""
@@ -119,7 +120,8 @@ class Writer:
         Drawn from twice as many. bass: tokens int [n, LENGTH]; style: that they should have, if any does.
         """
         tag = 1 << self.styles.index(style) if style else 0
-        found = grid_repertoire.similar(bass, self.repertoire, 2 * self.candidates, tag=tag)
+        found = grid_repertoire.similar(bass, self.repertoire, 2 * self.candidates, sounding=self.sounding,
+                                        tag=tag)
         rng = np.random.default_rng(seed)
         chosen = np.stack([rng.permutation(own)[: self.candidates] for own in found])
         if not len(self.repertoire.tags):
@@ -283,13 +285,13 @@ def _played(pattern: np.ndarray, velocity: np.ndarray, offset: np.ndarray, seed:
 
 
 def writer(drummer: Drummer, *, styles: Sequence[str], feels: np.ndarray, repertoire: Repertoire,
-           candidates: int) -> Writer:
+           candidates: int, sounding: float = 0.0) -> Writer:
     """A Drummer's programs, compiled; styles: the tags that it learned, in their order; the others as of Writer."""
     params = drummer.params
     fill = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).chosen(*x))
     play = jax.jit(lambda params, *x: dataclasses.replace(drummer, params=params).play(*x))
     return Writer(fill=functools.partial(fill, params), play=functools.partial(play, params), styles=tuple(styles),
-                  feels=np.asarray(feels), repertoire=repertoire, candidates=candidates)
+                  feels=np.asarray(feels), repertoire=repertoire, candidates=candidates, sounding=sounding)
 
 
 def sampler(own: Writer, samples: str = "") -> Sampler:

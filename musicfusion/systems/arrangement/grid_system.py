@@ -47,7 +47,12 @@ def corpus(config: ConfigDict) -> Corpus:
 
 
 def _sections(config: ConfigDict) -> Sections:
-    return Sections(seed=config.seed, shares=tuple(config.data.shares))
+    return Sections(seed=config.seed, shares=tuple(config.data.shares), sounding=config.pairing.sounding)
+
+
+def _taught(config: ConfigDict, corpus: Corpus) -> Corpus:
+    """What is learned from: where the config says so, with basses for what people played without."""
+    return grid_basses.with_basses(corpus, config.seed) if config.pairing.made_up else corpus
 
 
 def _net(config: ConfigDict, name: str) -> GridNet:
@@ -59,15 +64,13 @@ def stages(config: ConfigDict) -> tuple[Stage, ...]:
     """What is known beforehand; which drums are hit; and how, which is learned from people alone.
 
     Known are the names of styles, how people play, and drums of other songs. Then the transcriber of drums, which only
-    measures, and from which activation on it takes something for a hit. What people played without a bass is learned
-    from with one that is made up; nothing is measured with it.
+    measures, and from which activation on it takes something for a hit.
     """
     sections = _sections(config)
     names = Stage(name=STYLES, task=memos.task(), batch=1, examples=memos.examples,
                   data=lambda corpus, trained: memos.resident({
                       "styles": memos.letters([*corpus.tags] or [""]), "feels": sections.known_feels(corpus),
-                      **grid_repertoire.packed(
-                          sections.repertoire(grid_basses.with_basses(corpus, config.seed))[0])}))
+                      **grid_repertoire.packed(sections.repertoire(corpus)[0])}))
     return (names, _stage(config, PATTERNS), _stage(config, PLAYERS, people=True), *_transcriber_stages(config))
 
 
@@ -78,8 +81,7 @@ def _stage(config: ConfigDict, name: str, people: bool = False) -> Stage:
     return Stage(name=name, task=getattr(grid, name)(_net(config, name), optimizer=optimizer, steps=group.steps),
                  steps=group.steps, batch=group.batch, best="loss",
                  data=lambda corpus, trained: sections.resident(
-                     grid_basses.with_basses(corpus, config.seed),
-                     human=grid_dataset.played_by_people(corpus) if people else None),
+                     _taught(config, corpus), human=grid_dataset.played_by_people(corpus) if people else None),
                  examples=grid_dataset.examples)
 
 
@@ -133,7 +135,7 @@ def _writer(config: ConfigDict, trained: Trained, learned: bool = True) -> grid_
     known = trained(STYLES)
     return grid_sampling.writer(
         drummer, styles=[name for name in map(memos.text, known["styles"]) if name], feels=known["feels"],
-        repertoire=grid_repertoire.unpacked(known), candidates=group.candidates)
+        repertoire=grid_repertoire.unpacked(known), candidates=group.candidates, sounding=config.pairing.sounding)
 
 
 def _drawn(config: ConfigDict) -> Tree:

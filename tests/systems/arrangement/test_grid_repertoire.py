@@ -36,8 +36,9 @@ def test_of_basses_with_the_same_onsets_that_comes_first_whose_notes_are_as_long
     held = np.where(basses[[QUARTERS]] == REST, HOLD, basses[[QUARTERS]])
     own = grid_repertoire.of(np.zeros((2, 192, 9), bool), np.concatenate([basses[[QUARTERS]], held]),
                              np.zeros(2, np.uint32))
-    np.testing.assert_array_equal(grid_repertoire.similar(held, own, 2), [[1, 0]])
-    np.testing.assert_array_equal(grid_repertoire.similar(basses[[QUARTERS]], own, 2), [[0, 1]])
+    np.testing.assert_array_equal(grid_repertoire.similar(held, own, 2, sounding=0.5), [[1, 0]])
+    np.testing.assert_array_equal(grid_repertoire.similar(basses[[QUARTERS]], own, 2, sounding=0.5), [[0, 1]])
+    np.testing.assert_array_equal(grid_repertoire.similar(held, own, 2), [[0, 1]], err_msg="onsets alone")
 
 
 def test_a_style_can_be_asked_for_and_one_that_nothing_has_is_no_bar(basses, known):
@@ -63,3 +64,11 @@ def test_packed_it_is_an_eighth_of_the_size_and_comes_back(known):
     assert arrays["hits"].nbytes == known.hits.nbytes / 8
     for own, again in zip(known, grid_repertoire.unpacked(arrays), strict=True):
         np.testing.assert_array_equal(own, again)
+
+
+def test_what_was_packed_without_where_basses_sound_is_found_by_onsets(basses, known):
+    arrays = grid_repertoire.packed(known)
+    del arrays["sounding"]
+    again = grid_repertoire.unpacked(arrays)
+    assert not again.sounding.any()
+    np.testing.assert_array_equal(grid_repertoire.similar(basses, again, 3), grid_repertoire.similar(basses, known, 3))

@@ -7,22 +7,21 @@ import soundfile
 from musicfusion.codecs import drums, midi
 from musicfusion.codecs.audio import RATE
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS
-from musicfusion.codecs.melody import REST
+from musicfusion.codecs.melody import HOLD, REST
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.contracts import Locked
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.arrangement import grid, grid_sampling
+from musicfusion.systems.arrangement import grid, grid_repertoire, grid_sampling
 from musicfusion.systems.arrangement.grid_dataset import BEATS, HIT, KIT, LENGTH, UNKNOWN
-from musicfusion.systems.arrangement.grid_repertoire import Repertoire
 
 KICK, SNARE, CRASH = (INSTRUMENTS.index(name) for name in ("kick", "snare", "crash"))
 LOUD, ON_TIME = 12, 12  # classes of velocity and of offset
 
 
 QUARTERS, SIXTEENTHS = (np.isin(np.arange(LENGTH) % STEPS, steps) for steps in ([0], [0, 3, 6, 9]))
-KNOWN = Repertoire(hits=np.random.default_rng(0).uniform(size=(4, LENGTH, KIT)) < 0.1,
-                   onsets=np.stack([QUARTERS, QUARTERS, SIXTEENTHS, SIXTEENTHS]),
-                   tags=np.array([1, 2, 1, 2], np.uint32))
+KNOWN = grid_repertoire.of(np.random.default_rng(0).uniform(size=(4, LENGTH, KIT)) < 0.1,
+                           np.where([QUARTERS, QUARTERS, SIXTEENTHS, SIXTEENTHS], 40, HOLD),
+                           np.array([1, 2, 1, 2], np.uint32))
 
 
 class Recorder:

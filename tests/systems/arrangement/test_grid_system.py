@@ -4,12 +4,15 @@ import json
 
 import numpy as np
 import pytest
+import sections
 from micro import CONFIGS, ROOT, launch, variant
 
 from musicfusion import launch as command_line
 from musicfusion.codecs import midi
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.data.rhythm_sections import BASS, HUMAN
+from musicfusion.systems.arrangement.grid_dataset import Sections
 from musicfusion.systems.arrangement.system import SYSTEM
 
 SMALL = {"patterns.steps": 20, "patterns.batch": 8, "patterns.size.width": 16, "patterns.size.depth": 1,
@@ -100,6 +103,18 @@ def test_stages_and_modules_of_the_grid():
     config.model = "gird"
     with pytest.raises(MusicFusionError, match="model = 'gird' is unknown: use cyclegan or grid"):
         SYSTEM.stages(config)
+
+
+@pytest.mark.parametrize("made_up", [False, True])
+def test_people_are_learned_from_with_a_bass_if_the_config_says_so(made_up):
+    config = variant("arrangement", "lite")
+    config.pairing.made_up = made_up
+    corpus = sections.corpus()
+    data = {stage.name: stage.data(corpus, None).arrays for stage in SYSTEM.stages(config)[:3]}
+    for name in ("patterns", "players"):
+        people = data[name]["kind"][data[name]["start"]] & HUMAN > 0
+        assert people.any() and (data[name]["kind"][data[name]["start"]][people] & BASS > 0).all() == made_up
+    assert len(data["styles"]["tags"]) == len(Sections(seed=0).repertoire(corpus)[1]), "people are no neighbours"
 
 
 @pytest.mark.parametrize("change, words", [

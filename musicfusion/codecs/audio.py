@@ -7,7 +7,7 @@ import dataclasses
 import io
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
@@ -36,6 +36,7 @@ _OFFSET_FROM = 2.0  # seconds: the mean of something shorter is a part of a wave
 _CANCELLED = 0.1  # of the power of channels that have nothing to do with each other
 _SILENT = 0.001  # of the loudest sample: -60 dB
 _EXCERPT = 10.0  # seconds of a sound from which its size is estimated
+_LOUDER = 1.3  # how much larger an estimate may be: an excerpt may be louder than the rest
 _HOPELESS = 4  # times too large: the worst sound is half as large as the best
 _CHUNK = 1 << 17  # samples that are looked through at once
 
@@ -314,20 +315,35 @@ def oggs(sounds: Iterable[Audio], most: int) -> list[bytes]:
     return files
 
 
-def _likely(sounds: list[Audio], most: int) -> int:
+def _likely(sounds: Sequence[Audio], most: int) -> int:
     """Which of QUALITIES is the first that may be small enough, by excerpts; none better is worth trying."""
-    if sum(sound.seconds for sound in sounds) < 2 * _EXCERPT * len(sounds):
+    if _are_short(sounds):
         return 0
     for number, level in enumerate(QUALITIES[:-1]):
-        total = 0.0
-        for sound in sounds:
-            length = min(int(_EXCERPT * sound.rate), len(sound.samples))
-            begin = (len(sound.samples) - length) // 2
-            excerpt = Audio(sound.samples[begin : begin + length], sound.rate)
-            total += len(_ogg(excerpt, level)) * len(sound.samples) / max(length, 1)
-        if total <= 1.3 * most:  # an excerpt may be louder than the rest
+        if _estimated(sounds, level) <= _LOUDER * most:
             return number
     return len(QUALITIES) - 1
+
+
+def are_too_large(sounds: Sequence[Audio], most: int) -> bool:
+    """Whether `most` bytes are too few for sounds as OGG Vorbis files, however bad, by excerpts; False where unsure."""
+    return not _are_short(sounds) and _estimated(sounds, QUALITIES[-1]) > _LOUDER * most
+
+
+def _are_short(sounds: Sequence[Audio]) -> bool:
+    """Whether excerpts of them take as long as they themselves."""
+    return sum(sound.seconds for sound in sounds) < 2 * _EXCERPT * len(sounds)
+
+
+def _estimated(sounds: Sequence[Audio], level: float) -> float:
+    """How many bytes sounds take, by an excerpt from the middle of each."""
+    total = 0.0
+    for sound in sounds:
+        length = min(int(_EXCERPT * sound.rate), len(sound.samples))
+        begin = (len(sound.samples) - length) // 2
+        excerpt = Audio(sound.samples[begin : begin + length], sound.rate)
+        total += len(_ogg(excerpt, level)) * len(sound.samples) / max(length, 1)
+    return total
 
 
 def _ogg(sound: Audio, level: float) -> bytes:

@@ -186,8 +186,12 @@ def _stems(result: "SampleResult", played: Sounds, most: int) -> tuple[dict[str,
         part_of = _parts(result, count)
         stems = [(name, part, sound) for name in result.players
                  for part, sound in _joined(played.get(name, {}), part_of).items()]
+        sounds = [sound for _, _, sound in stems]
+        if count > 1 and audio_files.are_too_large(sounds, most):
+            count -= 1
+            continue
         with progress.within(1 - count / tried, 1 - (count - 1) / tried):
-            oggs = audio_files.oggs([sound for _, _, sound in stems], most)
+            oggs = audio_files.oggs(sounds, most)
         if count == 1 or sum(map(len, oggs)) <= most:
             return part_of, [(name, part, ogg) for (name, part, _), ogg in zip(stems, oggs, strict=True)]
         count -= 1

@@ -248,3 +248,11 @@ def test_sounds_for_a_page_are_as_good_as_the_space_allows(monkeypatch):
     assert sizes == sorted(sizes, reverse=True)
     for most, wanted in ((sizes[0], sizes[0]), (sizes[1], sizes[1]), (sizes[2] - 1, sizes[3]), (1, sizes[3])):
         assert len(audio.oggs([sound], most)[0]) == wanted
+
+
+def test_long_sounds_for_which_there_is_no_space_are_known_before_they_are_compressed():
+    long = [audio.Audio(np.random.default_rng(k).normal(0, 0.1, 60 * 22050).astype(np.float32)) for k in range(2)]
+    size = sum(map(len, audio.oggs(long, 1)))
+    assert audio.are_too_large(long, size // 2) and not audio.are_too_large(long, size)
+    short = [sound._replace(samples=sound.samples[:22050]) for sound in long]
+    assert not audio.are_too_large(short, 1), "they are compressed as soon as looked at"

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -19,6 +20,12 @@ from musicfusion.render.result import SampleResult
 
 PLENTY = 10**8  # bytes
 HOSTILE = '</script><b onclick="alert(1)">\'&amp;'
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """Sums and sizes are those of the plain synthesiser, whether fluidsynth is installed or not."""
+    monkeypatch.setitem(sys.modules, "fluidsynth", None)
 
 
 def shown(result: SampleResult, **given) -> dict:

@@ -6,7 +6,7 @@ Source: ours. A bass plays with most of the kicks; under swing it walks.
 import dataclasses
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Integer
 
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS
 from musicfusion.codecs.melody import HOLD, REST
@@ -40,7 +40,7 @@ def with_basses(corpus: Corpus, seed: int) -> Corpus:
     return dataclasses.replace(corpus, arrays={**corpus.arrays, "bass": bass, "kind": kind})
 
 
-def made_up(kick: Bool[np.ndarray, " T"], walking: bool, rng: np.random.Generator) -> Int[np.ndarray, " T"]:
+def made_up(kick: Bool[np.ndarray, " T"], walking: bool, rng: np.random.Generator) -> Integer[np.ndarray, " T"]:
     """A bass for a take: where its kick is hit, bool [T] of whole beats -> tokens uint8 [T] (codecs.melody).
 
     walking: a note on each beat, whatever the kick plays.

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from flax import traverse_util
 from micro import ROOT, micro_config
-from ml_collections import ConfigDict
 from safetensors.numpy import load_file, save
 from weights import FILES, QUIET, main, refused
 
 from musicfusion import pretrained, systems
 from musicfusion.codecs import midi
+from musicfusion.core import config as configs
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.results import Results
 from musicfusion.data import cache
@@ -143,7 +143,7 @@ def test_the_weights_that_a_system_names_are_shipped_and_whole(declaration):
         pytest.skip(f"{declaration.pretrained} is not shipped yet")
     opened = Pretrained(declaration.pretrained)
     assert opened.config["system"] == declaration.name and opened.config["data"]["root"] == ""
-    shipped = export.parts(declaration.load(), ConfigDict(opened.config))
+    shipped = export.parts(declaration.load(), configs.completed(opened.config))
     assert all(opened.has(stage) for stage, part in shipped.items() if part.required)
     card = (opened.folder / "README.md").read_text()
     assert opened.sha256 in card and opened.licence in card and export.UNKNOWN not in card

@@ -23,7 +23,7 @@ WITH_KICK = (0.6, 1.0)  # share of the kicks with which a bass plays, of a take
 ON_ONE = 0.85  # share of the bars on whose first beat it plays, too
 RUNNING, RUN = 0.35, (0.2, 1.0)  # share of the takes in which it also plays eighths, and of these
 LEGATO = 0.5  # share of the takes in which notes last until the next
-SHORT = (0.3, 0.9)  # of the time until the next note, elsewhere
+SHORT = (0.3, 0.9)  # of the time until the next note, in the other takes
 
 
 def with_basses(corpus: Corpus, seed: int) -> Corpus:

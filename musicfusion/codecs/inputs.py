@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from musicfusion.codecs import audio, bars, beat_tracking, chord_chart, midi, notation, note_sequence
+from musicfusion.codecs.line_beats import TEMPOS
 from musicfusion.codecs.score import Score, pitched_tracks, sustained
 from musicfusion.core.contracts import Kind
 from musicfusion.core.errors import MusicFusionError
+from musicfusion.core.report import working
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
@@ -33,6 +35,14 @@ _ACCEPTED = {("notes",): "a MIDI file or a score (MusicXML, ABC, **kern)", ("sou
              ("notes", "sound"): "a MIDI file, a score (MusicXML, ABC, **kern) or a recording ({sounds})"}
 _CHANNELS = 32  # more of them than samples are [channels, n], which is not accepted
 _NOTICES: ContextVar[list[str] | None] = ContextVar("notices", default=None)
+
+
+class Recorded(NamedTuple):
+    """A recorded line: its samples float32 [n] at codecs.audio.RATE, its score, and when quarter 0 of that is in it."""
+
+    samples: np.ndarray
+    score: Score
+    offset: float
 
 
 @contextmanager
@@ -79,8 +89,13 @@ def read_score(source: Notes, name: str, *, pitched: bool = False, sustain: bool
 
 def read_aligned(source: Notes, name: str, **how: bool) -> bars.Aligned:
     """The same on its beats, its swing and triplets straight (codecs.bars.aligned); see `read_score`."""
-    found = bars.aligned(read_score(source, name, **how))
-    _notice(described(source, name), found.notices)
+    return aligned(read_score(source, name, **how), described(source, name))
+
+
+def aligned(score: Score, called: str) -> bars.Aligned:
+    """A score on its beats; `noticing` collects what is said of it, by what its source is called."""
+    found = bars.aligned(score)
+    _notice(called, found.notices)
     return found
 
 
@@ -105,6 +120,35 @@ def read_sound(source: Sound, name: str) -> Float32[np.ndarray, " n"]:
     read = _recording(source, name)
     _notice(described(source, name), read.notices)
     return read.samples
+
+
+def read_line(source: Sound, name: str, instrument: Literal["bass", "voice"], bpm: float = 0.0) -> Recorded:
+    """A recording of one line, and its notes on beats that are found in it (codecs.transcription).
+
+    Args:
+        source: as of `read_sound`.
+        name: what errors call a source that has no path.
+        instrument: what plays the line; a voice may be any instrument that plays one note at a time.
+        bpm: about how many beats a minute it has; 0 where that is unknown.
+
+    Raises:
+        MusicFusionError: it cannot be read, has no notes, or there is no such tempo.
+    """
+    if bpm and not TEMPOS[0] <= bpm <= TEMPOS[1]:
+        raise MusicFusionError(f"bpm={bpm:g} is out of range: accepted are {TEMPOS[0]:g} to {TEMPOS[1]:g} beats a"
+                               " minute, and 0, with which they are found")
+    from musicfusion.codecs import transcription  # it takes long, and few need it
+
+    called, samples = described(source, name), read_sound(source, name)
+    working("finding notes and beats")
+    score, offset = transcription.transcribe(samples, audio.RATE, transcription.INSTRUMENTS[instrument],
+                                             title(source, name), bpm)
+    count = len(score.tracks[0].notes)
+    if not count:
+        raise MusicFusionError(f"{called}: no notes were found; a recording of one {instrument} alone is accepted")
+    _notice(called, [f"{count} notes were found, and a tempo of {np.median(score.tempos[:, 1]):.0f}; quarter 0 is at"
+                     f" {offset:.2f} s of the recording"])
+    return Recorded(samples, score, offset)
 
 
 def kind_of(source: Notes | Sound, name: str, kinds: Sequence[Kind] = ("notes", "sound")) -> Kind:

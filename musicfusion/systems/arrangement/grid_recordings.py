@@ -68,7 +68,7 @@ def read(roots: str, transcriber: Transcriber) -> tuple[list[Song], list[str]]:
                 continue
             working(f"reading {own.name}")
             try:
-                piece, samples = grid_sampling.read({"source": str(bass)}, {"intro": 0}), audio.read(beside)
+                piece, samples = grid_sampling.read({"source": str(bass)}, {"intro": 0, "bpm": 0}), audio.read(beside)
             except MusicFusionError as error:
                 left_out.append(f"{own.name}: {error}")
                 continue

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musicfusion.codecs import bars as bar_lines
-from musicfusion.codecs import bass_transcription, drums, feel, splice, tracks
+from musicfusion.codecs import drums, feel, splice, tracks
 from musicfusion.codecs import inputs as sources
 from musicfusion.codecs.audio import RATE, Audio
 from musicfusion.codecs.drums import INSTRUMENTS, STEPS, Hits
@@ -21,7 +21,6 @@ from musicfusion.core import progress
 from musicfusion.core.contracts import Locked, Sampler
 from musicfusion.core.errors import MusicFusionError
 from musicfusion.core.example_keys import numbered
-from musicfusion.core.report import working
 from musicfusion.render import drumroll, kit, player
 from musicfusion.render.kit import Kit
 from musicfusion.render.result import Picture, SampleResult
@@ -314,7 +313,8 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
         MusicFusionError: it cannot be read, has no notes, or is too long.
     """
     source = inputs["source"]
-    piece = _recorded(source) if sources.kind_of(source, "source") == "sound" else _written(source)
+    is_sound = sources.kind_of(source, "source") == "sound"
+    piece = _recorded(source, controls["bpm"]) if is_sound else _written(source)
     return with_intro(piece, round(controls["intro"]))
 
 
@@ -357,22 +357,17 @@ def _written(source: Any) -> Piece:
                  phase=aligned.phase)
 
 
-def _recorded(source: sources.Sound) -> Piece:
-    """A recorded bass: its notes, beats and bars are found in it (codecs.bass_transcription)."""
-    called, samples = sources.described(source, "source"), sources.read_sound(source, "source")
-    working("finding notes and beats")
-    score, offset = bass_transcription.transcribe(samples, RATE, sources.title(source, "source"))
-    (bass,) = score.tracks
-    if not len(bass.notes):
-        raise MusicFusionError(f"{called}: no notes were found; a recording of a bass line alone is accepted")
+def _recorded(source: sources.Sound, bpm: float) -> Piece:
+    """A recorded bass: its notes, beats and bars are found in it."""
+    samples, score, offset = sources.read_line(source, "source", "bass", bpm)
     beats = -(-len(score.tempos) // BAR) * BAR
     if beats > LONGEST * BAR:
-        raise MusicFusionError(f"{called}: longer than {LONGEST} bars; a shorter piece is accepted")
+        raise MusicFusionError(f"{sources.described(source, 'source')}: longer than {LONGEST} bars; a shorter piece is"
+                               " accepted")
     tempo = np.concatenate([score.tempos[:, 1], np.repeat(score.tempos[-1:, 1], beats - len(score.tempos))])
-    said = (f"{len(bass.notes)} notes were found, and a tempo of {np.median(score.tempos[:, 1]):.0f};"
-            f" the files of notes begin at {offset:.2f} s of the recording",)
-    return Piece(score=score, begin=0.0, bass=tracks.encode(grid(bass.notes, 0.0, STEPS), beats * STEPS).astype(int),
-                 tempo=tempo, name="bass", notices=said, samples=samples, offset=offset)
+    notes = grid(score.tracks[0].notes, 0.0, STEPS)
+    return Piece(score=score, begin=0.0, bass=tracks.encode(notes, beats * STEPS).astype(int), tempo=tempo,
+                 name="bass", notices=(), samples=samples, offset=offset)
 
 
 # Arrays to music -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from musicfusion.codecs import beat_tracking
-from musicfusion.codecs.bass_beats import extended
+from musicfusion.codecs.line_beats import extended
 from musicfusion.data import marks
 from musicfusion.metrics import onsets
 from musicfusion.systems.arrangement.dataset import RATE, Song

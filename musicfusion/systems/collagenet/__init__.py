@@ -8,7 +8,8 @@ DECLARATION = Declaration(
     title="CollageNet: an arbitrary melody and an unrelated accompaniment become one song",
     paper="Wuerkaixi, Benetatos, Duan, Zhang: CollageNet, ISMIR 2021",
     inputs={
-        "melody": Input(about="a MIDI file or score; its melody track is taken"),
+        "melody": Input(about="a MIDI file or score; its melody track is taken; or a recording of a voice alone",
+                        kinds=("notes", "sound")),
         "accompaniment": Input(about="a MIDI file, score or chord chart; all but its melody is taken"),
     },
     input_sets=(("melody", "accompaniment"),),
@@ -18,6 +19,7 @@ DECLARATION = Declaration(
         "chord": Control(about="how much of the accompaniment's chords is to survive (c_ac)", default=0.5),
         "texture": Control(about="how much of the accompaniment's texture is to survive (c_at)", default=0.5),
         "key": Control(about="whose key holds", default="either", choices=("either", "melody", "accompaniment")),
+        "bpm": Control(about="beats a minute of a recorded melody; 0: they are found", default=0, high=240),
     },
     embedded_corpus="the embedded Bach chorales",
     other_corpora="for POP909: git clone https://github.com/music-x-lab/POP909-Dataset, then"

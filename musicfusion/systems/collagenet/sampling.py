@@ -7,11 +7,12 @@ sampling_edits.py and sampling_latent.py.
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from musicfusion.codecs import bars, chords, feel, inputs, melody, midi, polyphony, splice
+from musicfusion.codecs.audio import RATE
 from musicfusion.codecs.feel import Feel
 from musicfusion.codecs.score import Score, Track, accompaniment_tracks, melody_tracks, monophonic
 from musicfusion.core.contracts import Locked, Sampler
@@ -35,6 +36,9 @@ class Pair:
             with the accompaniment's.
         feels: how each part swings.
         notices: what is to be said of how both fit together.
+        voice: of a recorded melody the samples float32 [n] at codecs.audio.RATE, from where the song begins; None where
+            the song's tempo is not the melody's.
+        is_recorded: whether the melody is a recording.
     """
 
     melody: np.ndarray
@@ -45,6 +49,8 @@ class Pair:
     tracks: Mapping[str, tuple[Track, ...]]
     feels: Mapping[str, Feel]
     notices: tuple[str, ...] = ()
+    voice: np.ndarray | None = None
+    is_recorded: bool = False
 
     @property
     def steps(self) -> int:
@@ -89,8 +95,8 @@ def sampler(*, settings: Settings, generate: Callable) -> Sampler:
     """A Sampler that reads pairs. generate: (pairs, controls, seeds, locked) -> SampleResults."""
 
     def read(sources: Mapping[str, Any], controls: Mapping[str, Any]) -> Pair:
-        del controls
-        return read_pair(sources["melody"], sources["accompaniment"], length=settings.length, tempo=settings.tempo)
+        return read_pair(sources["melody"], sources["accompaniment"], length=settings.length, tempo=settings.tempo,
+                         bpm=controls["bpm"])
 
     return Sampler(read=read, generate=generate)
 
@@ -98,20 +104,25 @@ def sampler(*, settings: Settings, generate: Callable) -> Sampler:
 # Reading -------------------------------------------------------------------------------------------------------------
 
 
-def read_pair(lead: inputs.Notes, back: inputs.Notes, *, length: str, tempo: str) -> Pair:
+def read_pair(lead: inputs.Notes | inputs.Sound, back: inputs.Notes, *, length: str, tempo: str,
+              bpm: float = 0.0) -> Pair:
     """A melody and an accompaniment on one grid of 16ths; each begins with the first bar in which it has a note.
 
     Args:
         lead, back: files or whatever else codecs.inputs reads: of the first its melody is taken, of the second all but
-            the melody. Drums are played along, and count for nothing else.
+            the melody. Drums are played along, and count for nothing else. The first may be the recording of a voice,
+            or of another instrument that plays one note at a time.
         length, tempo: see Settings.
+        bpm: of such a recording, in beats a minute; 0 where that is unknown.
 
     Raises:
         MusicFusionError: one of them cannot be read, or has drums only.
     """
-    sources = {"melody": lead, "accompaniment": back}
-    read = {part: inputs.read_aligned(source, part, pitched=True, charts=part == "accompaniment")
-            for part, source in sources.items()}
+    is_recorded = inputs.kind_of(lead, "melody") == "sound"
+    sung = inputs.read_line(cast(inputs.Sound, lead), "melody", "voice", bpm) if is_recorded else None
+    read = {"melody": inputs.read_aligned(cast(inputs.Notes, lead), "melody", pitched=True) if sung is None else
+            inputs.aligned(sung.score, inputs.described(lead, "melody")),
+            "accompaniment": inputs.read_aligned(back, "accompaniment", pitched=True, charts=True)}
     pitched = {"melody": melody_tracks(read["melody"].score),
                "accompaniment": accompaniment_tracks(read["accompaniment"].score)}
     parts = {part: bars.in_bars(np.concatenate([track.notes for track in tracks]), read[part])
@@ -130,7 +141,15 @@ def read_pair(lead: inputs.Notes, back: inputs.Notes, *, length: str, tempo: str
         rows = chords.estimate(_on_beats(others, bars.lines(metres["accompaniment"], steps)[:-1]), beats)
     return Pair(melody=monophonic(voice), accompaniment=others, tempos=parts[tempo].tempos(beats),
                 metres=metres[tempo], tracks=played, chords=rows,
-                feels={part: own.feel(beats) for part, own in parts.items()}, notices=_apart(metres, tempo, steps))
+                feels={part: own.feel(beats) for part, own in parts.items()}, notices=_apart(metres, tempo, steps),
+                voice=_from_begin(sung, parts["melody"]) if sung is not None and tempo == "melody" else None,
+                is_recorded=is_recorded)
+
+
+def _from_begin(sung: inputs.Recorded, part: bars.Part) -> np.ndarray:
+    """The samples of a recording from where the melody's part begins; silence goes before where it begins earlier."""
+    first = round((sung.offset + float(sung.score.seconds(part.offset))) * RATE)
+    return np.pad(sung.samples, (max(-first, 0), 0))[max(first, 0) :]
 
 
 def _on_beats(notes: np.ndarray, lines: np.ndarray) -> np.ndarray:

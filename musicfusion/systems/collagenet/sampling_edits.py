@@ -19,7 +19,7 @@ from musicfusion.core.contracts import Locked
 from musicfusion.metrics import retained
 from musicfusion.render import page, pianoroll
 from musicfusion.render.result import Picture, SampleResult
-from musicfusion.systems.collagenet import DECLARATION, edits, locks, search
+from musicfusion.systems.collagenet import DECLARATION, edits, locks, sampling_voice, search
 from musicfusion.systems.collagenet.dataset import PARTS, PER_BEAT
 from musicfusion.systems.collagenet.edits import Edits, Source
 from musicfusion.systems.collagenet.reharmony import OWN, ChordModel
@@ -82,7 +82,7 @@ def generator(*, score: Score, model: ChordModel, prices: Mapping[str, float], p
     def generate(pairs: Sequence[Pair], controls: Mapping[str, Any], seeds: Sequence[int],
                  locked: Sequence[Locked | None]) -> list[SampleResult]:
         sources = [source(pair) for pair in pairs]
-        asked = [edits.prices(controls, **prices)] * len(pairs)
+        asked = [edits.prices(_own_key(pair, controls), **prices) for pair in pairs]
         kept = [None if lock is None else _kept(pair, own, lock, controls)
                 for pair, own, lock in zip(pairs, sources, locked, strict=True)]
         found = search.search(sources, score, model, asked, progression=progression, rounds=rounds, seeds=seeds,
@@ -90,6 +90,12 @@ def generator(*, score: Score, model: ChordModel, prices: Mapping[str, float], p
         return [result(*song) for song in zip(pairs, sources, found, kept, strict=True)]
 
     return generate
+
+
+def _own_key(pair: Pair, controls: Mapping[str, Any]) -> dict[str, Any]:
+    """The controls; where either key may hold, a recorded melody's does, for its sound cannot be transposed."""
+    own = pair.is_recorded and controls["key"] == "either"
+    return {**controls, "key": PARTS[0]} if own else dict(controls)
 
 
 def _kept(pair: Pair, source: Source, locked: Locked, controls: Mapping[str, Any]) -> Kept:
@@ -190,22 +196,25 @@ def result(pair: Pair, source: Source, found: Edits, earlier: Kept | None = None
     picture = Picture(title="Edits are marked", draw=functools.partial(
         pianoroll.compare, before=pair.parts, after=after, title=f"Before and after the fusion: {words(found)}",
         beats_per_bar=bars.quarters(pair.metres), chords_before=names[0], chords_after=names[1], shifts=shifts))
+    nudged, slid = (int(np.sum(moved != 0)) for moved in (found.nudges, edits.made_slides(source.tokens, found)))
     counts = {"shift": shifts, "chords_changed": int(np.sum(found.options != OWN)), "places_for_chords":
-              len(found.options), "notes_nudged": int(np.sum(found.nudges != 0)), "notes_slid":
-              int(np.sum(edits.made_slides(source.tokens, found) != 0))}
+              len(found.options), "notes_nudged": nudged, "notes_slid": slid}
     table = page.Table("What was kept of both pieces", ["of", "%"],
                        [[label, 100 * share] for name, label in KEPT.items() if (share := kept[name]) is not None])
     scores = {name: song(pair, own, name) for name, own in (("fused", tracks), ("before", pair.tracks))}
+    sound, said = sampling_voice.mixed(pair, tracks["accompaniment"], shift=found.melody_shift, changed=nudged + slid)
     return SampleResult(
         title=DECLARATION.title,
         main="fused",
         scores=scores,
         chords={"fused": names[1], "before": names[0]},
-        players={"fused": "The fused song", "before": "The two pieces as they were, one over the other"},
+        audio=sound,
+        players={**dict.fromkeys(sound, "Your voice with the new accompaniment"), "fused": "The fused song",
+                 "before": "The two pieces as they were, one over the other"},
         pictures={"fused": picture},
         tables=(table,),
         metadata={"edits": counts, "kept": kept, "beats": pair.steps // PER_BEAT},
-        notices=(words(found) + ".", *(earlier.notices if earlier is not None else ()), *pair.notices),
+        notices=(words(found) + ".", *said, *(earlier.notices if earlier is not None else ()), *pair.notices),
         memory=Memory(source=source, edits=found, tracks=tracks, parts=after),
     )
 

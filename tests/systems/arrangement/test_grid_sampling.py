@@ -66,7 +66,7 @@ def song(*parts, tempo=96.0, metre=(4, 4)):
 def sample(source, seed=0, locked=None, samples="", **given):
     recorder, own = writer()
     sampler = grid_sampling.sampler(own, samples)
-    controls = {"density": 0.5, "style": "", "intro": 0} | given
+    controls = {"density": 0.5, "style": "", "intro": 0, "bpm": 0} | given
     (result,) = sampler.generate([sampler.read({"source": source}, controls)], controls, [seed], [locked])
     return result, recorder
 
@@ -323,7 +323,7 @@ def test_a_kit_of_ones_own_plays_the_drums(tmp_path):
 
 
 @pytest.mark.parametrize("source, words", [
-    ((np.zeros(RATE, np.float32), RATE), "no notes were found; a recording of a bass line alone is accepted"),
+    ((np.zeros(RATE, np.float32), RATE), "no notes were found; a recording of one bass alone is accepted"),
     (b"nothing", r"cannot be read as notes or sound; a MIDI file, a score .* or a recording .* is accepted"),
     (b"MThd and no more", r"source: MIDI of type .*; a standard MIDI file"),
     (song(Track("Old", 0, True, np.array([[0.0, 0.1, 42, 80]]))), "only drums"),

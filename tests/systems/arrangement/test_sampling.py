@@ -30,7 +30,7 @@ def sampler(parts=("bass", "drums"), conditional=True, gain=0.0):
 
 
 def read(source, **controls):
-    return sampling.read({"source": source}, {"style": "", "intro": 0} | controls, bands=32)
+    return sampling.read({"source": source}, {"style": "", "intro": 0, "bpm": 0} | controls, bands=32)
 
 
 def test_sound_may_be_a_file_its_bytes_or_samples(tmp_path):

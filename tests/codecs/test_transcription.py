@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from musicfusion.codecs import bass_beats, bass_notes
-from musicfusion.codecs.bass_transcription import transcribe
+from musicfusion.codecs import bass_notes, line_beats
 from musicfusion.codecs.score import grid
+from musicfusion.codecs.transcription import BASS, transcribe
 
 RATE = 22050
 RIFF = [(0, 2, 28), (2, 2, 28), (4, 2, 40), (6, 2, 35), (8, 3, 33), (11, 1, 33), (12, 2, 31), (14, 2, 30)]  # in 16ths
@@ -99,13 +99,13 @@ def test_silence_noise_a_click_and_next_to_nothing_have_no_notes():
     click = np.zeros(2 * RATE)
     click[RATE] = 1.0
     for samples in (np.zeros(3 * RATE), noise, click, np.zeros(0), np.ones(1)):
-        found = transcribe(samples, RATE)
+        found = transcribe(samples, RATE, BASS)
         assert len(bass_notes.notes(samples, RATE)) == 0
         assert len(found.score.tracks[0].notes) == 0 and found.score.metres == ((0.0, 4, 4),)
 
 
 def test_one_note_begins_a_bar():
-    score, offset = transcribe(plucked([(1.3, 0.5, 33, 100)], 3), RATE)
+    score, offset = transcribe(plucked([(1.3, 0.5, 33, 100)], 3), RATE, BASS)
     assert len(score.tracks[0].notes) == 1
     assert score.tracks[0].notes[0, 0] == pytest.approx(0, abs=1e-6) and offset == pytest.approx(1.3, abs=0.025)
 
@@ -114,7 +114,7 @@ def test_one_note_begins_a_bar():
 def test_beats_and_bars_of_a_riff(tempo):
     truth = riff(12, tempo, start=0.7)
     seconds = truth[-1, 0] + 1
-    times, first = bass_beats.beats(truth, seconds)
+    times, first = line_beats.beats(truth, seconds)
     expected = np.arange(0.7 % (60 / tempo), seconds, 60 / tempo)
     assert len(times) == pytest.approx(len(expected), abs=1)
     assert min(matched(times, expected, 0.03)) > 0.97
@@ -126,7 +126,7 @@ def test_eighths_are_not_tracked_at_double_tempo(tempo):
     roots, beat = (28, 28, 33, 35), 60 / tempo
     rows = np.array([(0.5 * beat * k + 0.2, 0.45 * beat, roots[k // 8 % 4], 100 if k % 8 == 0 else 88)
                      for k in range(128)])
-    times, first = bass_beats.beats(rows, 64 * beat)
+    times, first = line_beats.beats(rows, 64 * beat)
     assert np.median(np.diff(times)) == pytest.approx(beat, abs=0.01)
     assert (np.abs((times - 0.2 + beat / 2) % beat - beat / 2) < 0.03).all()
     assert (np.abs((times[first::4] - 0.2 + 2 * beat) % (4 * beat) - 2 * beat) < 0.03).all()
@@ -138,16 +138,16 @@ def test_a_tempo_that_rises_is_followed():
     when = 0.4 + np.concatenate([[0], np.cumsum(0.1 * 60 / np.linspace(100, 110, 640))])
     begin, end = (np.interp(at, quarters, when) for at in (even[:, 0], even[:, 0] + even[:, 1]))
     rows = np.column_stack([begin, end - begin, even[:, 2:]])
-    times, _ = bass_beats.beats(rows, when[-1])
+    times, _ = line_beats.beats(rows, when[-1])
     assert min(matched(times, np.interp(np.arange(64), quarters, when), 0.05)) > 0.95
     assert 60 / np.diff(times)[:8].mean() == pytest.approx(100, abs=2)
     assert 60 / np.diff(times)[-8:].mean() == pytest.approx(110, abs=2)
 
 
 def test_beats_reach_from_the_beginning_to_the_end_of_a_recording():
-    times, first = bass_beats.beats(riff(8, 100, start=6.1), 40)
+    times, first = line_beats.beats(riff(8, 100, start=6.1), 40)
     assert 0 <= times[0] < 0.6 and 39.4 < times[-1] <= 40 and 0 <= first <= 3
-    silent, first = bass_beats.beats(np.zeros((0, 4)), 3)
+    silent, first = line_beats.beats(np.zeros((0, 4)), 3)
     np.testing.assert_allclose(silent, np.arange(0, 3.01, 0.5))
     assert first == 0
 
@@ -155,7 +155,7 @@ def test_beats_reach_from_the_beginning_to_the_end_of_a_recording():
 def test_a_transcription_is_on_the_grid_and_keeps_its_place_after_a_rest():
     tempo, start = 100, 3.25
     truth = riff(8, tempo, start)
-    score, offset = transcribe(plucked(truth, 24), RATE, "line")
+    score, offset = transcribe(plucked(truth, 24), RATE, BASS, "line")
     track = score.tracks[0]
     assert score.name == "line" and track.program == 33 and score.metres == ((0.0, 4, 4),)
     assert offset == pytest.approx(start, abs=0.03), "the bar of the first note"
@@ -169,7 +169,7 @@ def test_a_transcription_is_on_the_grid_and_keeps_its_place_after_a_rest():
 def test_the_way_back_to_seconds_is_exact():
     samples = plucked(riff(6, 93, 1.1), 18)
     found = bass_notes.notes(samples, RATE)
-    score, offset = transcribe(samples, RATE)
+    score, offset = transcribe(samples, RATE, BASS)
     written = score.tracks[0].notes
     np.testing.assert_allclose(offset + score.seconds(written[:, 0]), found[:, 0], atol=1e-6)
     np.testing.assert_allclose(offset + score.seconds(written[:, 0] + written[:, 1]), found[:, :2].sum(1), atol=1e-6)

@@ -96,7 +96,8 @@ def test_the_shorter_accompaniment_is_repeated(fused):
 
 def test_metadata_explains_the_song(fused, micro_run):
     about = json.loads((fused / "metadata.json").read_text())
-    assert about["controls"] == {"pitch": 0.0, "rhythm": 1.0, "chord": 0.8, "texture": 0.0, "key": "either"}
+    assert about["controls"] == {"pitch": 0.0, "rhythm": 1.0, "chord": 0.8, "texture": 0.0, "key": "either",
+                                 "bpm": 0}
     assert (about["seed"], about["system"], about["preset"]) == (1, "collagenet", "quick")
     config = json.loads((micro_run / "config.json").read_text())
     assert about["config"] == config
@@ -212,7 +213,7 @@ END = b"\0\xff\x2f\0"
 NOTE = b"\0\x90\x3c\x50\x81\x70\x80\x3c\0"
 BAD = {
     "empty": (b"", "is empty"),
-    "no MIDI": (b"RIFF0000WAVEfmt ", "MThd"),
+    "no MIDI": (b"RIFF0000AVI fmt ", "MThd"),
     "torn": (song(NOTE + END)[:12], "truncated"),
     "no notes": (song(END), "no notes"),
     "drums only": (song(NOTE.replace(b"\x90", b"\x99").replace(b"\x80", b"\x89") + END), "only drums"),

@@ -130,7 +130,7 @@ def test_the_next_window_ends_a_note_that_the_last_one_left_sounding(write):
 # The sampler --------------------------------------------------------------------------------------------------------
 
 SIZES = {f"{part}_vae__size__{name}": value for part in dataset.PARTS for name, value in (("width", 16), ("depth", 1))}
-CONTROLS = {"pitch": 0.2, "rhythm": 1.0, "chord": 0.8, "texture": 0.0, "key": "either"}
+CONTROLS = {"pitch": 0.2, "rhythm": 1.0, "chord": 0.8, "texture": 0.0, "key": "either", "bpm": 0}
 
 
 @pytest.fixture(scope="module")

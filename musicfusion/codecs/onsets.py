@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 import scipy.ndimage
-import scipy.signal
 from jaxtyping import Float, Float32
 
 from musicfusion.codecs.pitch import windows
@@ -52,7 +51,7 @@ def onsets(sound: Float32[np.ndarray, " n"], own: Flux) -> Float[np.ndarray, " k
 def _novelty(sound: np.ndarray, own: Flux) -> np.ndarray:
     """By how much bands become louder on average, at each half of a frame [2T]."""
     frames = windows(sound, own.window, own.hop // 2, own.window // 2)
-    hann = scipy.signal.get_window("hann", own.window).astype(np.float32) * np.float32(4 / own.window)
+    hann = np.hanning(own.window + 1)[:-1].astype(np.float32) * np.float32(4 / own.window)
     bank = _bands(own)
     levels = np.empty((len(frames), _BANDS), np.float32)
     for first in range(0, len(frames), _BLOCK):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 from jaxtyping import Float, Float32, Int
 
 PARTS = 5  # lags tried for a semitone
@@ -55,8 +54,7 @@ def costs(sound: Float32[np.ndarray, " n"], own: Range) -> Float32[np.ndarray, "
 
     They are YIN's normalised differences, interpolated between lags by cubics.
     """
-    filtering = scipy.signal.butter(2, own.passed, "bandpass", fs=own.rate, output="sos")
-    filtered = scipy.signal.sosfiltfilt(filtering, sound).astype(np.float32)
+    filtered = _passed(sound, own)
     lags = own.rate / (440 * 2 ** ((own.tried - 69) / 12))
     left = lags.astype(int)
     at = (lags - left).astype(np.float32)
@@ -69,6 +67,16 @@ def costs(sound: Float32[np.ndarray, " n"], own: Range) -> Float32[np.ndarray, "
         normal = _differences(frames[first : first + _BLOCK], own.window, count)
         found[first : first + _BLOCK] = sum(normal[:, left - 1 + k] * weight for k, weight in enumerate(weights))
     return found
+
+
+def _passed(sound: np.ndarray, own: Range) -> np.ndarray:
+    """A sound [n] as a Butterworth band-pass of order 2 leaves it, forward and backward."""
+    size = scipy.fft.next_fast_len(len(sound) + own.rate // 4, real=True)  # room for what rings
+    hertz = np.fft.rfftfreq(size, 1 / own.rate)
+    low, high = own.passed
+    away = (hertz**2 - low * high) / np.maximum(hertz * (high - low), 1e-9)
+    gain = (1 / (1 + away**4)).astype(np.float32)  # of both ways together
+    return scipy.fft.irfft(scipy.fft.rfft(sound, size) * gain, size)[: len(sound)]
 
 
 def by_semitone(fine: Float32[np.ndarray, "T K"], own: Range) -> Float32[np.ndarray, "T P"]:

@@ -55,17 +55,24 @@ def costs(sound: Float32[np.ndarray, " n"], own: Range) -> Float32[np.ndarray, "
     They are YIN's normalised differences, interpolated between lags by cubics.
     """
     filtered = _passed(sound, own)
-    lags = own.rate / (440 * 2 ** ((own.tried - 69) / 12))
-    left = lags.astype(int)
-    at = (lags - left).astype(np.float32)
-    weights = (((2 - at) * at - 1) * at / 2, (3 * at - 5) * at**2 / 2 + 1, ((4 - 3 * at) * at + 1) * at / 2,
-               (at - 1) * at**2 / 2)  # Catmull and Rom's
-    count = int(left.max()) + 3
+    between = _interpolating(own.rate / (440 * 2 ** ((own.tried - 69) / 12)))
+    count = len(between)
     frames = windows(filtered, own.window + count, own.hop, own.centre)
-    found = np.empty((len(frames), len(lags)), np.float32)
+    found = np.empty((len(frames), between.shape[1]), np.float32)
     for first in range(0, len(frames), _BLOCK):
-        normal = _differences(frames[first : first + _BLOCK], own.window, count)
-        found[first : first + _BLOCK] = sum(normal[:, left - 1 + k] * weight for k, weight in enumerate(weights))
+        found[first : first + _BLOCK] = _differences(frames[first : first + _BLOCK], own.window, count) @ between
+    return found
+
+
+def _interpolating(lags: np.ndarray) -> np.ndarray:
+    """Weights that make of values at whole lags those at lags [K]: float32 [N, K] (cubics of Catmull and Rom)."""
+    left = lags.astype(int)
+    at = lags - left
+    weights = (((2 - at) * at - 1) * at / 2, (3 * at - 5) * at**2 / 2 + 1, ((4 - 3 * at) * at + 1) * at / 2,
+               (at - 1) * at**2 / 2)
+    found = np.zeros((int(left.max()) + 3, len(lags)), np.float32)
+    for k, weight in enumerate(weights):
+        found[left - 1 + k, np.arange(len(lags))] = weight
     return found
 
 
@@ -111,4 +118,5 @@ def _differences(frames: np.ndarray, window: int, count: int) -> np.ndarray:
     power = power[:, window : window + count] - power[:, :count]
     difference = np.maximum(power[:, :1] + power - 2 * product, 0)
     mean = np.cumsum(difference[:, 1:], axis=1) / np.arange(1, count)
-    return np.column_stack([np.ones(len(frames)), difference[:, 1:] / np.maximum(mean, 1e-9)])
+    normal = difference[:, 1:] / np.maximum(mean, 1e-9)
+    return np.column_stack([np.ones(len(frames)), normal]).astype(np.float32)

@@ -15,7 +15,7 @@ from musicfusion.codecs import pitch as pitches
 from musicfusion.codecs.line_levels import in_seconds, levelled
 from musicfusion.codecs.onsets import Flux, onsets
 
-RANGE = pitches.Range(lowest=23, highest=67, middle=40, rate=11025, hop=128, window=512, centre=300,
+RANGE = pitches.Range(lowest=23, highest=67, octave=0.1, rate=11025, hop=128, window=512, centre=300,
                       passed=(25, 800))  # from B0, the lowest string of five, to G4
 FLUX = Flux(rate=RANGE.rate, hop=RANGE.hop, window=640, low=20.0, high=5000.0, clear=0.014, late=60)
 _NO_PITCH, _UNSURE = 0.4, 0.5  # the cost of no pitch, beside 0 of a periodic sound; most for a short note

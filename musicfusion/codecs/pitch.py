@@ -10,21 +10,22 @@ import scipy.fft
 from jaxtyping import Float, Float32, Int
 
 PARTS = 5  # lags tried for a semitone
+_MIDDLE = 40  # the pitch that costs nothing more
 _BLOCK = 2048  # windows transformed at once
-_OCTAVE = 0.1  # what an octave more below the middle costs: two periods are a period, too
 
 
 class Range(NamedTuple):
     """The pitches that are looked for, and the windows for that.
 
-    lowest, highest, middle: MIDI pitches; rate: of the samples, in Hz; hop: samples between frames; window: samples
-    that are compared with later ones, half of what is transformed; centre: samples from the beginning of a window to
-    the moment that it stands for; passed: the frequencies that are kept, in Hz.
+    lowest, highest: MIDI pitches; octave: what an octave lower costs more, as two periods are a period, too; rate: of
+    the samples, in Hz; hop: samples between frames; window: samples that are compared with later ones, half of what is
+    transformed; centre: samples from the beginning of a window to the moment that it stands for; passed: the
+    frequencies that are kept, in Hz.
     """
 
     lowest: int
     highest: int
-    middle: int
+    octave: float
     rate: int
     hop: int
     window: int
@@ -87,8 +88,8 @@ def _passed(sound: np.ndarray, own: Range) -> np.ndarray:
 
 
 def by_semitone(fine: Float32[np.ndarray, "T K"], own: Range) -> Float32[np.ndarray, "T P"]:
-    """The least of `costs` in each semitone; low ones cost a little more, as every second period is a period, too."""
-    low = np.float32(_OCTAVE / 12) * (own.middle - np.arange(own.lowest, own.highest + 1, dtype=np.float32))
+    """The least of `costs` in each semitone, and by how much more low ones cost."""
+    low = np.arange(_MIDDLE - own.lowest, _MIDDLE - own.highest - 1, -1, dtype=np.float32) * np.float32(own.octave / 12)
     return fine.reshape(len(fine), -1, PARTS).min(axis=2) + low
 
 

@@ -15,11 +15,11 @@ from musicfusion.codecs.line_levels import in_seconds, levelled
 from musicfusion.codecs.onsets import Flux, onsets
 from musicfusion.codecs.pitch import PARTS
 
-RANGE = pitches.Range(lowest=36, highest=100, middle=60, rate=22050, hop=256, window=1024, centre=600,
+RANGE = pitches.Range(lowest=36, highest=100, octave=0.06, rate=22050, hop=256, window=1024, centre=600,
                       passed=(60, 4000))  # from C2, a low bass, to E7, a high whistle
 FLUX = Flux(rate=RANGE.rate, hop=RANGE.hop, window=1024, low=60.0, high=9000.0, clear=0.03, late=120)
 
-_NO_PITCH, _LEAP = 0.4, 1.0  # the cost of no pitch, beside 0 of a periodic sound; what a leap between frames costs
+_NO_PITCH, _LEAP = 0.25, 1.0  # the cost of no pitch, beside 0 of a periodic sound; what a leap between frames costs
 _FAR = 1.0  # semitones: a pitch farther from a note costs no more
 _OTHER = 2.0  # what it costs that a note has no pitch in a frame, or that a pitch belongs to no note
 _NOTE = 5.0  # what it costs that a note begins, and that it ends

@@ -151,6 +151,15 @@ def read_line(source: Sound, name: str, instrument: Literal["bass", "voice"], bp
     return Recorded(samples, score, offset)
 
 
+def is_recorded(source: Notes | Sound, name: str, bpm: float = 0.0) -> bool:
+    """Whether a source that may be either is sound. MusicFusionError: see `kind_of`; it is notes, and has a bpm."""
+    sound = kind_of(source, name) == "sound"
+    if bpm and not sound:
+        raise MusicFusionError(f"bpm={bpm:g}: {described(source, name)} is notes, which have their tempo; a recording"
+                               " takes it")
+    return sound
+
+
 def kind_of(source: Notes | Sound, name: str, kinds: Sequence[Kind] = ("notes", "sound")) -> Kind:
     """Whether a source is notes or sound: by its content, and by its suffix where that says nothing.
 

@@ -312,9 +312,8 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any]) -> Piece:
     Raises:
         MusicFusionError: it cannot be read, has no notes, or is too long.
     """
-    source = inputs["source"]
-    is_sound = sources.kind_of(source, "source") == "sound"
-    piece = _recorded(source, controls["bpm"]) if is_sound else _written(source)
+    source, bpm = inputs["source"], controls["bpm"]
+    piece = _recorded(source, bpm) if sources.is_recorded(source, "source", bpm) else _written(source)
     return with_intro(piece, round(controls["intro"]))
 
 

@@ -81,7 +81,7 @@ def read(inputs: Mapping[str, Any], controls: Mapping[str, Any], *, bands: int) 
     Raises:
         MusicFusionError: it is notes, cannot be read, or is silent; a control that only the grid has is set.
     """
-    for control in ("style", "intro"):
+    for control in ("style", "intro", "bpm"):
         if controls[control]:
             raise MusicFusionError(f"{control}: these weights translate sound and do not take it; weights of the grid"
                                    " do")

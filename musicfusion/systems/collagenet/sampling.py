@@ -118,7 +118,7 @@ def read_pair(lead: inputs.Notes | inputs.Sound, back: inputs.Notes, *, length: 
     Raises:
         MusicFusionError: one of them cannot be read, or has drums only.
     """
-    is_recorded = inputs.kind_of(lead, "melody") == "sound"
+    is_recorded = inputs.is_recorded(lead, "melody", bpm)
     sung = inputs.read_line(cast(inputs.Sound, lead), "melody", "voice", bpm) if is_recorded else None
     read = {"melody": inputs.read_aligned(cast(inputs.Notes, lead), "melody", pitched=True) if sung is None else
             inputs.aligned(sung.score, inputs.described(lead, "melody")),

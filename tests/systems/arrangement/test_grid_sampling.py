@@ -311,6 +311,13 @@ def test_a_recorded_bass_gets_drums_that_are_as_long_and_fall_on_its_notes(tmp_p
     assert any("tempo of 100" in line for line in said)
 
 
+def test_a_tempo_that_is_known_is_that_of_the_song_and_notes_have_their_own():
+    result, _ = sample(recording(tempo=100.0), bpm=50.0)
+    assert np.median(result.scores["song"].tempos[:, 1]) == pytest.approx(50, rel=0.02)
+    with pytest.raises(MusicFusionError, match=r"bpm=90: source \(Score\) is notes, which have their tempo"):
+        sample(song(bass(4)), bpm=90.0)
+
+
 def test_a_kit_of_ones_own_plays_the_drums(tmp_path):
     time = np.arange(4410) / 44100
     soundfile.write(tmp_path / "kick.wav", np.sin(2 * np.pi * 1000 * time) * np.exp(-30 * time), 44100)

@@ -59,7 +59,7 @@ def test_silence_and_what_is_no_sound_are_refused_by_name(tmp_path):
 
 
 def test_controls_of_the_grid_are_refused():
-    for name, value in (("style", "funk"), ("intro", 2)):
+    for name, value in (("style", "funk"), ("intro", 2), ("bpm", 90)):
         with pytest.raises(MusicFusionError, match=f"{name}: these weights translate sound and do not take it"):
             read((tone(), RATE), **{name: value})
 

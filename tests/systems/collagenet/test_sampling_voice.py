@@ -98,6 +98,8 @@ def test_a_changed_melody_and_another_tempo_are_said(generate, voice, band):
     ((np.zeros(RATE, np.float32), RATE), 0, "no notes were found; a recording of one voice alone is accepted"),
     ("tune", 12, "bpm=12 is out of range: accepted are 30 to 240 beats a minute, and 0"),
     (b"nothing", 0, "cannot be read as notes or sound"),
+    (Score((Track("", 0, False, np.array([[0.0, 1, 60, 80]])),), np.array([[0, 120.0]]), (), ""), 90,
+     "is notes, which have their tempo; a recording takes it"),
 ])
 def test_what_cannot_be_used_is_one_line(voice, band, source, bpm, words):
     given = (voice, RATE) if isinstance(source, str) else source

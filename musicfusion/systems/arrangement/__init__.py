@@ -22,7 +22,7 @@ DECLARATION = Declaration(
             about="how dense the new part is: the share of the training examples that are less dense", default=0.5),
         "style": Control(about="style of the drums; none: whichever fits the bass", default=""),
         "intro": Control(about="bars that the drums play alone before the bass begins", default=0, high=8, whole=True),
-        "bpm": Control(about="beats a minute of a recording; 0: they are found", default=0, high=240),
+        "bpm": Control(about="beats a minute of a recording; 0: they are found", default=0, high=240, whole=True),
     },
     embedded_corpus="for the CycleGANs Bach's chorales, played: from the bass voice to the others",
     other_corpora="others by --config.data.root, with commas between: MIDI files of bands and the Groove MIDI Dataset;"

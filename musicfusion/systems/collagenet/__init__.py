@@ -19,7 +19,7 @@ DECLARATION = Declaration(
         "chord": Control(about="how much of the accompaniment's chords is to survive (c_ac)", default=0.5),
         "texture": Control(about="how much of the accompaniment's texture is to survive (c_at)", default=0.5),
         "key": Control(about="whose key holds", default="either", choices=("either", "melody", "accompaniment")),
-        "bpm": Control(about="beats a minute of a recorded melody; 0: they are found", default=0, high=240),
+        "bpm": Control(about="beats a minute of a recorded melody; 0: they are found", default=0, high=240, whole=True),
     },
     embedded_corpus="the embedded Bach chorales",
     other_corpora="for POP909: git clone https://github.com/music-x-lab/POP909-Dataset, then"

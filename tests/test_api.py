@@ -52,7 +52,7 @@ def test_every_system_is_declared_and_says_what_it_takes():
 def test_a_model_says_what_it_takes_and_where_it_comes_from():
     model = mf.load("collagenet-lite")
     assert list(model.inputs) == ["melody", "accompaniment"]
-    assert list(model.controls) == ["pitch", "rhythm", "chord", "texture", "key"]
+    assert list(model.controls) == ["pitch", "rhythm", "chord", "texture", "key", "bpm"]
     assert "POP909" in model.card and repr(model) == "Model('collagenet-lite', system='collagenet', preset='lite')"
 
 

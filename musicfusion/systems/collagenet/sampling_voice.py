@@ -6,6 +6,7 @@ import numpy as np
 
 from musicfusion.codecs.audio import RATE, Audio
 from musicfusion.codecs.score import Track
+from musicfusion.core.errors import MusicFusionError
 from musicfusion.render import audio, loudness
 from musicfusion.systems.collagenet.sampling import Pair, song
 
@@ -15,6 +16,8 @@ LOUDER = 3.0  # dB by which a voice is louder than what accompanies it
 def mixed(pair: Pair, accompaniment: Sequence[Track], *, shift: int,
           changed: int) -> tuple[dict[str, Audio], tuple[str, ...]]:
     """{"mix": the voice with an accompaniment}, and what is to be said of it; {} where there is no such mix.
+
+    The voice sings once, however often its notes are repeated.
 
     shift: semitones by which the melody was transposed; changed: how many of its notes the song changed.
     """
@@ -26,11 +29,13 @@ def mixed(pair: Pair, accompaniment: Sequence[Track], *, shift: int,
     if shift:
         return {}, ("the melody was transposed, so your voice is not in the song; with key = melody it is",)
     score = song(pair, {"melody": (), "accompaniment": accompaniment}, "accompaniment")
-    played = audio.synthesise(score, RATE)
+    try:
+        played = audio.synthesise(score, RATE)
+    except MusicFusionError as error:  # the notes are there
+        return {}, (f"your voice is not in the song: {error}",)
     voice, band = loudness.matched([Audio(pair.voice, RATE), Audio(played.samples, played.rate)])
-    both = np.zeros(max(len(band.samples), len(voice.samples)), np.float32)
-    both[: len(band.samples)] += band.samples
-    both[: len(voice.samples)] += voice.samples * np.float32(10 ** (LOUDER / 20))
+    both, sung = band.samples.copy(), voice.samples[: len(band.samples)]
+    both[: len(sung)] += sung * np.float32(10 ** (LOUDER / 20))
     peak = float(np.abs(both).max(initial=0.0))
     said = (f"{changed} notes of the melody were changed, and your voice sings the old ones; with pitch = 1 and"
             " rhythm = 1 none is",) if changed else ()

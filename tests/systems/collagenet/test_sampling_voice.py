@@ -65,6 +65,8 @@ def test_the_mix_holds_the_voice_where_the_song_has_its_notes(generate, voice, b
     assert list(result.players)[:2] == ["mix", "fused"] and result.main == "fused"
     mix = result.audio["mix"].samples
     assert 0.3 < np.abs(mix).max() <= 0.951
+    song = result.scores["fused"]
+    assert result.audio["mix"].seconds == pytest.approx(float(song.seconds(song.length)), abs=2)
     lag = np.arange(-RATE // 5, RATE // 5, 4)
     first = round(START * RATE)
     own = voice[first : first + 8 * RATE]

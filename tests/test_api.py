@@ -121,7 +121,7 @@ def test_a_second_sample_compiles_nothing(model, files, caplog):
     ({"seed": 0.5}, "seed=0.5 is out of range"),
     ({"melody": None}, "inputs: accompaniment given; collagenet takes melody and accompaniment"),
     ({"melody": "nowhere.mid"}, "nowhere.mid: there is no such file"),
-    ({"melody": 3}, "melody: int cannot be read as notes"),
+    ({"melody": 3}, r"melody \(int\): cannot be read as notes or sound; a MIDI file"),
 ])
 def test_what_is_wrong_with_a_request_is_one_line(model, files, given, words):
     with pytest.raises(mf.MusicFusionError, match="^" + words.replace("?", "\\?")) as refused:

@@ -72,10 +72,13 @@ def main(root: str, count: int) -> None:
             rows |= {} if before is None else {"notes of the song before": before}
             for method, own in rows.items():
                 notes.setdefault((name, method), []).append(notes_found(own, truth))
-        before, tempo = truth, 60 / np.median(np.diff(times))
+        before, tempo, ways = truth, 60 / np.median(np.diff(times)), {}
         for name, habits, given in (("voice", line_beats.VOICE, 0), ("voice, tempo known", line_beats.VOICE, tempo),
                                     ("bass", line_beats.BASS, 0)):
-            own, first = line_beats.beats(found, SECONDS, habits, given)
+            ways[name] = line_beats.beats(found, SECONDS, habits, given)
+        for name, own in (("even, 72 a minute", 72.0), ("even, tempo known", tempo)):  # from the first note on
+            ways[name] = line_beats.Beats(np.arange(found[0, 0], SECONDS, 60 / own), 0)
+        for name, (own, first) in ways.items():
             pair = beats_found(own, times, truth), beats_found(own[first::4], lines, truth)
             beats.setdefault(name, []).append((*pair, pair[0] > 0.9, pair[1] > 0.9))
         print(f"\r{number + 1} of {count}", end="", file=sys.stderr, flush=True)

@@ -21,8 +21,8 @@ TEMPOS = (30.0, 240.0)  # beats a minute that a user may give
 class Habits(NamedTuple):
     """What is usual of a kind of lines.
 
-    slowest, fastest, usual: beats a minute; tracked: the tempos near which beats are tracked; weights: how much each
-    trait of beats and bars tells.
+    slowest, fastest, usual: beats a minute; tracked: the tempos near which beats are tracked; weights: of each
+    trait of beats and bars.
     """
 
     slowest: float
@@ -53,7 +53,7 @@ BASS = Habits(slowest=58.0, fastest=170.0, usual=110.0, tracked=(80.0, 125.0), w
 })
 
 # The same maximum over parts of 25 to 90 seconds of the melodies of 620 songs of POP909, none of them among those that
-# tests/voices_transcribed.py measures. Shares by 16ths speak for short beats, so the usual tempo is slower than most
+# tests/voices_transcribed.py measures. Shares by 16ths favour short beats, so the usual tempo is slower than most
 # songs; by hand it is a bit above the maximum (61), for these songs are slow: more lead sheets at 70 to 140 are right.
 VOICE = Habits(slowest=50.0, fastest=150.0, usual=66.0, tracked=(80.0, 125.0), weights={
     "far": -7.9,
@@ -97,7 +97,7 @@ def beats(notes: Float[np.ndarray, "n 4"], seconds: float, habits: Habits = BASS
     notes: rows (onset and duration in seconds, MIDI pitch, velocity), sorted by onset, as of `bass_notes.notes`;
     tempo: about how many beats a minute there are, 0 where that is unknown. The tempo may change; before the first note
     and after the last it goes on. The metre is 4/4 throughout. Where fewer than four notes are to be judged, beats are
-    even, DEFAULT a minute, and bars begin with the first note.
+    even, `tempo` or DEFAULT a minute, and bars begin with the first note.
     """
     notes = np.asarray(notes, np.float64).reshape(-1, 4)
     start = float(notes[0, 0]) if len(notes) else 0.0

@@ -29,11 +29,11 @@ _SHORTEST = 8  # frames with a pitch: least of a note
 
 
 def notes(samples: Num[np.ndarray, " n"], rate: int) -> Float[np.ndarray, "m 4"]:
-    """The notes of a line that is sung, whistled or played: float64 [m, 4], onset and duration in seconds, MIDI pitch,
-    velocity 1..127.
+    """The notes of a line that is sung, whistled or played: float64 [m, 4], as of bass_notes.notes.
 
-    samples: mono, of any level; rate: in Hz. Notes are in order and do not overlap. Pitches are whole, and in tune with
-    the line itself. Velocities compare the notes of one line. Silence, noise and clicks have no notes.
+    Rows are onset and duration in seconds, MIDI pitch, velocity 1..127; they are in order and do not overlap. Pitches
+    are whole, and in tune with the line itself. Velocities compare the notes of one line. samples: mono, of any level;
+    rate: in Hz. Silence, noise and clicks have no notes.
     """
     line = levelled(samples, rate, RANGE)
     if line is None:
@@ -91,10 +91,10 @@ def _notes(pitch: np.ndarray) -> np.ndarray:
     return np.where(path == costs.shape[1], -1, path)
 
 
-def _segments(path: np.ndarray, struck: np.ndarray) -> list[tuple[int, int]]:
+def _segments(path: np.ndarray, starts: np.ndarray) -> list[tuple[int, int]]:
     """Frames (begin, end) between changes of the path of notes [T] and onsets [k] that are not near one."""
     changes = np.flatnonzero(np.diff(path)) + 1
-    apart = np.abs(struck[:, None] - changes).min(axis=1, initial=np.inf) > _SAME
-    inside = np.rint(struck[apart]).astype(int)
+    apart = np.abs(starts[:, None] - changes).min(axis=1, initial=np.inf) > _SAME
+    inside = np.rint(starts[apart]).astype(int)
     bounds = np.unique(np.concatenate([[0], changes, inside[inside < len(path)], [len(path)]]))
     return [*zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]

@@ -10,7 +10,7 @@ from musicfusion.codecs import inputs
 from musicfusion.codecs.audio import RATE
 from musicfusion.codecs.score import Score, Track
 from musicfusion.core.errors import MusicFusionError
-from musicfusion.systems.collagenet import sampling, sampling_edits
+from musicfusion.systems.collagenet import sampling, sampling_edits, sampling_voice
 
 TUNE = [67, 69, 71, 67, 69, 71, 74, 71, 67, 66, 64, 62, 67, 69, 71, 67] * 2
 TEMPO, START = 100.0, 1.7
@@ -82,15 +82,18 @@ def test_a_recorded_melody_keeps_its_key_unless_another_is_asked_for(generate, v
     assert result.metadata["edits"]["shift"]["melody"] == 0
     before, after = (result.scores[name].tracks[0].notes for name in ("before", "fused"))
     np.testing.assert_array_equal(before, after)
-    _, result = made(generate, voice, band, key="accompaniment")
-    if result.metadata["edits"]["shift"]["melody"]:
-        assert "mix" not in result.audio and any("your voice is not in the song" in line for line in result.notices)
 
 
-def test_a_changed_melody_and_another_tempo_are_said(generate, voice, band):
-    _, result = made(generate, voice, band, pitch=0.0, chord=1.0)
-    if result.metadata["edits"]["notes_nudged"]:
-        assert any("your voice sings the old ones" in line for line in result.notices)
+def test_a_transposed_melody_has_no_mix_and_a_changed_one_is_said(voice, band):
+    pair = sampling.read_pair((voice, RATE), band, length="loop", tempo="melody", bpm=TEMPO)
+    sound, said = sampling_voice.mixed(pair, pair.tracks["accompaniment"], shift=2, changed=0)
+    assert not sound and "your voice is not in the song" in said[0]
+    sound, said = sampling_voice.mixed(pair, pair.tracks["accompaniment"], shift=0, changed=3)
+    assert list(sound) == ["mix"] and "3 notes of the melody were changed" in said[0]
+    assert not sampling_voice.mixed(pair, pair.tracks["accompaniment"], shift=0, changed=0)[1]
+
+
+def test_in_another_tempo_there_is_no_mix(generate, voice, band):
     pair, result = made(generate, voice, band, tempo="accompaniment")
     assert pair.voice is None and "mix" not in result.audio
     assert any("sample.tempo = melody" in line for line in result.notices)

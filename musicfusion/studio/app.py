@@ -331,14 +331,15 @@ def _events(studio: Studio, page: gr.Blocks, result: Result) -> None:
         return (gr.skip() if visitor.shown == before and asked.get("action") != "show" else player, *others)
 
     def lock(event: gr.EventData, request: gr.Request) -> Any:
-        """Bars were locked or freed in the player."""
+        """Bars were locked or freed in the player. The answer names the question, which each page counts."""
         asked = event._data if isinstance(event._data, dict) else {}
         try:
             _, visitor = studio.visitor(request)
             visitor.lock(asked.get("spans"))
+            found = lock_data(visitor)
         except MusicFusionError as error:
-            return gr.update(data=json.dumps({"error": str(error)}))
-        return gr.update(data=json.dumps(lock_data(visitor)))
+            found = {"error": str(error)}
+        return gr.update(data=json.dumps(found | {"asked": asked.get("asked")}))
 
     def release(request: gr.Request) -> tuple[Any, ...]:
         try:

@@ -38,7 +38,7 @@ globalThis.musicfusionStudio ??= (() => {
     if (data && data.turn === turn) return; // Gradio gives a generator's last value twice: whoever plays goes on
     turn = data?.turn ?? null;
     player?.destroy();
-    player = null;
+    player = waiting = null;
     root.replaceChildren();
     if (!data || !data.versions.length) {
       root.append(node("p", { class: "studio-empty" }, "Choose an example or drop your files, and press Fuse. What comes out is shown and played here."));
@@ -47,10 +47,32 @@ globalThis.musicfusionStudio ??= (() => {
     const inside = node("div");
     root.append(inside);
     player = musicfusionPlayer(inside, data, { lockable: data.lockable });
-    inside.addEventListener("musicfusion-lock", (event) => say({ spans: event.detail.spans }));
+    inside.addEventListener("musicfusion-lock", (event) => ask(say, event.detail.spans));
+  }
+
+  // Locks are asked for one after another: of two at once, Gradio may draw the first one's answer last
+  const PATIENCE = 10000; // milliseconds, for an answer may get lost
+  let asked = 0, pending = null, waiting = null;
+
+  function ask(say, spans) {
+    if (pending) {
+      waiting = () => ask(say, spans);
+      return;
+    }
+    pending = setTimeout(answered, PATIENCE);
+    asked += 1;
+    say({ spans, asked });
+  }
+
+  function answered() {
+    clearTimeout(pending);
+    const next = waiting;
+    pending = waiting = null;
+    next?.();
   }
 
   function lock(root, data, say) {
+    if (data?.asked === asked) answered();
     root.replaceChildren();
     if (data?.error) root.append(node("p", { class: "studio-error", role: "alert" }, data.error));
     if (data?.words) {

@@ -112,6 +112,49 @@ def test_locked_bars_stay_when_another_seed_is_fused(fused, tmp_path):
     assert fused.locator(".mf-band").count() == 0
 
 
+def test_bars_locked_while_an_earlier_lock_is_under_way_hold(fused, studio):
+    asked = []
+
+    def hold_the_first(route):
+        if "spans" not in (route.request.post_data or ""):
+            route.continue_()
+            return
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+
+    fused.route("**/queue/join*", hold_the_first)
+    fused.focus(".mf-player")
+    for key in ("Enter", "ArrowRight", "Enter", "ArrowRight", "Enter"):
+        fused.keyboard.press(key)
+    fused.wait_for_timeout(500)
+    assert len(asked) == 1
+    asked[0].continue_()
+    fused.wait_for_selector("#studio-lock :text('keeps of take 1: bars 1 to 3')")
+    assert len(asked) == 2  # the first and the last
+    again = fused.context.new_page()
+    again.goto(studio.address)
+    again.wait_for_selector("#studio-lock :text('keeps of take 1: bars 1 to 3')")
+    assert again.locator(".mf-sign").get_attribute("aria-label") == "Unlock bars 1 to 3, all parts"
+
+
+def test_an_answer_that_is_lost_does_not_hold_up_the_next_lock(fused):
+    lost = []
+
+    def lose_the_first(route):
+        if "spans" in (route.request.post_data or "") and not lost:
+            lost.append(route)  # neither goes on nor fails
+        else:
+            route.continue_()
+
+    fused.route("**/queue/join*", lose_the_first)
+    fused.focus(".mf-player")
+    for key in ("Enter", "ArrowRight", "Enter"):
+        fused.keyboard.press(key)
+    fused.wait_for_selector("#studio-lock :text('keeps of take 1: bars 1 to 2')")
+    assert lost
+
+
 def test_takes_are_kept_side_by_side_compared_starred_and_deleted(fused):
     fused.fill(f"#{FAST}-iterations input[type=number]", "4")
     assert fuse(fused).startswith("take 2")

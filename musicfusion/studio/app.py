@@ -294,13 +294,18 @@ def _make(studio: Studio, visitor: Visitor, declared: Declaration, weights: str,
 # What was made -------------------------------------------------------------------------------------------------------
 
 
-def shown(visitor: Visitor) -> tuple[Any, ...]:
-    """Updates of player, lock, takes and view."""
+def shown(visitor: Visitor, asked: Any = None) -> tuple[Any, ...]:
+    """Updates of player, lock, takes and view. asked: the number of what this answers, as the page counts."""
     take, player = visitor.base, player_data(visitor)
     return (gr.update(data=json.dumps(player and player | {"turn": next(TURNS)})),
-            gr.update(data=json.dumps(lock_data(visitor))),
+            gr.update(data=json.dumps(lock_data(visitor) | {"asked": asked})),
             gr.update(data=json.dumps(takes_data(visitor))),
             gr.update(data=widgets.views(take.result) if take is not None else {}))
+
+
+def _said(event: gr.EventData) -> Mapping[str, Any]:
+    """What the page said, whoever wrote it."""
+    return event._data if isinstance(event._data, dict) else {}
 
 
 def _events(studio: Studio, page: gr.Blocks, result: Result) -> None:
@@ -317,7 +322,7 @@ def _events(studio: Studio, page: gr.Blocks, result: Result) -> None:
 
     def act(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A button of a take."""
-        asked = event._data if isinstance(event._data, dict) else {}
+        asked = _said(event)
         try:
             _, visitor = studio.visitor(request)
         except MusicFusionError:
@@ -327,12 +332,12 @@ def _events(studio: Studio, page: gr.Blocks, result: Result) -> None:
         before = visitor.shown
         if asked.get("action") in actions:
             actions[asked["action"]](asked.get("take"))
-        player, *others = shown(visitor)
+        player, *others = shown(visitor, asked.get("asked"))
         return (gr.skip() if visitor.shown == before and asked.get("action") != "show" else player, *others)
 
     def lock(event: gr.EventData, request: gr.Request) -> Any:
-        """Bars were locked or freed in the player. The answer names the question, which each page counts."""
-        asked = event._data if isinstance(event._data, dict) else {}
+        """Bars were locked or freed in the player."""
+        asked = _said(event)
         try:
             _, visitor = studio.visitor(request)
             visitor.lock(asked.get("spans"))
@@ -341,13 +346,13 @@ def _events(studio: Studio, page: gr.Blocks, result: Result) -> None:
             found = {"error": str(error)}
         return gr.update(data=json.dumps(found | {"asked": asked.get("asked")}))
 
-    def release(request: gr.Request) -> tuple[Any, ...]:
+    def release(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         try:
             _, visitor = studio.visitor(request)
         except MusicFusionError:
             return nothing
         visitor.spans = ()
-        return shown(visitor)
+        return shown(visitor, _said(event).get("asked"))
 
     in_turn: dict[str, Any] = {**PRIVATE, "concurrency_id": "takes", "concurrency_limit": 1, "trigger_mode": "multiple"}
     page.load(load, None, outputs, **in_turn)

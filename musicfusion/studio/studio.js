@@ -4,10 +4,28 @@
 globalThis.musicfusionStudio ??= (() => {
   const { node } = musicfusionDrawing;
 
+  // What the visitor does is said one thing after another: of two at once, Gradio may draw the first one's answer last.
+  // An answer names what it answers, in the data of `lock`.
+  const PATIENCE = 10000; // milliseconds, for an answer may get lost
+  const waiting = [];
+  let asked = 0, pending = null;
+
+  function ask(say, what) {
+    if (what.spans && waiting.at(-1)?.what.spans) waiting.pop(); // they are all that is locked: the latest count
+    waiting.push({ say, what });
+    if (!pending) next();
+  }
+
+  function next() {
+    const first = waiting.shift();
+    pending = first && setTimeout(next, PATIENCE);
+    if (first) first.say({ ...first.what, asked: ++asked });
+  }
+
   // draw(root, data) now, and whenever the data change
   const part = (name, draw) => (element, props, watch, trigger) => {
     const root = () => element.querySelector(`.studio-${name}`);
-    const redraw = () => draw(root(), JSON.parse(props.data ?? "null"), (said) => trigger("submit", said));
+    const redraw = () => draw(root(), JSON.parse(props.data ?? "null"), (what) => ask((said) => trigger("submit", said), what));
     watch("data", redraw);
     redraw();
   };
@@ -38,7 +56,7 @@ globalThis.musicfusionStudio ??= (() => {
     if (data && data.turn === turn) return; // Gradio gives a generator's last value twice: whoever plays goes on
     turn = data?.turn ?? null;
     player?.destroy();
-    player = waiting = null;
+    player = null;
     root.replaceChildren();
     if (!data || !data.versions.length) {
       root.append(node("p", { class: "studio-empty" }, "Choose an example or drop your files, and press Fuse. What comes out is shown and played here."));
@@ -47,32 +65,14 @@ globalThis.musicfusionStudio ??= (() => {
     const inside = node("div");
     root.append(inside);
     player = musicfusionPlayer(inside, data, { lockable: data.lockable });
-    inside.addEventListener("musicfusion-lock", (event) => ask(say, event.detail.spans));
-  }
-
-  // Locks are asked for one after another: of two at once, Gradio may draw the first one's answer last
-  const PATIENCE = 10000; // milliseconds, for an answer may get lost
-  let asked = 0, pending = null, waiting = null;
-
-  function ask(say, spans) {
-    if (pending) {
-      waiting = () => ask(say, spans);
-      return;
-    }
-    pending = setTimeout(answered, PATIENCE);
-    asked += 1;
-    say({ spans, asked });
-  }
-
-  function answered() {
-    clearTimeout(pending);
-    const next = waiting;
-    pending = waiting = null;
-    next?.();
+    inside.addEventListener("musicfusion-lock", (event) => say({ spans: event.detail.spans }));
   }
 
   function lock(root, data, say) {
-    if (data?.asked === asked) answered();
+    if (pending && data?.asked === asked) {
+      clearTimeout(pending);
+      pending = setTimeout(next); // the other parts are drawn first
+    }
     root.replaceChildren();
     if (data?.error) root.append(node("p", { class: "studio-error", role: "alert" }, data.error));
     if (data?.words) {

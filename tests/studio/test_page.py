@@ -112,47 +112,60 @@ def test_locked_bars_stay_when_another_seed_is_fused(fused, tmp_path):
     assert fused.locator(".mf-band").count() == 0
 
 
-def test_bars_locked_while_an_earlier_lock_is_under_way_hold(fused, studio):
+@pytest.fixture
+def slow(fused):
+    """Holds the first request about takes or locks; those that were made, as their data."""
     asked = []
 
     def hold_the_first(route):
-        if "spans" not in (route.request.post_data or ""):
-            route.continue_()
-            return
-        asked.append(route)
-        if len(asked) > 1:
+        said = json.loads(route.request.post_data or "{}").get("event_data") or {}
+        asked.extend([(route, said)] if "asked" in said else [])
+        if len(asked) != 1 or "asked" not in said:
             route.continue_()
 
     fused.route("**/queue/join*", hold_the_first)
+    return asked
+
+
+def go_on(page, slow) -> None:
+    """Lets the held request go, on which the others wait."""
+    page.wait_for_timeout(500)
+    assert len(slow) == 1
+    slow[0][0].continue_()
+
+
+def test_bars_locked_while_an_earlier_lock_is_under_way_hold(fused, slow, studio):
     fused.focus(".mf-player")
     for key in ("Enter", "ArrowRight", "Enter", "ArrowRight", "Enter"):
         fused.keyboard.press(key)
-    fused.wait_for_timeout(500)
-    assert len(asked) == 1
-    asked[0].continue_()
+    go_on(fused, slow)
     fused.wait_for_selector("#studio-lock :text('keeps of take 1: bars 1 to 3')")
-    assert len(asked) == 2  # the first and the last
+    assert len(slow) == 2  # the first and the last
     again = fused.context.new_page()
     again.goto(studio.address)
     again.wait_for_selector("#studio-lock :text('keeps of take 1: bars 1 to 3')")
     assert again.locator(".mf-sign").get_attribute("aria-label") == "Unlock bars 1 to 3, all parts"
 
 
-def test_an_answer_that_is_lost_does_not_hold_up_the_next_lock(fused):
-    lost = []
+def test_what_is_done_while_an_earlier_thing_is_under_way_is_done_in_order(fused, slow):
+    assert fuse(fused).startswith("take 2")
+    fused.click("[data-take='1'] .studio-star")
+    fused.click("[data-take='2'] .studio-star")
+    fused.click("[data-take='1'] .studio-star")
+    fused.click("[data-take='1'] button:text-is('Compare')")
+    go_on(fused, slow)
+    fused.wait_for_selector(".mf-player button:text-is('take 1')")
+    assert [said["action"] for _, said in slow] == ["star", "star", "star", "compare"]
+    assert fused.get_attribute("[data-take='1'] .studio-star", "aria-pressed") == "false"
+    assert fused.get_attribute("[data-take='2'] .studio-star", "aria-pressed") == "true"
 
-    def lose_the_first(route):
-        if "spans" in (route.request.post_data or "") and not lost:
-            lost.append(route)  # neither goes on nor fails
-        else:
-            route.continue_()
 
-    fused.route("**/queue/join*", lose_the_first)
+def test_an_answer_that_is_lost_does_not_hold_up_what_comes_next(fused, slow):
     fused.focus(".mf-player")
     for key in ("Enter", "ArrowRight", "Enter"):
         fused.keyboard.press(key)
     fused.wait_for_selector("#studio-lock :text('keeps of take 1: bars 1 to 2')")
-    assert lost
+    assert len(slow) == 2
 
 
 def test_takes_are_kept_side_by_side_compared_starred_and_deleted(fused):

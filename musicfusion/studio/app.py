@@ -131,6 +131,8 @@ def _tab(studio: Studio, declared: Declaration, result: Result) -> None:
             seed = gr.Number(0, label="seed", precision=0, minimum=0, maximum=SEEDS - 1, min_width=110, scale=2,
                              elem_id=f"{declared.name}-seed")
             another = gr.Button("Another seed", size="sm", min_width=100, scale=1, elem_id=f"{declared.name}-another")
+            tap = gr.Button("Tap tempo", size="sm", min_width=100, scale=1, visible="bpm" in controls,
+                            elem_id=f"{declared.name}-tap")
         replaced = widgets.build(declared.name, {**controls, "seed": seed}, result.view)
         with gr.Row():
             go = gr.Button("Fuse", variant="primary", size="lg", elem_id=f"{declared.name}-fuse")
@@ -139,6 +141,9 @@ def _tab(studio: Studio, declared: Declaration, result: Result) -> None:
         status = _part("status", f"{declared.name}-status")
 
     another.click(None, None, seed, js=f"() => Math.floor(Math.random() * {SEEDS})", **PRIVATE)
+    if "bpm" in controls:
+        tap.click(None, None, controls["bpm"], js="() => musicfusionStudio.tap()", trigger_mode="multiple",
+                  **PRIVATE)
     for button, example in zip(buttons, EXAMPLES.get(declared.name, ()), strict=True):
         held = button.click(None, None, go, js="() => ({__type__: 'update', interactive: false})", **PRIVATE)
         held.then(partial(_fill, studio, declared, example), None, [*files, *controls.values(), status, go], **QUICK)

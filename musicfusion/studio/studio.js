@@ -22,6 +22,17 @@ globalThis.musicfusionStudio ??= (() => {
     if (first) first.say({ ...first.what, asked: ++asked });
   }
 
+  // The tempo of clicks in a row, in whole beats a minute; after a pause a new row begins
+  const PAUSE = 2000; // milliseconds: of 30 beats a minute
+  let taps = [];
+
+  function tap() {
+    const now = performance.now();
+    taps = [...(now - taps.at(-1) <= PAUSE ? taps : []), now];
+    const tempo = Math.round(60000 * (taps.length - 1) / (now - taps[0]));
+    return taps.length < 2 ? { __type__: "update" } : Math.min(tempo, 240);
+  }
+
   // draw(root, data) now, and whenever the data change
   const part = (name, draw) => (element, props, watch, trigger) => {
     const root = () => element.querySelector(`.studio-${name}`);
@@ -106,5 +117,5 @@ globalThis.musicfusionStudio ??= (() => {
     if (focused) root.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  return { status: part("status", status), player: part("player", showPlayer), lock: part("lock", lock), takes: part("takes", takes) };
+  return { tap, status: part("status", status), player: part("player", showPlayer), lock: part("lock", lock), takes: part("takes", takes) };
 })();

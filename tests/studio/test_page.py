@@ -92,6 +92,26 @@ def test_each_system_makes_music_by_two_clicks(visit, system):
     assert page.locator("[data-take='1'] a").count() >= 3
 
 
+def test_clicks_in_time_give_a_recording_its_tempo(visit):
+    page = visit()
+    assert not page.locator("#musae-tap").is_visible()
+    open_tab(page, "arrangement")
+    for _ in range(3):
+        page.click("#arrangement-tap")
+    page.wait_for_function("document.querySelector('#arrangement-bpm input[type=number]').value >= 30")
+    taps = page.evaluate("""() => {
+      const now = performance.now, begin = performance.now() + 10000;
+      const found = [0, 500, 1000, 1520, 9000, 9750, 9760, 20000].map((time) => {
+        performance.now = () => begin + time;
+        return musicfusionStudio.tap();
+      });
+      performance.now = now;
+      return found;
+    }""")
+    nothing = {"__type__": "update"}
+    assert taps == [nothing, 120, 120, 118, nothing, 80, 158, nothing]
+
+
 # Takes ---------------------------------------------------------------------------------------------------------------
 
 

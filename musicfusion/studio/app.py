@@ -200,7 +200,8 @@ def _chosen(declared: Declaration, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _say(kind: str, words: str, share: float | None = None) -> dict[str, Any]:
-    """A line under the button. kind: busy, done, error, or refused: an error, unless something else ended the work."""
+    """A line under the button. kind: begun, then busy, then done or error; or refused: an error, unless something else
+    ended the work. What comes after the end says nothing."""
     return gr.update(data=json.dumps({"kind": kind, "words": words, "share": share}))
 
 
@@ -217,7 +218,7 @@ def _fill(studio: Studio, declared: Declaration, example: Example) -> list[Any]:
 
 
 def _begin() -> tuple[Any, ...]:
-    return _say("busy", "waiting for its turn", 0.0), gr.update(visible=True)
+    return _say("begun", "waiting for its turn", 0.0), gr.update(visible=True)
 
 
 def _refused() -> tuple[Any, ...]:

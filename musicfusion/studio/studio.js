@@ -42,22 +42,17 @@ globalThis.musicfusionStudio ??= (() => {
   };
 
   function status(root, data) {
-    if (!data) {
-      root.replaceChildren();
-      return;
-    }
     const bar = root.querySelector("progress");
-    if (data.kind === "refused") {
-      if (!bar) return; // it was cancelled
-      data.kind = "error";
-    }
-    if (data.kind === "busy" && bar) {
+    const late = !bar && ["busy", "refused"].includes(data?.kind); // of work that was cancelled
+    if (late || (bar && !data)) return; // an example is put in while there is work
+    if (data?.kind === "busy") {
       bar.value = data.share;
       root.querySelector("p").textContent = data.words;
     } else {
+      const kind = { begun: "busy", refused: "error" }[data?.kind] ?? data?.kind;
       root.replaceChildren(
-        node("p", { class: `studio-${data.kind}`, role: { error: "alert", done: "status" }[data.kind] }, data.words),
-        data.kind === "busy" ? node("progress", { max: 1, value: data.share, "aria-label": "Progress" }) : "");
+        data ? node("p", { class: `studio-${kind}`, role: { error: "alert", done: "status" }[kind] }, data.words) : "",
+        kind === "busy" ? node("progress", { max: 1, value: data.share, "aria-label": "Progress" }) : "");
     }
   }
 

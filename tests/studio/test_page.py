@@ -267,6 +267,21 @@ def test_cancel_works_at_once_and_the_next_fusion_goes_on(visit, tmp_path):
     assert time.monotonic() - began < 15  # the drums alone would take longer
 
 
+def test_what_comes_after_the_end_of_work_is_not_said(visit):
+    said = visit().evaluate("""() => {
+      const element = document.createElement("div"), props = { data: "null" };
+      element.innerHTML = '<div class="studio-status"></div>';
+      let changed;
+      musicfusionStudio.status(element, props, (name, redraw) => { changed = redraw; }, () => {});
+      return ["null", "begun", "busy", "null", "done", "busy", "refused", "begun", "refused", "null"].map((kind) => {
+        props.data = kind === "null" ? kind : JSON.stringify({ kind, words: `${kind}!`, share: 0.5 });
+        changed();
+        return element.innerText + (element.querySelector("progress") ? " ..." : "");
+      });
+    }""")
+    assert said == ["", "begun! ...", "busy! ...", "busy! ...", "done!", "done!", "done!", "begun! ...", "refused!", ""]
+
+
 def test_who_waits_for_another_may_cancel_that_too(visit, tmp_path):
     first, second = visit(), visit()
     take_example(second, "collagenet")

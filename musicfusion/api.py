@@ -231,7 +231,7 @@ def free_keys(config: "ConfigDict") -> tuple[str, ...]:
 
 
 def keep_compiled() -> None:
-    """Keeps compiled programs in the user's cache folder, unless JAX was told a folder of its own."""
+    """Keeps compiled programs in the user's cache folder, unless JAX has a folder of its own."""
     import jax
 
     from musicfusion.data.cache import folder

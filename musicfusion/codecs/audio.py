@@ -305,7 +305,7 @@ def oggs(sounds: Iterable[Audio], most: int) -> list[bytes]:
     while levels:
         begin, level = 1 - len(levels) / len(QUALITIES), levels.pop(0)
         with progress.within(begin, 1 - len(levels) / len(QUALITIES)), ThreadPoolExecutor(os.cpu_count()) as pool:
-            encoded = [pool.submit(copy_context().run, _ogg, sound, level) for sound in sounds]  # each hears of an end
+            encoded = [pool.submit(copy_context().run, _ogg, sound, level) for sound in sounds]  # each can be cancelled
             files = [one.result() for one in progress.steps(encoded, "compressing sound")]
         total = sum(map(len, files))
         if total <= most:

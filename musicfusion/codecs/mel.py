@@ -120,7 +120,7 @@ def griffin_lim(
 
     The algorithm of Griffin and Lim (1984) with momentum (Perraudin, Balazs and Sondergaard, WASPAA 2013), as in
     librosa. `key` draws the phases that it starts from. A few iterations are one run of a compiled program, so that
-    core.progress hears of them; the whole cannot be compiled.
+    progress can be reported; the whole cannot be compiled.
     """
     phases, before = _first_phases(magnitude, key)
     for done in progress.steps(range(0, iterations, AT_ONCE), "making sound of the mel-spectrogram"):

@@ -115,9 +115,9 @@ class TrackChunk:
     """One track of a file.
 
     A note-on of velocity 0 is a note-off; of several notes of one pitch the first to start is the first to end; a note
-    that is never ended sounds to the end of the track, or until all notes of its channel are told to end, and one
-    without length lasts a tick. Programs that the first
-    track sets hold for all (in type 2: those of the one before); a later track's are its own.
+    that is never ended sounds to the end of the track, or until all notes of its channel are ended at once, and one
+    without length lasts a tick. Programs that the first track sets hold for all (in type 2: those of the one before); a
+    later track's are its own.
 
     Attributes:
         parts: notes, {part: [onset, duration, pitch, velocity, onset, ...]}; pitches and velocities up to 255.

@@ -122,7 +122,7 @@ def _score(data: bytes, title: str) -> Score:
     if not data.strip(b"\0 \t\r\n"):
         raise MusicFusionError("empty")
     what = kind(data)
-    if what in ("", "xml"):  # what is neither is told what its root is, or where it is damaged
+    if what in ("", "xml"):  # the error names the root, or where it is damaged
         return _from_xml(data, title)
     if len(data) > MAX_TEXT:
         raise MusicFusionError(f"larger than {MAX_TEXT >> 20} MiB")

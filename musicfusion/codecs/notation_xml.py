@@ -205,7 +205,7 @@ def _partwise(root: Element) -> Element:
 
 
 def _simplify(root: Element, notices: list[str]) -> None:
-    """Takes away what does not sound, in place; its notices say what was heard of it."""
+    """Takes away what does not sound, in place; its notices say what that was."""
     _check_numbers(root)
     _check_metres(root, notices)
     _list_parts(root)

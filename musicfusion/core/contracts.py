@@ -3,7 +3,7 @@
 A system is an ordered set of stages. A stage trains one task on arrays that live on the device, or precomputes
 something once. A task is pure functions over pytrees. train.py trains any stage without knowing which it is.
 
-All of them are frozen and, but for Locked, take keywords only: nothing is told by position.
+All of them are frozen and, but for Locked, take keywords only: nothing is passed by position.
 """
 
 import dataclasses

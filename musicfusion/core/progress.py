@@ -1,4 +1,4 @@
-"""How far a long computation is, told to whoever asked for it, through no argument of any function between them."""
+"""How far a long computation is, reported to whoever asked for it, through no argument of any function between them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,7 +53,7 @@ def steps(items: Sequence[T], what: str) -> Iterator[T]:
 
 @contextmanager
 def within(begin: float, end: float) -> Iterator[None]:
-    """Shares that are told in the block, 0..1, are told as shares from `begin` to `end`. Blocks may be nested."""
+    """Shares that are reported in the block, 0..1, count as shares from `begin` to `end`. Blocks may be nested."""
     report = _REPORT.get()
     if report is None:
         yield

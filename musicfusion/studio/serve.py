@@ -27,7 +27,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, weights: Sequence[str] =
             downloaded before the page is there; nothing is after that.
         names: further names by which a browser may call this machine.
         frames: pages in which this one may be shown, as CSP names them.
-        say: is told the address once the page is there.
+        say: is called with the address once the page is there.
 
     Raises:
         MusicFusionError: Gradio is not installed, the port is in use, the weights are unknown.
@@ -73,7 +73,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 7860, weights: Sequence[str] =
 
 
 def _gradio(uploads: Uploads) -> None:
-    """Imports Gradio, told to ask nothing outside, and to keep its files in the private folder."""
+    """Imports Gradio, set to ask nothing outside, and to keep its files in the private folder."""
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(uploads.folder)}
     try:
         import gradio  # noqa: F401

@@ -1,4 +1,4 @@
-"""Long work in a thread of its own: the page hears how far it is, and can end it."""
+"""Long work in a thread of its own: the page sees how far it is, and can end it."""
 
 import queue
 import threading

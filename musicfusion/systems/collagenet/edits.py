@@ -146,7 +146,7 @@ class Rendering(NamedTuple):
 
 
 def rendering(source: Source, edits: Edits) -> Rendering:
-    """How the edits' chords are heard in this accompaniment."""
+    """How the edits' chords are recognised in this accompaniment."""
     rows, number = np.unique(source.chords, axis=0, return_inverse=True)
     maps, after = reharmony.pitch_maps(rows, scale(source))
     option = np.repeat(edits.options, np.diff(edits.cells))

@@ -1,6 +1,6 @@
 """Songs fused by exact edits (edits.py): every track keeps its instrument, its loudness and its timing.
 
-The search hears both parts on the grid of 16ths. What it finds is then done to the notes as they were played: those of
+The search reads both parts on the grid of 16ths. What it finds is then done to the notes as they were played: those of
 the melody's track, and of each pitched track of the accompaniment by the same chords. Drums are left alone. What is
 locked, the search holds (locks.py).
 """
@@ -115,7 +115,7 @@ def _kept(pair: Pair, source: Source, locked: Locked, controls: Mapping[str, Any
 
 
 def source(pair: Pair) -> Source:
-    """A pair as the search hears it."""
+    """A pair as the search reads it."""
     pitch, duration = polyphony.slots_from_notes(pair.accompaniment, pair.steps)
     arrays = {"tokens": melody.tokens_from_notes(pair.melody, pair.steps), "pitch": pitch, "duration": duration,
               "chords": pair.chords}

@@ -1,7 +1,7 @@
 """What a search for edits works on: songs as windows of eight beats, and the places and notes that may change in them.
 
 Equal windows of a song are one window, equal bars have the same places, and equal bars of the melody the same notes: so
-what repeats is heard once, and edited alike.
+what repeats is scored once, and edited alike.
 """
 
 import dataclasses

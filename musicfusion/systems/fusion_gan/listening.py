@@ -95,8 +95,8 @@ def report(answers: Answers) -> Findings:
              for name in answers.listeners}
     qualified = {name for name, share in right.items() if share > 0.5}
     asked = qualified or set(answers.listeners)
-    note = (f"By the {len(qualified)} of {len(right)} listeners who told more than half of the pieces' genres right."
-            if qualified else "Nobody told more than half of the pieces' genres right, so all answers are counted.")
+    note = (f"By the {len(qualified)} of {len(right)} listeners who named more than half of the pieces' genres right."
+            if qualified else "Nobody named more than half of the pieces' genres right, so all answers are counted.")
     by_kind = {method: [one for one in own if one.listener in asked]
                for method, own in answers.by_method("fusion", GENRE).items()}
     by_composer = {method: [one for one in own if one.listener in asked]
@@ -115,17 +115,17 @@ def report(answers: Answers) -> Findings:
 
 
 def _right(answers: Sequence[said.Answer], genres: Sequence[str]) -> float:
-    """The share of pieces whose genre was told right."""
+    """The share of pieces whose genre was named right."""
     truth = {_real(genre): kind for genre, kind in zip(genres, KINDS, strict=False)}
     return float(np.mean([one.value == truth[one.method] for one in answers]))
 
 
 def _qualification(answers: Answers, right: Mapping[str, float], qualified: int) -> Table:
-    """How often genres were told right."""
+    """How often genres were named right."""
     truth = {_real(genre): kind for genre, kind in zip(answers.facts["genres"], KINDS, strict=False)}
     share = said.mean(answers.to("qualification"), lambda one: float(one.value == truth[one.method]))
     return Table(
         name="qualification", title="Qualification", first="listeners",
-        measures={"right": Measure(label="genres told right", unit="%", scale=100, digits=1),
+        measures={"right": Measure(label="genres named right", unit="%", scale=100, digits=1),
                   "qualified": Measure(label="qualified", digits=0)},
         rows=(row(f"all {len(right)}", {"right": share, "qualified": qualified}, {"right": published.QUALIFIED}),))

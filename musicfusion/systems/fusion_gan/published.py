@@ -27,7 +27,7 @@ TABLE2 = {
     "fusion": {"first": 0.359, "second": 0.250, "mixture": 0.200, "neither": 0.191, "level": 0.70,
                "expert": 0.438, "newbie": 0.281, "robot": 0.281},
 }
-QUALIFIED = 0.665  # of candidates, who told the genre of one piece right
+QUALIFIED = 0.665  # of candidates, who named the genre of one piece right
 REMARKS = (
     "The paper's distances are those of raw counts, which grow with how much is compared; ours are those of shares."
     " Its Ratio can be compared in spirit only.",

@@ -1,4 +1,4 @@
-"""A small world in which genres are pitches: what evaluation says of it is known beforehand."""
+"""A toy problem in which genres are pitches: what evaluation says of it is known beforehand."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -18,7 +18,7 @@ COUNT, SONGS = 400, 40
 COMPONENTS = Components(component=np.array([2, 0, 3, 1, *range(4, 32)]), count=4, genres=GENRES, instrumentation="band")
 
 
-class World(NamedTuple):
+class Toy(NamedTuple):
     space: LatentSpace
     untrained: LatentSpace
     examples: Examples
@@ -74,7 +74,7 @@ def always_rock(tokens):
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
+def toy() -> Toy:
     """A genre is a component, which adds 1 to a number of the code; in each song there are all genres."""
     rng = np.random.default_rng(0)
     genre = np.arange(COUNT) % 4
@@ -87,4 +87,4 @@ def world() -> World:
     untrained = LatentSpace(encode=encode, components=COMPONENTS, bars=2, size=8,
                             decode=lambda z: np.where(z[:, :1, None] > 0.5, 60, decode(z)))
     examples = Examples(tokens=decode(z), genre=genre, component=component, song=song, family=song // 2)
-    return World(space, untrained, examples, z, {"judge": by_pitch, "second judge": always_rock})
+    return Toy(space, untrained, examples, z, {"judge": by_pitch, "second judge": always_rock})

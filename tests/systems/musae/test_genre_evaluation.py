@@ -36,10 +36,10 @@ def test_features_are_relative_to_the_mean_over_components():
 
 
 @pytest.fixture(scope="module")
-def found(world):
+def found(toy):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(separability, "embedded", lambda x, seed: x[:, :2])
-        return genre_evaluation.measure(world.space, world.untrained, world.examples, world.z, world.judges, 0)
+        return genre_evaluation.measure(toy.space, toy.untrained, toy.examples, toy.z, toy.judges, 0)
 
 
 def test_draws_and_real_windows_are_classified(found):
@@ -75,44 +75,44 @@ def test_genres_that_differ_are_separable_and_what_is_moved_is_measured(found):
         *transfer.FOOLS}
 
 
-def test_a_component_is_drawn_from_at_its_middle_by_the_flow_and_else_from_the_prior(world):
+def test_a_component_is_drawn_from_at_its_middle_by_the_flow_and_else_from_the_prior(toy):
     component = np.repeat(np.arange(4), 50)
-    by_flow = genre_evaluation.drawn(world.space, component, 0.5, 3)
-    np.testing.assert_allclose(by_flow[:, :2], world.space.position(component), atol=1e-6)
+    by_flow = genre_evaluation.drawn(toy.space, component, 0.5, 3)
+    np.testing.assert_allclose(by_flow[:, :2], toy.space.position(component), atol=1e-6)
     assert by_flow[:, 6:].std() == pytest.approx(0.5, rel=0.15), "so much as wide"
-    plain = dataclasses.replace(world.space, rest=None, code=None, harmony=None)
+    plain = dataclasses.replace(toy.space, rest=None, code=None, harmony=None)
     by_prior = genre_evaluation.drawn(plain, component, 0.5, 3)
     np.testing.assert_array_equal(by_prior, genre_evaluation.component_codes(component, 4, 8, 3))
     assert np.mean(plain.nearest(by_prior) == component) > 0.9
 
 
-def test_without_flow_means_or_judges_what_is_left_is_measured(world, monkeypatch):
+def test_without_flow_means_or_judges_what_is_left_is_measured(toy, monkeypatch):
     monkeypatch.setattr(separability, "embedded", lambda x, seed: None)
-    plain = dataclasses.replace(world.space, rest=None, code=None, harmony=None, means=None)
-    found = genre_evaluation.measure(plain, world.untrained, world.examples, world.z, world.judges, 0)
+    plain = dataclasses.replace(toy.space, rest=None, code=None, harmony=None, means=None)
+    found = genre_evaluation.measure(plain, toy.untrained, toy.examples, toy.z, toy.judges, 0)
     assert list(found.recognised) == ["real windows", "draws from a component", PRIOR]
     assert list(found.probes) == ["all of z", "the plane", "z without the plane"]
-    silent = genre_evaluation.measure(plain, world.untrained, world.examples, world.z, {}, 0)
+    silent = genre_evaluation.measure(plain, toy.untrained, toy.examples, toy.z, {}, 0)
     assert set(map(len, silent.recognised.values())) == {0} and silent.in_space == 1
 
 
-def test_windows_without_a_genre_are_left_out(world, monkeypatch):
+def test_windows_without_a_genre_are_left_out(toy, monkeypatch):
     monkeypatch.setattr(separability, "embedded", lambda x, seed: None)
     some = np.arange(400) % 3 == 0
-    examples = dataclasses.replace(world.examples, genre=np.where(some, -1, world.examples.genre),
-                                   component=np.where(some, UNTAGGED, world.examples.component))
-    found = genre_evaluation.measure(world.space, world.untrained, examples, world.z, world.judges, 0)
+    examples = dataclasses.replace(toy.examples, genre=np.where(some, -1, toy.examples.genre),
+                                   component=np.where(some, UNTAGGED, toy.examples.component))
+    found = genre_evaluation.measure(toy.space, toy.untrained, examples, toy.z, toy.judges, 0)
     assert found.recognised["real windows"]["judge"][0] == found.probes["all of z"] == 1
     none = dataclasses.replace(examples, genre=np.full(400, -1), component=np.full(400, UNTAGGED))
-    found = genre_evaluation.measure(world.space, world.untrained, none, world.z, world.judges, 0)
+    found = genre_evaluation.measure(toy.space, toy.untrained, none, toy.z, toy.judges, 0)
     assert found.probes == {} and found.chance is None and "real windows" not in found.recognised
     assert found.transfer and "draws from a component" in found.recognised
 
 
-def test_without_genres_there_are_features_of_32_components_alone(world):
+def test_without_genres_there_are_features_of_32_components_alone(toy):
     none = Components(component=np.arange(32), count=32, genres=(), instrumentation="band")
-    plain = dataclasses.replace(world.space, components=none, rest=None, code=None, harmony=None, means=None)
-    examples = dataclasses.replace(world.examples, genre=np.full(400, -1), component=np.full(400, UNTAGGED))
-    found = genre_evaluation.measure(plain, plain, examples, world.z, {}, 0)
+    plain = dataclasses.replace(toy.space, components=none, rest=None, code=None, harmony=None, means=None)
+    examples = dataclasses.replace(toy.examples, genre=np.full(400, -1), component=np.full(400, UNTAGGED))
+    found = genre_evaluation.measure(plain, plain, examples, toy.z, {}, 0)
     assert {x.shape for x in found.features.values()} == {(32, 4)} and len(found.correlations) == 3
     assert found.transfer == () and found.recognised == {} == found.probes
